@@ -1,0 +1,213 @@
+"""The command line: verbs to functions, no logic. Nothing heavy is imported before a verb runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import rlhalt
+from rlhalt.errors import InputError, RlhaltError
+
+
+def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
+    """Run, and turn what a user can mend into one line on standard error and an exit code (2 input, 3 failures)."""
+    try:
+        work(argv)
+    except RlhaltError as error:
+        print(f"rlhalt: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        # A full disk, a missing permission: the user's to mend. What was half written has been removed.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"rlhalt: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rlhalt: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `rlhalt`."""
+    return guarded(_dispatch, sys.argv[1:] if argv is None else argv)
+
+
+def _dispatch(argv: Sequence[str]) -> None:
+    # The trainers' keys are TRL's: they are parsed there, strictly, not here.
+    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in ("sft", "dpo") and "-h" not in argv:
+        _train(argv[1], argv[2:])
+        return
+    args = _parser().parse_args(argv)
+    args.run(args)
+
+
+def _train(kind: str, argv: Sequence[str]) -> None:
+    if kind == "sft":
+        from rlhalt.training.sft import main as train
+    else:
+        from rlhalt.training.dpo import main as train
+    train(argv)
+
+
+def _prompts(args: argparse.Namespace) -> None:
+    from rlhalt.runs import once
+    from rlhalt.tasks.countries import prompts
+
+    chosen = [one for one in prompts() if args.split in (one.split, "all")]
+    once("prompts", args.output, [], {"split": args.split}, lambda: chosen)
+
+
+def _sample(args: argparse.Namespace) -> None:
+    from rlhalt.records import Prompt, read
+    from rlhalt.sampling import Settings, default_engine, sample
+
+    settings = Settings(
+        model=args.model,
+        engine=args.engine or default_engine(),
+        responses=args.responses,
+        temperature=args.temperature,
+        max_tokens=args.max_tokens,
+        seed=args.seed,
+        few_shot=_few_shot(args),
+        batch_size=args.batch_size,
+    )
+    sample(_some(list(read(args.prompts, Prompt)), args.prompts), settings, args.output)
+
+
+def _few_shot(args: argparse.Namespace) -> tuple[Any, ...]:
+    if not args.few_shot:
+        return ()
+    from rlhalt.tasks.countries import few_shot
+
+    return tuple(few_shot())
+
+
+def _some(rows: list[Any], path: str) -> list[Any]:
+    if not rows:
+        raise InputError("expected at least one row, found none", path=path)
+    return rows
+
+
+def _score(args: argparse.Namespace) -> None:
+    from rlhalt.records import Response, read
+    from rlhalt.reward import load_specification
+    from rlhalt.scoring import score_file
+
+    score_file(list(read(args.responses, Response)), load_specification(args.reward).scorer(), args.output)
+
+
+def _pairs(args: argparse.Namespace) -> None:
+    from rlhalt.pairs import default_style, write_pairs, write_targets
+    from rlhalt.reward import load_specification
+
+    specification = load_specification(args.reward)
+    style = args.style or default_style(specification.halting)
+    threshold = specification.threshold if args.threshold is None else args.threshold
+    write_pairs(args.scored, args.output, threshold, style)
+    if args.targets:
+        write_targets(args.scored, args.targets, style, args.best)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from rlhalt.evaluation.run import Policy, evaluate
+    from rlhalt.records import Prompt, read
+    from rlhalt.reward import load_specification
+    from rlhalt.sampling import default_engine
+    from rlhalt.tasks.countries import few_shot
+
+    prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
+    evaluate(
+        Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args)),
+        _some(prompts, args.prompts),
+        load_specification(args.reward).scorer(),
+        args.output,
+        base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
+        samples=args.samples,
+        temperature=args.temperature,
+        engine=args.engine or default_engine(),
+    )
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from rlhalt.recipe import report
+
+    report([Path(one) for one in args.evaluations], Path(args.output))
+
+
+def _quickstart(args: argparse.Namespace) -> None:
+    from rlhalt.recipe import load_recipe, run
+
+    run(load_recipe(args.config), Path(args.output) if args.output else None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rlhalt", description=rlhalt.__doc__)
+    parser.add_argument("--version", action="version", version=rlhalt.__version__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
+        return one
+
+    def sampling(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--model", required=True, help="smollm2-135m-instruct, a model or adapter folder, a hub name")
+        one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
+        one.add_argument("--engine", choices=("transformers", "vllm"), help="vllm where installed, else transformers")
+        one.add_argument("--few-shot", action="store_true", help="put three examples before every prompt")
+        one.add_argument("--seed", type=int, default=0)
+
+    one = verb("prompts", _prompts, "write the countries' prompts with their references")
+    one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
+    one.add_argument("--output", required=True)
+
+    one = verb("sample", _sample, "draw responses from a policy")
+    sampling(one)
+    one.add_argument("--responses", type=int, default=4, help="responses a prompt")
+    one.add_argument("--temperature", type=float, default=0.7)
+    one.add_argument("--max-tokens", type=int, default=64)
+    one.add_argument("--batch-size", type=int, default=64)
+    one.add_argument("--output", required=True)
+
+    one = verb("score", _score, "split responses into fragments and judge each")
+    one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote")
+    one.add_argument("--reward", default="countries", help="a domain under reward/, or a folder with reward.yaml")
+    one.add_argument("--output", required=True)
+
+    one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
+    one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
+    one.add_argument("--reward", default="countries", help="gives style and τ where they are not given")
+    one.add_argument("--style", choices=("remove", "unsure"))
+    one.add_argument("--threshold", type=float, help="the correctness threshold τ")
+    one.add_argument("--targets", help="write supervised targets here too")
+    one.add_argument("--best", type=float, default=0.5, help="share of each prompt's responses that become targets")
+    one.add_argument("--output", required=True)
+
+    one = verb("train", lambda args: None, "train sft or dpo: keys as in TRL, --config FILE first")
+    one.add_argument("kind", choices=("sft", "dpo"))
+
+    one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
+    sampling(one)
+    one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
+    one.add_argument("--threshold", type=float, help="the τ it was trained at")
+    one.add_argument("--base", help="the pretrained model, asked how it would have gone on")
+    one.add_argument("--temperature", type=float, default=0.7, help="of the sampled responses")
+    one.add_argument("--samples", type=int, default=2, help="sampled responses a prompt, beside the greedy one")
+    one.add_argument("--reward", default="countries")
+    one.add_argument("--output", required=True)
+
+    one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
+    one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")
+    one.add_argument("--output", required=True)
+
+    one = verb("quickstart", _quickstart, "the whole chain, resumable")
+    one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")
+    one.add_argument("--output", help="folder; the recipe's own if not given")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""What can go wrong, and how it is told.
+
+Three things go wrong in rlhalt and they are never mixed:
+
+- The *user's input* is not what it must be: a file, a row, a field, a configuration key. `InputError`, one line that
+  says what was expected, what was found, where, and what to do; the command exits with 2 and writes nothing.
+- A *verifier* breaks while it judges a fragment. `VerifierFailure` is caught at one place (`rlhalt.scoring`), where the
+  fragment becomes *failed*: label null, the reason in `error`. A failure is never a verdict.
+- Too many fragments failed for the result to mean anything. `TooManyFailures`; the command exits with 3, after the
+  rows have been written, so that the next run asks only for the failed ones.
+
+Everything else is a bug in rlhalt and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RlhaltError(Exception):
+    """Base of the errors a user can act on. `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class InputError(RlhaltError):
+    """The user's input is not what it must be.
+
+    `message` says what was expected and found; `path`, `row` (1-based line number) and `field` say where.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self, message: str, *, path: str | Path | None = None, row: int | None = None, field: str | None = None
+    ) -> None:
+        self.message, self.path, self.row, self.field = message, path, row, field
+        where = []
+        if path is not None:
+            where.append(str(path) if row is None else f"{path}:{row}")
+        if field is not None:
+            where.append(f"field '{field}'")
+        super().__init__(": ".join([*where, message]))
+
+
+class VerifierFailure(RlhaltError):
+    """A verifier could not reach a verdict because it broke. The fragment is *failed*, not incorrect."""
+
+
+class TooManyFailures(RlhaltError):
+    """More fragments failed than the specification allows. The rows are written; a second run retries the failed."""
+
+    exit_code = 3

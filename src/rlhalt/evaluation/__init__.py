@@ -1,0 +1,18 @@
+"""How good a model is, how far that can be trusted, and what it is better than.
+
+Reads evaluation folders, one a model and seed, of scored held-out responses, and never judges anything itself: verdicts
+come from the scorer that training used too.
+
+    metrics      what is counted in a response and what is made of the counts
+    calibration  confidences against verdicts
+    bootstrap    intervals over prompts
+    comparison   models side by side, paired
+    tables       the comparison for people
+    output       the comparison as files
+"""
+
+from rlhalt.evaluation.comparison import Comparison, Evaluation, compare, load
+from rlhalt.evaluation.output import write
+from rlhalt.evaluation.tables import table
+
+__all__ = ["Comparison", "Evaluation", "compare", "load", "table", "write"]

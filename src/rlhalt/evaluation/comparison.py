@@ -1,0 +1,360 @@
+"""Models side by side on the same held-out prompts.
+
+    evaluation folders ─ load ─► Evaluation ─ compare ─► Comparison ─ write ─► metrics.json, comparison.json, table.md
+
+An evaluation folder holds one model of one seed. Folders with the same name and threshold are one model, trained with
+several seeds: its values are the means over seeds, each seed's own are kept beside them. `base`, the untrained model
+with few-shot examples, is what the others are measured against.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlhalt.errors import InputError
+from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
+from rlhalt.evaluation.calibration import Calibration, calibrate, judged
+from rlhalt.evaluation.metrics import PromptCounts, count, measure, per_prompt, pool, utility
+from rlhalt.records import Confidence, Continuation, Scored, read
+
+THRESHOLDS = (0.3, 0.5, 0.8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One evaluation folder: what one model of one training seed did on the held-out prompts.
+
+    Attributes:
+        threshold: the τ it was trained at, None where training knows none.
+        confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
+    """
+
+    folder: Path
+    name: str
+    threshold: float | None
+    seed: int
+    model: str
+    few_shot: bool
+    seconds: float
+    scored: list[Scored]
+    confidence: dict[str, Confidence]
+    continuation: dict[str, Continuation]
+
+    @property
+    def label(self) -> str:
+        """What it is called: `base`, `SFT`, `DPO τ=0.5`."""
+        return self.name if self.threshold is None else f"{self.name} τ={self.threshold:g}"
+
+    def rows(self, decoding: str) -> list[Scored]:
+        """The `greedy` (temperature 0) or the `sampled` responses."""
+        return [row for row in self.scored if (row.sampler["temperature"] == 0) == (decoding == "greedy")]
+
+
+def load(folder: str | Path) -> Evaluation:
+    """Read an evaluation folder.
+
+    Raises:
+        InputError: naming file, row and field, where something is missing or malformed, or where a scored response has
+            no confidence, or not one for each fragment.
+    """
+    folder = Path(folder)
+    run = _run(folder / "run.json")
+    path = folder / "scored.jsonl"
+    scored = list(read(path, Scored))
+    if not scored:
+        raise InputError("expected scored responses, found none; evaluate this model again", path=path)
+    confidence = {row.key: row for row in read(folder / "confidence.jsonl", Confidence)}
+    for number, row in enumerate(scored, start=1):
+        if not isinstance(row.sampler.get("temperature"), int | float):
+            raise InputError("expected a temperature, found none", path=path, row=number, field="sampler")
+        given = confidence.get(row.key)
+        if given is None:
+            raise InputError(f"no confidence for response {row.key}", path=folder / "confidence.jsonl")
+        if not len(given.token_probability) == len(given.halt_probability) == len(row.fragments):
+            raise InputError(
+                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found "
+                f"{len(given.token_probability)} token and {len(given.halt_probability)} halt probabilities",
+                path=folder / "confidence.jsonl",
+            )
+    spoken = folder / "continuation.jsonl"
+    return Evaluation(
+        folder=folder,
+        **run,
+        scored=scored,
+        confidence=confidence,
+        continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},
+    )
+
+
+def _run(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("expected an evaluation folder with a run.json, found none", path=path) from None
+    except ValueError as error:
+        raise InputError(f"expected JSON, found {error}", path=path) from None
+    expected: dict[str, tuple[type, ...]] = {
+        "name": (str,),
+        "threshold": (float, int, type(None)),
+        "seed": (int,),
+        "model": (str,),
+        "few_shot": (bool,),
+        "seconds": (float, int),
+    }
+    for field, types in expected.items():
+        if not isinstance(data, dict) or field not in data:
+            raise InputError("expected this field, found none", path=path, field=field)
+        if not isinstance(data[field], types):
+            raise InputError(f"found {data[field]!r}, which is of another type", path=path, field=field)
+    return {field: data[field] for field in expected}
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """One model under one decoding.
+
+    Attributes:
+        decoding: `greedy` or `sampled`.
+        estimates: the measures of `metrics.DEFINITIONS` by name.
+        utility: the mean τ-utility a response by τ, for every τ, not only the one the model was trained at.
+        n_over_abstention: endings that `over_abstention` is a share of, all seeds together.
+        by_seed: every measure of each seed; utilities are called `utility@τ`.
+    """
+
+    model: str
+    name: str
+    threshold: float | None
+    decoding: str
+    domain: str
+    n_prompts: int
+    seeds: tuple[int, ...]
+    estimates: dict[str, Estimate]
+    utility: dict[float, Estimate]
+    n_over_abstention: int
+    by_seed: dict[int, dict[str, float | None]]
+
+    def __getitem__(self, measure: str) -> Estimate:
+        return self.estimates[measure]
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """`model` minus `versus` on the same prompts, paired."""
+
+    model: str
+    versus: str
+    decoding: str
+    correctness: Estimate
+    completeness: Estimate
+    utility: dict[float, Estimate]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """All that is to be said about the models, numbers only.
+
+    Attributes:
+        thresholds: every τ that a utility is given at: those asked for and those trained at.
+        metrics: in the order base, SFT, the others by name and τ; greedy before sampled.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+    """
+
+    thresholds: tuple[float, ...]
+    metrics: list[Metrics]
+    differences: list[Difference]
+    calibrations: list[Calibration]
+    resamples: int
+    seed: int
+
+    @property
+    def models(self) -> list[str]:
+        """The labels, in order."""
+        return list(dict.fromkeys(one.model for one in self.metrics))
+
+    @property
+    def decodings(self) -> list[str]:
+        """`greedy`, `sampled`, or the one of them that the folders hold."""
+        return list(dict.fromkeys(one.decoding for one in self.metrics))
+
+    def get(self, model: str, decoding: str) -> Metrics:
+        """The metrics of one model under one decoding."""
+        return next(one for one in self.metrics if (one.model, one.decoding) == (model, decoding))
+
+    def difference(self, model: str, versus: str, decoding: str) -> Difference | None:
+        """The paired difference, None where it was not asked."""
+        wanted = (model, versus, decoding)
+        return next((one for one in self.differences if (one.model, one.versus, one.decoding) == wanted), None)
+
+
+def compare(
+    evaluations: Sequence[Evaluation],
+    thresholds: Sequence[float] = THRESHOLDS,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Measure every model, its differences from base and from SFT, and its calibration.
+
+    Args:
+        thresholds: the τ at which utilities are given, besides those the models were trained at.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: none is called base, one is there twice, or they do not cover the same prompts.
+    """
+    groups = _groups(evaluations)
+    trained_at = {one.threshold for one in evaluations if one.threshold is not None}
+    all_thresholds = tuple(sorted(set(thresholds) | trained_at))
+    metrics: list[Metrics] = []
+    differences: list[Difference] = []
+    prompt_keys = _prompt_keys(evaluations)
+    for decoding, keys in prompt_keys.items():
+        draws_of_weights = weights(len(keys), seed, resamples)
+        counts = {label: {one.seed: _counts(one, decoding, keys) for one in group} for label, group in groups.items()}
+        pooled = {label: pool(list(seeds.values())) for label, seeds in counts.items()}
+        drawn = {label: _draws(one, pooled["base"], draws_of_weights, all_thresholds) for label, one in pooled.items()}
+        for label, group in groups.items():
+            values = {
+                one.seed: _values(_draws(counts[label][one.seed], pooled["base"], draws_of_weights[:1], all_thresholds))
+                for one in group
+            }
+            metrics.append(
+                Metrics(
+                    model=label,
+                    name=group[0].name,
+                    threshold=group[0].threshold,
+                    decoding=decoding,
+                    domain=", ".join(sorted({row.domain for one in group for row in one.scored})),
+                    n_prompts=len(keys),
+                    seeds=tuple(one.seed for one in group),
+                    estimates={
+                        name: estimate(d) for name, d in drawn[label].items() if not name.startswith("utility@")
+                    },
+                    utility={t: estimate(drawn[label][f"utility@{t:g}"]) for t in all_thresholds},
+                    n_over_abstention=_endings(group, decoding),
+                    by_seed=values,
+                )
+            )
+        for label, versus in _contrasts(list(groups)):
+            differences.append(_difference(label, versus, decoding, drawn, all_thresholds))
+    return Comparison(
+        thresholds=all_thresholds,
+        metrics=metrics,
+        differences=differences,
+        calibrations=_calibrations(groups, prompt_keys, seed, resamples),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
+    """The evaluations of each label by seed; labels in the order they are shown."""
+    groups: dict[str, list[Evaluation]] = defaultdict(list)
+    order = ["base", "SFT"]
+    for one in sorted(
+        evaluations,
+        key=lambda e: (order.index(e.name) if e.name in order else len(order), e.name, e.threshold or 0, e.seed),
+    ):
+        if any(other.seed == one.seed for other in groups[one.label]):
+            raise InputError(f"a second evaluation of {one.label}, seed {one.seed}; give each once", path=one.folder)
+        groups[one.label].append(one)
+    if "base" not in groups:
+        found = ", ".join(groups) or "no evaluation at all"
+        raise InputError(f"one evaluation must be called base, found {found}; evaluate the untrained model too")
+    return dict(groups)
+
+
+def _prompt_keys(evaluations: Iterable[Evaluation]) -> dict[str, list[str]]:
+    """The prompts of each decoding, in the order of the first evaluation, after checking that all cover the same."""
+    keys: dict[str, list[str]] = {}
+    for decoding in ("greedy", "sampled"):
+        covered = [(one, dict.fromkeys(row.prompt_key for row in one.rows(decoding))) for one in evaluations]
+        first, expected = covered[0]
+        for other, found in covered[1:]:
+            missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
+            if missing or extra:
+                raise InputError(
+                    f"its {decoding} responses do not answer the same prompts as {first.folder}: "
+                    f"{len(missing)} missing ({', '.join(sorted(missing)[:3]) or 'none'}), {len(extra)} more "
+                    f"({', '.join(sorted(extra)[:3]) or 'none'}); evaluate both on the same held-out prompts",
+                    path=other.folder / "scored.jsonl",
+                )
+        if expected:
+            keys[decoding] = list(expected)
+    return keys
+
+
+def _counts(one: Evaluation, decoding: str, keys: Sequence[str]) -> PromptCounts:
+    # Base ends where base ends: there is no going on to compare with.
+    return per_prompt(one.rows(decoding), keys, None if one.name == "base" else one.continuation)
+
+
+def _endings(group: Sequence[Evaluation], decoding: str) -> int:
+    """How many endings `over_abstention` is a share of."""
+    trained = [one for one in group if one.name != "base"]
+    return int(
+        sum(count(row, one.continuation.get(row.key)).continued for one in trained for row in one.rows(decoding))
+    )
+
+
+def _draws(counts: PromptCounts, base: PromptCounts, weights: Floats, thresholds: Sequence[float]) -> dict[str, Floats]:
+    utilities = {f"utility@{t:g}": utility(counts, weights, t) for t in thresholds}
+    return measure(counts, base, weights) | utilities
+
+
+def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
+    return {name: estimate(one).value for name, one in draws.items()}
+
+
+def _contrasts(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Every trained model against base, and every one but SFT against SFT, where there is one."""
+    trained = [label for label in labels if label != "base"]
+    against_sft = [(label, "SFT") for label in trained if label != "SFT"] if "SFT" in trained else []
+    return [(label, "base") for label in trained] + against_sft
+
+
+def _difference(
+    label: str, versus: str, decoding: str, drawn: Mapping[str, Mapping[str, Floats]], thresholds: Sequence[float]
+) -> Difference:
+    def minus(name: str) -> Estimate:
+        return estimate(drawn[label][name] - drawn[versus][name])
+
+    return Difference(
+        model=label,
+        versus=versus,
+        decoding=decoding,
+        correctness=minus("correctness"),
+        completeness=minus("completeness"),
+        utility={t: minus(f"utility@{t:g}") for t in thresholds},
+    )
+
+
+def _calibrations(
+    groups: Mapping[str, Sequence[Evaluation]], prompt_keys: Mapping[str, Sequence[str]], seed: int, resamples: int
+) -> list[Calibration]:
+    """Both confidences of every model, over the decided fragments of all its responses."""
+    position = {key: i for i, key in enumerate(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))}
+    drawn = weights(len(position), seed, resamples)
+    calibrations = []
+    for label, group in groups.items():
+        tokens: list[float] = []
+        going_on: list[float] = []
+        correct: list[bool] = []
+        prompt: list[int] = []
+        for one in group:
+            for row in one.scored:
+                given = one.confidence[row.key]
+                for i, fragment in enumerate(row.fragments):
+                    if fragment.label in ("correct", "incorrect"):
+                        tokens.append(given.token_probability[i])
+                        going_on.append(1 - given.halt_probability[i])
+                        correct.append(fragment.label == "correct")
+                        prompt.append(position[row.prompt_key])
+        for name, confidence in (("token_probability", tokens), ("1 - halt_probability", going_on)):
+            calibrations.append(calibrate(label, name, judged(confidence, correct, prompt), drawn))
+    return calibrations

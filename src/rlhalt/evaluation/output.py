@@ -1,0 +1,68 @@
+"""The comparison as files: `metrics.json`, `comparison.json`, `table.md`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rlhalt.evaluation.bootstrap import LEVEL, Estimate
+from rlhalt.evaluation.comparison import Comparison, Difference, Metrics
+from rlhalt.evaluation.tables import markdown
+from rlhalt.records import write_atomic
+
+
+def write(comparison: Comparison, out: str | Path) -> None:
+    """Write the three files into the folder `out`.
+
+    `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
+    `comparison.json` holds the paired differences (with which of their intervals include 0) and the calibration of both
+    confidences with its curves.
+    """
+    rest = {
+        "thresholds": comparison.thresholds,
+        "level": LEVEL,
+        "resamples": comparison.resamples,
+        "seed": comparison.seed,
+        "differences": [_difference(one) for one in comparison.differences],
+        "calibration": comparison.calibrations,
+    }
+    out = Path(out)
+    _write_json(out / "metrics.json", [_metrics(one) for one in comparison.metrics])
+    _write_json(out / "comparison.json", rest)
+    write_atomic(out / "table.md", [markdown(comparison)])
+
+
+def _write_json(path: Path, value: object) -> None:
+    write_atomic(path, [json.dumps(_plain(value), ensure_ascii=False, indent=1, allow_nan=False), "\n"])
+
+
+def _fields(record: object) -> dict[str, Any]:
+    assert dataclasses.is_dataclass(record)
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def _metrics(one: Metrics) -> dict[str, Any]:
+    fields = _fields(one)
+    del fields["estimates"]
+    last = {name: fields.pop(name) for name in ("utility", "n_over_abstention", "by_seed")}
+    return {**fields, **one.estimates, **last}
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    estimates: dict[str, Estimate] = {"correctness": one.correctness, "completeness": one.completeness}
+    estimates |= {f"utility@{t:g}": gain for t, gain in one.utility.items()}
+    return _fields(one) | {"includes_zero": {name: gain.includes_zero for name, gain in estimates.items()}}
+
+
+def _plain(value: object) -> Any:
+    """Records, mappings and tuples as JSON has them; six decimals."""
+    if dataclasses.is_dataclass(value):
+        return _plain(_fields(value))
+    if isinstance(value, Mapping):
+        return {f"{key:g}" if isinstance(key, float) else str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return round(value, 6) if isinstance(value, float) else value

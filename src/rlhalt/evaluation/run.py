@@ -1,0 +1,124 @@
+"""Evaluate one policy: greedy and sampled responses to held-out prompts, scored, with the policy's confidences.
+
+The output folder holds everything that `rlhalt compare` reads:
+
+    greedy.jsonl sampled.jsonl   responses
+    scored.jsonl                 both, scored
+    confidence.jsonl             how sure the policy was of each fragment
+    continuation.jsonl           what the base model would have said next where a greedy response ended
+    run.json                     name, τ, seed, configuration
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlhalt.evaluation.confidence import confidences
+from rlhalt.models import identity
+from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, write
+from rlhalt.runs import Run
+from rlhalt.sampling import EngineName, Settings, load_engine, sample
+from rlhalt.scoring import Scorer, score_file
+
+# One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
+NEXT_FRAGMENT_TOKENS = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What is evaluated, and how it is shown.
+
+    Attributes:
+        name: `base`, `SFT`, `DPO`, ...; evaluations of one name and τ with several seeds are pooled.
+        model: a name or folder, see `rlhalt.models.resolve_model`.
+        threshold: the τ it was trained at, if any.
+        seed: the seed it was trained with.
+        few_shot: examples it is asked with; none for a trained policy.
+    """
+
+    name: str
+    model: str
+    threshold: float | None = None
+    seed: int = 0
+    few_shot: tuple[Message, ...] = ()
+
+
+def evaluate(
+    policy: Policy,
+    prompts: Sequence[Prompt],
+    scorer: Scorer,
+    output: str | Path,
+    *,
+    base: Policy | None = None,
+    samples: int = 2,
+    temperature: float = 0.7,
+    engine: EngineName = "transformers",
+) -> Path:
+    """Write the evaluation folder of a policy; a folder that is complete for the same configuration is left alone.
+
+    Args:
+        base: the pretrained model, asked to go on where the policy ended (`continuation.jsonl`); None for itself.
+        samples: responses a prompt at `temperature`, beside the greedy one.
+
+    Raises:
+        InputError, TooManyFailures: see `sample` and `score_file`.
+    """
+    folder = Path(output)
+    config = {
+        **dataclasses.asdict(policy),
+        "model": identity(policy.model),
+        "samples": samples,
+        "temperature": temperature,
+        "engine": engine,
+        "verifier": scorer.verifier.name,
+        "prompts": [prompt.key for prompt in prompts],
+        "base": dataclasses.asdict(base) if base else None,
+    }
+    run = Run("evaluate", folder, config=config)
+    if run.finished:
+        return folder
+    with run:
+        greedy = Settings(policy.model, engine, temperature=0.0, few_shot=policy.few_shot)
+        drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)
+        responses = sample(prompts, greedy, folder / "greedy.jsonl") + sample(prompts, drawn, folder / "sampled.jsonl")
+        scored = score_file(responses, scorer, folder / "scored.jsonl")
+        write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot))
+        if base is not None:
+            ended = [row for row in scored if row.sampler["temperature"] == 0]
+            write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
+        run.result(
+            name=policy.name, threshold=policy.threshold, seed=policy.seed, model=policy.model,
+            few_shot=bool(policy.few_shot), rows=len(scored),
+        )  # fmt: skip
+    return folder
+
+
+def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: EngineName) -> list[Continuation]:
+    """The base model's next fragment after each response, the halting phrase taken off, and its verdict.
+
+    It is judged together with the response it follows, so that a repetition is seen as one.
+    """
+    spoken = [_without_halt(row) for row in rows]
+    chats = [
+        [*base.few_shot, *row.prompt, *([{"role": "assistant", "content": text}] if text else [])]
+        for row, text in zip(rows, spoken, strict=True)
+    ]
+    completed = load_engine(base.model, engine).complete(
+        chats, temperature=0.0, max_tokens=NEXT_FRAGMENT_TOKENS, seed=0
+    )
+    found = []
+    for row, text, completion in zip(rows, spoken, completed, strict=True):
+        whole = text + completion.text
+        following = [one for one in scorer.judge(whole, row.reference) if one.start >= len(text)]
+        if following and HALT_PHRASE not in following[0].text:
+            found.append(Continuation(row.key, following[0].text, following[0].label))
+        else:
+            found.append(Continuation(row.key, "", None))
+    return found
+
+
+def _without_halt(row: Scored) -> str:
+    halts = [one.start for one in row.fragments if one.label == "halt"]
+    return row.response[: halts[0]].rstrip() if halts else row.response.rstrip()

@@ -1,0 +1,159 @@
+"""The comparison as rows of text: for the terminal, for Markdown, and for the report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rlhalt.evaluation.bootstrap import Estimate
+from rlhalt.evaluation.comparison import Comparison, Metrics
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NOT_DEFINED = "–"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A value as text, and its interval as text, empty where there is none."""
+
+    value: str
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One measure of all models, in the order of `Comparison.models`.
+
+    Attributes:
+        measure: its name in `metrics.DEFINITIONS`, or `utility`.
+    """
+
+    title: str
+    measure: str
+    cells: list[Cell]
+
+
+def _signed(text: str) -> str:
+    """A real minus sign, and none before zero."""
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share as a whole per cent, without the sign; below 10 % with one decimal."""
+    return _signed(f"{100 * share:.1f}" if 0 < abs(share) < 0.0995 else f"{100 * share:.0f}")
+
+
+def number(value: float) -> str:
+    """Three digits or so."""
+    return _signed(f"{value:.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}")
+
+
+def cell(estimate: Estimate, form: Callable[[float], str]) -> Cell:
+    """An estimate as text; `–` where it is not defined."""
+    if estimate.value is None:
+        return Cell(NOT_DEFINED)
+    if estimate.low is None or estimate.high is None:
+        return Cell(form(estimate.value))
+    low, high = form(estimate.low), form(estimate.high)
+    if low == high == form(estimate.value):
+        return Cell(low)
+    return Cell(form(estimate.value), f"{low} to {high}" if estimate.low < 0 else f"{low}–{high}")
+
+
+MEASURES: list[tuple[str, str, Callable[[float], str]]] = [
+    ("right facts", "right", number),
+    ("wrong facts", "wrong", number),
+    ("correctness, %", "correctness", percent),
+    ("completeness, %", "completeness", percent),
+    ("F1, %", "f1", percent),
+    ("utility", "utility", number),
+    ("halts, %", "halt_rate", percent),
+    ("empty, %", "empty_share", percent),
+    ("over-abstention, %", "over_abstention", percent),
+    ("claims", "claims", number),
+    ("unverifiable", "unverifiable", number),
+    ("duplicates, %", "duplicate_share", percent),
+    ("failed, %", "failed_share", percent),
+    ("tokens", "tokens", number),
+]
+
+ALWAYS = {
+    "right",
+    "wrong",
+    "correctness",
+    "completeness",
+    "f1",
+    "utility",
+    "halt_rate",
+    "empty_share",
+    "claims",
+    "tokens",
+}
+
+
+def rows(comparison: Comparison, decoding: str) -> list[Row]:
+    """The table of one decoding.
+
+    Measures that are 0 or not defined for every model are left out, unless they are always asked for.
+    """
+    models = [comparison.get(model, decoding) for model in comparison.models]
+    table = []
+    for title, measure, form in MEASURES:
+        if measure == "utility":
+            table += [
+                Row(f"utility at τ = {t:g}", measure, [cell(m.utility[t], form) for m in models])
+                for t in comparison.thresholds
+            ]
+        elif measure in ALWAYS or any(m[measure].value for m in models):
+            table.append(Row(title, measure, [cell(m[measure], form) for m in models]))
+    return table
+
+
+def caption(comparison: Comparison) -> str:
+    """What the numbers are over, in one line."""
+    some: list[Metrics] = [comparison.get("base", decoding) for decoding in comparison.decodings]
+    prompts = " and ".join(f"{one.n_prompts} ({one.decoding})" for one in some)
+    if len({one.n_prompts for one in some}) == 1:
+        prompts = str(some[0].n_prompts)
+    seeds = {one.name: len(one.seeds) for one in comparison.metrics}
+    pooled = "" if set(seeds.values()) == {1} else f"; seeds: {', '.join(f'{name} {n}' for name, n in seeds.items())}"
+    plural = "" if prompts == "1" else "s"
+    return f"{some[0].domain}: {prompts} held-out prompt{plural}, per response; 95 % intervals over prompts{pooled}"
+
+
+def table(comparison: Comparison) -> Table:
+    """A table for the terminal, at most 100 columns wide: models beside each other, greedy above sampled."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    # Five models fit with intervals in brackets; more models only without.
+    roomy = len(comparison.models) <= 5
+    shown = Table(caption=caption(comparison), caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("", no_wrap=True)
+    for model in comparison.models:
+        shown.add_column(escape(model), justify="right")
+    for decoding in comparison.decodings:
+        shown.add_row(f"[bold]{decoding}[/bold]")
+        for row in rows(comparison, decoding):
+            intervals = roomy and row.measure == "correctness"
+            shown.add_row(row.title, *(str(c) if intervals else c.value for c in row.cells))
+        shown.add_section()
+    return shown
+
+
+def markdown(comparison: Comparison) -> str:
+    """The same as Markdown, every interval given."""
+    lines = [caption(comparison), ""]
+    for decoding in comparison.decodings:
+        lines += [f"| {decoding} | {' | '.join(comparison.models)} |", "|---|" + "--:|" * len(comparison.models)]
+        for row in rows(comparison, decoding):
+            lines.append(f"| {row.title} | {' | '.join(map(str, row.cells))} |")
+        lines.append("")
+    return "\n".join(lines)

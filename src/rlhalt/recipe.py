@@ -1,0 +1,219 @@
+"""The whole chain, from a model's own answers to a comparison, described by one YAML file; resumable at every step.
+
+    prompts ─ sample (base, few-shot) ─ score ─┬─ targets ───► train sft
+                                               │                  ▼
+                                               └─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
+
+The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is right
+far more often than about another, and pairs made of what it says there would teach it to trust itself.
+
+The folder of a recipe holds what each step made:
+
+    prompts.jsonl
+    base/                 responses.jsonl scored.jsonl targets.jsonl
+    base/pairs-0.5.jsonl
+    seed0/sft/            the SFT adapter
+    seed0/dpo-0.5/        the DPO adapter at τ = 0.5
+    evaluation/           a folder a model and seed
+    report/               report.html metrics.json comparison.json table.md
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rlhalt.errors import InputError
+from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.pairs import Style, default_style, write_pairs, write_targets
+from rlhalt.records import Prompt
+from rlhalt.reward import check_threshold, load_specification
+from rlhalt.runs import Run, once
+from rlhalt.sampling import EngineName, Settings, sample
+from rlhalt.scoring import Scorer, score_file
+from rlhalt.tasks import countries
+
+_FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "recipes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What to run.
+
+    Attributes:
+        model: the pretrained model.
+        reward: the domain whose verifier judges.
+        output: the folder everything goes to.
+        thresholds: the τ that DPO models are trained at.
+        seeds: each gives an SFT model and a DPO model a τ.
+        responses: sampled from the pretrained model for each training prompt, with few-shot examples.
+        best: share of each prompt's responses that become SFT targets, those with the most right fragments.
+        temperature: of the sampled responses, in training and in evaluation.
+        evaluation_responses: sampled for each held-out prompt, beside the greedy one.
+        sft, dpo: training configurations, relative to the recipe's folder.
+        prompts: use only so many training and held-out prompts (a test's business), all if null.
+    """
+
+    model: str
+    reward: str
+    output: str
+    thresholds: list[float]
+    seeds: list[int]
+    responses: int
+    best: float
+    temperature: float
+    evaluation_responses: int
+    sft: str
+    dpo: str
+    engine: EngineName = "transformers"
+    prompts: int | None = None
+
+
+def load_recipe(path: str | Path | None) -> Recipe:
+    """Read a recipe; `configs/quickstart.yaml` if None.
+
+    Raises:
+        InputError: a missing file, an unknown or missing key, a τ outside (0, 1).
+    """
+    if path is None:
+        path = next(base / "quickstart.yaml" for base in _FOLDERS if (base / "quickstart.yaml").is_file())
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("expected a recipe, found no such file", path=path)
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
+    if not isinstance(data, dict):
+        raise InputError("expected keys and values", path=path)
+    fields = {field.name: field for field in dataclasses.fields(Recipe)}
+    for key in data:
+        if key not in fields:
+            raise InputError(f"unknown key; known are {', '.join(fields)}", path=path, field=str(key))
+    for name, field in fields.items():
+        if name not in data and field.default is dataclasses.MISSING:
+            raise InputError("expected this key, found none", path=path, field=name)
+    for key in ("thresholds", "seeds"):
+        if not isinstance(data[key], list) or not data[key]:
+            raise InputError(f"expected a list, found {data[key]!r}", path=path, field=key)
+    for one in data["thresholds"]:
+        check_threshold(one)
+    for key in ("sft", "dpo"):
+        data[key] = str(path.parent / data[key])
+    return Recipe(**data)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What training reads: the file of targets, and the file of pairs for each τ."""
+
+    targets: Path
+    pairs: dict[float, Path]
+
+
+def run(recipe: Recipe, output: Path | None = None) -> Path:
+    """Run a recipe; what is done already is not done again. Returns the path of the report.
+
+    Raises:
+        InputError, TooManyFailures: see the stages.
+    """
+    out = output or Path(recipe.output)
+    specification = load_specification(recipe.reward)
+    scorer = specification.scorer()
+    train, held_out = _prompts(recipe, out)
+    base = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
+    data = _data(recipe, train, base, scorer, default_style(specification.halting), out / "base")
+    policies = {"base": base, **_policies(recipe, data, out)}
+    folders = [
+        evaluate(
+            policy,
+            held_out,
+            scorer,
+            out / "evaluation" / name,
+            base=None if policy is base else base,
+            samples=recipe.evaluation_responses,
+            temperature=recipe.temperature,
+            engine=recipe.engine,
+        )
+        for name, policy in policies.items()
+    ]
+    return report(folders, out / "report")
+
+
+def _prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]]:
+    every = countries.prompts()
+    train = [one for one in every if one.split == "train"][: recipe.prompts]
+    held_out = [one for one in every if one.split == "heldout"][: recipe.prompts]
+    once("prompts", out / "prompts.jsonl", [], {"prompts": recipe.prompts}, lambda: [*train, *held_out])
+    return train, held_out
+
+
+def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, folder: Path) -> Data:
+    settings = Settings(
+        base.model,
+        recipe.engine,
+        responses=recipe.responses,
+        temperature=recipe.temperature,
+        few_shot=base.few_shot,
+    )
+    scored = folder / "scored.jsonl"
+    score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, scored)
+    data = Data(folder / "targets.jsonl", {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds})
+    write_targets(scored, data.targets, style, recipe.best)
+    for threshold, file in data.pairs.items():
+        write_pairs(scored, file, threshold, style)
+    return data
+
+
+def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
+    """Train an SFT model a seed and a DPO model a seed and τ; the policies by the name of their evaluation folder."""
+    policies = {}
+    for seed in recipe.seeds:
+        sft = _train("sft", recipe.sft, data.targets, out / f"seed{seed}" / "sft", seed, recipe.model)
+        policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
+        for threshold, file in data.pairs.items():
+            dpo = _train("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, sft)
+            policies[f"dpo-{threshold:g}-seed{seed}"] = Policy("DPO", dpo, threshold, seed)
+    return policies
+
+
+def _train(kind: str, config: str, data: Path, output: Path, seed: int, model: str) -> str:
+    from rlhalt.training import training_run
+
+    argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
+    argv += ["--seed", str(seed), "--model_name_or_path", model]
+    if not training_run(kind, argv, data, output, model).finished:
+        from rlhalt.training import dpo, sft
+
+        (sft if kind == "sft" else dpo).main(argv)
+    return str(output)
+
+
+def report(folders: Sequence[Path], out: Path) -> Path:
+    """Compare evaluations: files into `out`, the table and the report's path onto the terminal.
+
+    Raises:
+        InputError: see `rlhalt.evaluation.comparison`.
+    """
+    from rich.console import Console
+
+    from rlhalt.evaluation.comparison import compare, load
+    from rlhalt.evaluation.output import write as write_comparison
+    from rlhalt.evaluation.tables import table
+    from rlhalt.report.page import write_report
+
+    evaluations = [load(folder) for folder in folders]
+    comparison = compare(evaluations)
+    inputs = [folder / "scored.jsonl" for folder in folders]
+    with Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
+        write_comparison(comparison, out)
+        write_report(comparison, evaluations, out / "report.html")
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table(comparison))
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+    return out / "report.html"

@@ -1,0 +1,422 @@
+"""The typed rows that every stage reads and writes, and the file store that holds them.
+
+    prompts ─ sample ─► responses ─ score ─► scored ─ pairs ─► pairs
+
+A row is a frozen record, its file is JSON lines that `datasets.load_dataset("json", ...)` reads as it is. Every row
+has a key made from its content. A stage that is run again does only the missing and the failed rows: while it runs,
+finished rows are appended to `NAME.part` (a journal); at its end the output is replaced whole and the journal goes. A
+process killed at any point loses at most the row it was writing. Beside each output lies its `run.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeVar, get_args
+
+from rlhalt.errors import InputError
+
+Label = Literal["correct", "incorrect", "unverifiable", "halt"]
+LABELS: tuple[str, ...] = get_args(Label)
+Message = dict[str, str]
+Json = dict[str, Any]
+
+HALT_PHRASE = "Unsure from here."
+
+
+def content_key(*parts: object) -> str:
+    """A key of 16 hex digits from JSON-serialisable parts; equal content gives equal keys on every machine."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file, first 16 hex digits."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """A question with its reference.
+
+    Attributes:
+        prompt: chat messages, without few-shot examples.
+        reference: what the domain's verifier needs, for countries `{"subject": "France"}`.
+        domain: the name of the folder under `reward/` that judges the response.
+        split: `train` or `heldout`.
+    """
+
+    key: str
+    prompt: list[Message]
+    reference: Json
+    domain: str
+    split: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Response:
+    """What a policy wrote to a prompt.
+
+    Attributes:
+        prompt_key: the key of the prompt.
+        index: which of the k responses to this prompt, from 0.
+        finish_reason: `stop` or `length` (cut off at the token limit).
+        sampler: everything that decided the text: model, engine, temperature, seed, few-shot count, token limit.
+        n_tokens: tokens generated, the end-of-turn token not counted.
+    """
+
+    key: str
+    prompt_key: str
+    index: int
+    prompt: list[Message]
+    response: str
+    reference: Json
+    domain: str
+    split: str
+    finish_reason: str
+    sampler: Json
+    n_tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Fragment:
+    """The smallest piece of a response that can be right or wrong by itself.
+
+    Attributes:
+        start, end: character offsets into the response; `text == response[start:end]`.
+        kind: what the fragmenter took it for: `sentence`, `halt`, ...
+        label: the verdict; null where none was reached because the verifier *failed* (the reason in `error`) or
+            because the fragment has not been judged yet (`error` null too).
+        probability: how sure the verifier is of its verdict, where it says so.
+        verifier: name and version of the verifier that judged.
+        evidence: what the verdict rests on, one line for a person.
+    """
+
+    start: int
+    end: int
+    kind: str
+    text: str
+    label: Label | None = None
+    probability: float | None = None
+    verifier: str | None = None
+    evidence: str | None = None
+    error: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the verifier broke on this fragment. Failed is not wrong."""
+        return self.label is None and self.error is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored(Response):
+    """A response with its fragments, in the order of the text."""
+
+    fragments: list[Fragment]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any fragment failed: such a response earns neither reward nor penalty and is scored again."""
+        return any(fragment.failed for fragment in self.fragments)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Chosen is preferred to rejected with this weight; both answer `prompt` and share the text before `cut`.
+
+    Attributes:
+        prompt, chosen, rejected: chat messages, as TRL's DPOTrainer takes them.
+        weight: how much the preference counts, in (0, 1].
+        style: `unsure`, `remove` or `keep` (the counterpart, where going on is right), see `rlhalt.pairs`.
+        threshold: τ.
+        cut: character offset into the two assistant texts where they part.
+        source: the key of the scored response it was made from.
+    """
+
+    key: str
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+    weight: float
+    style: str
+    threshold: float
+    cut: int
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A supervised example, as TRL's SFTTrainer takes it: loss on the completion only."""
+
+    key: str
+    prompt: list[Message]
+    completion: list[Message]
+    style: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Confidence:
+    """How sure the policy was of each fragment of one response, read off the policy itself.
+
+    Attributes:
+        key: the key of the scored response.
+        token_probability: one number a fragment, the mean probability of its tokens given the text before.
+        halt_probability: one number a fragment, the probability of halting instead of beginning it: of ending the turn
+            or of beginning the halting phrase.
+    """
+
+    key: str
+    token_probability: list[float]
+    halt_probability: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuation:
+    """What the base model would have said next where a policy ended its response.
+
+    Attributes:
+        key: the key of the scored response.
+        text: the base model's next fragment, empty where it would have ended there too.
+        label: its verdict, null where it failed or where there is nothing.
+    """
+
+    key: str
+    text: str
+    label: Label | None
+
+
+class Row(Protocol):
+    """Any record with a key."""
+
+    @property
+    def key(self) -> str:
+        """Made from its content, see `content_key`."""
+        ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+def _check(value: object, annotation: str, path: Path, row: int, field: str) -> None:
+    expected: dict[str, tuple[type, ...]] = {
+        "str": (str,),
+        "int": (int,),
+        "float": (int, float),
+        "Json": (dict,),
+        "list[Message]": (list,),
+        "list[Fragment]": (list,),
+        "list[float]": (list,),
+    }
+    names = {"str": "text", "int": "a whole number", "float": "a number", "Json": "an object"}
+    if annotation in expected and (not isinstance(value, expected[annotation]) or isinstance(value, bool)):
+        wanted = names.get(annotation, "a list")
+        raise InputError(f"expected {wanted}, found {_short(value)}", path=path, row=row, field=field)
+    if annotation == "list[Message]":
+        assert isinstance(value, list)
+        if not value:
+            raise InputError("expected at least one chat message, found none", path=path, row=row, field=field)
+        for message in value:
+            if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
+                raise InputError(
+                    f"expected messages with role and content, found {_short(message)}",
+                    path=path,
+                    row=row,
+                    field=field,
+                )
+            if not isinstance(message["content"], str) or not message["content"].strip():
+                raise InputError("expected a message with text, found an empty one", path=path, row=row, field=field)
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def from_json(kind: type[R], data: Mapping[str, Any], path: Path, row: int) -> R:
+    """Build a record from a parsed line, checking every field.
+
+    Raises:
+        InputError: naming file, row and field, where one is missing or of another type. Unknown fields are dropped:
+            files may carry more than we read.
+    """
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name not in data:
+            raise InputError("expected this field, found none", path=path, row=row, field=field.name)
+        value = data[field.name]
+        _check(value, str(field.type), path, row, field.name)
+        values[field.name] = value
+    if "fragments" in values:
+        values["fragments"] = [_fragment(one, values["response"], path, row) for one in values["fragments"]]
+    return kind(**values)
+
+
+def _fragment(data: object, response: str, path: Path, row: int) -> Fragment:
+    if not isinstance(data, dict):
+        raise InputError(f"expected objects, found {_short(data)}", path=path, row=row, field="fragments")
+    names = [field.name for field in dataclasses.fields(Fragment)]
+    missing = [name for name in ("start", "end", "kind", "text") if name not in data]
+    if missing:
+        raise InputError(f"a fragment has no '{missing[0]}'", path=path, row=row, field="fragments")
+    fragment = Fragment(**{name: data[name] for name in names if name in data})
+    if fragment.label is not None and fragment.label not in LABELS:
+        raise InputError(
+            f"expected a label of {', '.join(LABELS)} or null, found {_short(fragment.label)}",
+            path=path,
+            row=row,
+            field="fragments",
+        )
+    if response[fragment.start : fragment.end] != fragment.text:
+        raise InputError(
+            f"a fragment's offsets do not point at its text {_short(fragment.text)}",
+            path=path,
+            row=row,
+            field="fragments",
+        )
+    return fragment
+
+
+def iter_json(path: Path) -> Iterator[tuple[int, Json]]:
+    """Parsed lines of a JSONL file with their 1-based row numbers; blank lines are passed over.
+
+    Raises:
+        InputError: the file is missing, not UTF-8, or a line is not a JSON object.
+    """
+    if not path.is_file():
+        raise InputError("expected a JSON lines file, found no such file", path=path)
+    with path.open("rb") as file:
+        for row, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"expected UTF-8, found byte 0x{line[error.start]:02x}; convert the file to UTF-8",
+                    path=path,
+                    row=row,
+                ) from None
+            if not text.strip():
+                continue
+            try:
+                data = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise InputError(
+                    f"expected JSON, found {error.msg} at column {error.colno}", path=path, row=row
+                ) from None
+            if not isinstance(data, dict):
+                raise InputError(f"expected a JSON object, found {_short(data)}", path=path, row=row)
+            yield row, data
+
+
+def read(path: str | Path, kind: type[R]) -> Iterator[R]:
+    """The records of a JSONL file, one by one.
+
+    Raises:
+        InputError: naming file, row and field, for a missing or malformed file or row.
+    """
+    path = Path(path)
+    for row, data in iter_json(path):
+        yield from_json(kind, data, path, row)
+
+
+def dumps(record: object) -> str:
+    """One JSON line of a record, without its newline."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+
+
+def write_atomic(path: str | Path, chunks: Iterable[str]) -> None:
+    """Write text to a file that appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write(path: str | Path, rows: Iterable[object]) -> None:
+    """Write records to a JSONL file that appears whole or not at all."""
+    write_atomic(path, (dumps(row) + "\n" for row in rows))
+
+
+class Journal:
+    """The resumable output of a stage.
+
+    On entering, rows of an earlier run are read from the output and from `NAME.part`; `done` holds those worth keeping,
+    by key. `add` appends a row and flushes it. `finish` writes all rows in the given order and removes the journal.
+    Leaving without `finish` keeps the journal for the next run.
+
+    Args:
+        path: the output, a JSONL file.
+        kind: the record it holds.
+        keep: rows for which this is false are done again (a scored response that failed, say).
+    """
+
+    def __init__(self, path: str | Path, kind: type[R], keep: Callable[[R], bool] = lambda row: True) -> None:
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + ".part")
+        self.done: dict[str, R] = {}  # type: ignore[valid-type]
+        self._kind: type[Any] = kind
+        self._keep: Callable[[Any], bool] = keep
+
+    def __enter__(self) -> Self:
+        if self.path.is_file():
+            self._load(read(self.path, self._kind))
+        if self.part.is_file():
+            self._load(self._torn_rows())
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.part.open("a", encoding="utf-8")
+        return self
+
+    def _load(self, rows: Iterable[Any]) -> None:
+        for row in rows:
+            if self._keep(row):
+                self.done[row.key] = row
+
+    def _torn_rows(self) -> Iterator[Any]:
+        # A kill can tear the last line only; cut it off, so that what is appended next starts on a line of its own.
+        raw = self.part.read_bytes()
+        whole = raw.rfind(b"\n") + 1
+        if whole != len(raw):
+            os.truncate(self.part, whole)
+        for row, line in enumerate(raw[:whole].decode("utf-8").split("\n")[:-1], start=1):
+            yield from_json(self._kind, json.loads(line), self.part, row)
+
+    def add(self, row: Any) -> None:
+        """Append a finished row; it survives a kill from here on."""
+        self._file.write(dumps(row) + "\n")
+        self._file.flush()
+        self.done[row.key] = row
+
+    def finish(self, keys: Sequence[str]) -> list[Any]:
+        """Write the rows with these keys, in this order, and return them."""
+        rows = [self.done[key] for key in keys]
+        self._file.close()
+        write(self.path, rows)
+        self.part.unlink()
+        return rows
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self.part.is_file() and self.part.stat().st_size == 0:
+            self.part.unlink()

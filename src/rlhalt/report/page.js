@@ -1,0 +1,86 @@
+"use strict";
+const STEP = 20;
+const form = document.querySelector(".filters");
+const more = document.querySelector(".more button");
+const tip = document.getElementById("evidence");
+const examples = [...document.querySelectorAll(".example")].map((node) => ({
+  node,
+  question: node.querySelector("h3").textContent.toLowerCase(),
+  answers: [...node.querySelectorAll(".answer")].map((answer) => ({
+    node: answer,
+    base: answer.dataset.model === "base",
+    threshold: answer.dataset.threshold,
+    text: answer.querySelector(".response").textContent,
+    wrong: Number(answer.dataset.wrong),
+    halts: Number(answer.dataset.halts),
+  })),
+}));
+let limit = STEP;
+
+function show() {
+  const threshold = form.threshold ? form.threshold.value : null;
+  const wanted = form.text.value.trim().toLowerCase();
+  let found = 0;
+  for (const { node, question, answers } of examples) {
+    const visible = answers.filter((one) => !threshold || !one.threshold || one.threshold === threshold);
+    for (const one of answers) one.node.hidden = !visible.includes(one);
+    const trained = visible.filter((one) => !one.base);
+    const matches =
+      (!wanted || question.includes(wanted) || visible.some((one) => one.text.toLowerCase().includes(wanted))) &&
+      (!form.differs.checked || new Set((trained.length > 1 ? trained : visible).map((one) => one.text)).size > 1) &&
+      (!form.wrong.checked || trained.some((one) => one.wrong)) &&
+      (!form.halted.checked || trained.some((one) => one.halts));
+    if (matches) found += 1;
+    node.hidden = !matches || found > limit;
+  }
+  form.querySelector("output").textContent = `${Math.min(found, limit)} of ${found} shown`;
+  more.hidden = found <= limit;
+}
+
+form.addEventListener("input", () => { limit = STEP; show(); });
+form.addEventListener("submit", (event) => event.preventDefault());
+more.addEventListener("click", () => { limit += STEP; show(); });
+
+// One stop of the tab key an answer; the arrows move on inside.
+for (const response of document.querySelectorAll(".response")) {
+  const first = response.querySelector(".f");
+  if (first) first.tabIndex = 0;
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") tip.hidden = true;
+  const here = document.activeElement;
+  if (!here.matches(".response .f") || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+  const all = [...here.parentElement.querySelectorAll(".f")];
+  const next = all[all.indexOf(here) + (event.key === "ArrowRight" ? 1 : -1)];
+  if (!next) return;
+  here.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+  event.preventDefault();
+});
+
+function explain(event) {
+  const fragment = event.target.closest(".f[data-verdict]");
+  if (!fragment) return;
+  const verdict = document.createElement("b");
+  verdict.textContent = fragment.dataset.verdict;
+  tip.replaceChildren(verdict, fragment.dataset.evidence ? `  ${fragment.dataset.evidence}` : "");
+  tip.hidden = false;
+  fragment.setAttribute("aria-describedby", "evidence");
+  const box = fragment.getClientRects()[0];
+  const left = Math.min(box.left, document.documentElement.clientWidth - tip.offsetWidth - 8);
+  const above = box.top - tip.offsetHeight - 6;
+  tip.style.left = `${Math.max(8, left) + scrollX}px`;
+  tip.style.top = `${(above > 0 ? above : fragment.getBoundingClientRect().bottom + 6) + scrollY}px`;
+}
+function quiet(event) {
+  const fragment = event.target.closest(".f[data-verdict]");
+  if (!fragment) return;
+  fragment.removeAttribute("aria-describedby");
+  tip.hidden = true;
+}
+for (const [on, off] of [["mouseover", "mouseout"], ["focusin", "focusout"]]) {
+  document.addEventListener(on, explain);
+  document.addEventListener(off, quiet);
+}
+show();

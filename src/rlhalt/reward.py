@@ -1,0 +1,119 @@
+"""Reward specifications: `reward/<domain>/reward.yaml` → a scorer, and what a fragment earns at the threshold τ."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from rlhalt.errors import InputError
+from rlhalt.fragments.sentences import sentences
+from rlhalt.records import Label
+from rlhalt.scoring import Scorer
+from rlhalt.tasks import countries
+from rlhalt.verifiers.knowledge import KnowledgeVerifier
+
+# In a checkout the specifications lie at the top level; an installed wheel carries them inside the package.
+_FOLDERS = (Path(__file__).parents[2] / "reward", Path(__file__).parent / "specifications")
+
+
+def check_threshold(value: float, field: str = "threshold") -> float:
+    """The correctness threshold τ, checked.
+
+    Raises:
+        InputError: τ outside the open interval (0, 1).
+    """
+    if not 0 < value < 1:
+        raise InputError(
+            f"expected a correctness threshold τ between 0 and 1, both excluded, found {value}", field=field
+        )
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Specification:
+    """One domain's reward, as its `reward.yaml` declares it.
+
+    Attributes:
+        domain: its name.
+        fragmenter: how responses are split; `sentences`.
+        verifier: what judges the fragments; `knowledge`.
+        table: the knowledge the verifier checks against; `countries`.
+        halting: `independent` (a doubtful fragment is left out, the answer goes on) or `causal` (everything after the
+            first error rests on it: halt there).
+        threshold: τ where none is given.
+        max_failure_rate: share of failed fragments above which a run stops.
+        promised_agreement, promised_decided: what the audit against human-checked fragments must reach.
+    """
+
+    domain: str
+    fragmenter: Literal["sentences"]
+    verifier: Literal["knowledge"]
+    table: Literal["countries"]
+    halting: Literal["independent", "causal"]
+    threshold: float
+    max_failure_rate: float
+    promised_agreement: float
+    promised_decided: float
+
+    def scorer(self) -> Scorer:
+        """The scorer this specification declares."""
+        return Scorer(sentences, KnowledgeVerifier(countries.facts()), self.max_failure_rate)
+
+
+_CHOICES = {
+    "fragmenter": ("sentences",),
+    "verifier": ("knowledge",),
+    "table": ("countries",),
+    "halting": ("independent", "causal"),
+}
+
+
+def load_specification(name: str | Path) -> Specification:
+    """A specification by domain name (`countries`) or by folder.
+
+    Raises:
+        InputError: an unknown name (the known ones are listed), a missing, misspelt or wrong key.
+    """
+    folder = next((path for path in (Path(name), *(base / str(name) for base in _FOLDERS)) if _is_spec(path)), None)
+    if folder is None:
+        known = sorted({path.name for base in _FOLDERS if base.is_dir() for path in base.iterdir() if _is_spec(path)})
+        raise InputError(
+            f"expected a reward specification ({', '.join(known)}, or a folder with reward.yaml)", path=name
+        )
+    path = folder / "reward.yaml"
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
+    if not isinstance(data, dict):
+        raise InputError("expected keys and values", path=path)
+    fields = {field.name: str(field.type) for field in dataclasses.fields(Specification)}
+    for key in data:
+        if key not in fields:
+            raise InputError(f"unknown key; known are {', '.join(fields)}", path=path, field=str(key))
+    for key, kind in fields.items():
+        if key not in data:
+            raise InputError("expected this key, found none", path=path, field=key)
+        if key in _CHOICES and data[key] not in _CHOICES[key]:
+            raise InputError(f"expected {' or '.join(_CHOICES[key])}, found {data[key]!r}", path=path, field=key)
+        if kind == "float" and (not isinstance(data[key], int | float) or isinstance(data[key], bool)):
+            raise InputError(f"expected a number, found {data[key]!r}", path=path, field=key)
+    check_threshold(data["threshold"])
+    return Specification(**data)
+
+
+def _is_spec(folder: Path) -> bool:
+    return (folder / "reward.yaml").is_file()
+
+
+def fragment_reward(label: Label | None, threshold: float) -> float | None:
+    """What a fragment earns: 1 - τ correct, -τ incorrect, 0 halting or unverifiable, None where scoring failed.
+
+    A model that is right with probability p gains p (1 - τ) - (1 - p) τ = p - τ by speaking: it should iff p ≥ τ.
+    """
+    if label is None:
+        return None
+    return {"correct": 1 - threshold, "incorrect": -threshold, "unverifiable": 0.0, "halt": 0.0}[label]

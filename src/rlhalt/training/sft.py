@@ -1,0 +1,50 @@
+"""Supervised fine-tuning on targets, with TRL's SFTTrainer.
+
+accelerate launch scripts/train_sft.py --config configs/sft/countries.yaml
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from rlhalt.records import Target, read
+from rlhalt.training import training_run
+
+
+@dataclasses.dataclass
+class SftData:
+    """What to train on.
+
+    Attributes:
+        train_file: targets, JSON lines of `rlhalt.records.Target`.
+    """
+
+    train_file: str = dataclasses.field(metadata={"help": "Targets: JSON lines with prompt and completion."})
+
+
+def main(argv: Sequence[str]) -> None:
+    """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
+    from trl import ModelConfig, SFTConfig, SFTTrainer
+
+    from rlhalt.training.setup import announce, described, load_trainable, parse, scoring_only_completions
+
+    data, args, model_args = parse((SftData, SFTConfig, ModelConfig), argv)
+    rows = list(read(data.train_file, Target))
+    with training_run("sft", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
+        from datasets import Dataset
+
+        dataset = Dataset.from_list([{"prompt": row.prompt, "completion": row.completion} for row in rows])
+        model, tokenizer, peft_config = load_trainable(model_args)
+        trainer = SFTTrainer(
+            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
+        )
+        announce(trainer, len(rows))
+        with scoring_only_completions():
+            trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
+        trainer.save_model(args.output_dir)
+        run.result(
+            parameters=described(data, args, model_args),
+            steps=trainer.state.global_step,
+            log=trainer.state.log_history,
+        )

@@ -1,0 +1,41 @@
+"""What decides whether a fragment is right: one protocol, one module a verifier."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+from rlhalt.records import Fragment, Json, Label
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a verifier says of one fragment.
+
+    Attributes:
+        label: `correct`, `incorrect` or `unverifiable` (nothing to check it against). Never a guess.
+        evidence: what the verdict rests on, one line for a person.
+        probability: how sure the verifier is, where it knows.
+    """
+
+    label: Label
+    evidence: str
+    probability: float | None = None
+
+
+class Verifier(Protocol):
+    """Judges the fragments of a response against its reference.
+
+    `name` carries a version, because it is written into every row. `verify` returns one verdict a fragment, in order;
+    it raises `VerifierFailure` where it broke, and `InputError` where the reference names nothing it knows.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name and version, `knowledge/1`."""
+        ...
+
+    def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
+        """One verdict a fragment, in order."""
+        ...

@@ -1,0 +1,111 @@
+"""What the tests share: a tiny model built on the spot, and hand-made rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from hypothesis import settings
+
+# Timings are not asserted in tests: a busy machine is no failure.
+settings.register_profile("rlhalt", deadline=None)
+settings.load_profile("rlhalt")
+
+from rlhalt.records import Fragment, Scored, content_key
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a two-layer Llama of 60 thousand parameters and a byte-level BPE tokenizer; weights are random."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from rlhalt.tasks.countries import FEW_SHOT
+
+    folder = tmp_path_factory.mktemp("tiny")
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    raw.train_from_iterator(
+        [*FEW_SHOT.values(), "State five facts about Norway. Unsure from here."],
+        trainers.BpeTrainer(
+            vocab_size=400,
+            special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=48,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def scored_row() -> Callable[..., Scored]:
+    """Sentences and their marks ('+' right, '-' wrong, '?' unverifiable, '!' failed, '.' halt) → a scored row."""
+    labels = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
+
+    def make(sentences: Sequence[str], marks: str, finish_reason: str = "stop", between: str = " ") -> Scored:
+        text, fragments = "", []
+        for sentence, mark in zip(sentences, marks, strict=True):
+            text += between if text else ""
+            fragments.append(
+                Fragment(
+                    start=len(text),
+                    end=len(text) + len(sentence),
+                    kind="halt" if mark == "." else "sentence",
+                    text=sentence,
+                    label=labels[mark],  # type: ignore[arg-type]
+                    verifier="hand/1",
+                    error="broke" if mark == "!" else None,
+                )
+            )
+            text += sentence
+        return Scored(
+            key=content_key(text, marks),
+            prompt_key="p",
+            index=0,
+            prompt=[{"role": "user", "content": "State five facts about A."}],
+            response=text,
+            reference={"subject": "A"},
+            domain="countries",
+            split="train",
+            finish_reason=finish_reason,
+            sampler={"temperature": 0.7},
+            n_tokens=10,
+            fragments=fragments,
+        )
+
+    return make

@@ -1,0 +1,216 @@
+"""Evaluation folders in, a paired comparison and its files out."""
+
+import dataclasses
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from evaluation_folders import build
+from rlhalt.errors import InputError
+from rlhalt.evaluation import compare, load, table, write
+from rlhalt.evaluation.metrics import DEFINITIONS
+
+
+@pytest.fixture(scope="module")
+def evaluations(tmp_path_factory):
+    folders = build(tmp_path_factory.mktemp("runs"), n_prompts=12, samples=1, thresholds=(0.5, 0.7))
+    return [load(folder) for folder in folders]
+
+
+@pytest.fixture(scope="module")
+def comparison(evaluations):
+    return compare(evaluations, resamples=200)
+
+
+def without(evaluation, **changes):
+    return dataclasses.replace(evaluation, **changes)
+
+
+def relabelled(evaluation, label):
+    """The same evaluation, every fragment with another label."""
+    rows = [
+        dataclasses.replace(row, fragments=[dataclasses.replace(f, label=label, error=None) for f in row.fragments])
+        for row in evaluation.scored
+    ]
+    return without(evaluation, scored=rows)
+
+
+def test_models_come_in_order_and_seeds_are_pooled(comparison):
+    assert comparison.models == ["base", "SFT", "DPO τ=0.5", "DPO τ=0.7"]
+    assert comparison.decodings == ["greedy", "sampled"]
+    sft = comparison.get("SFT", "greedy")
+    assert sft.seeds == (0, 1)
+    # Prompts answered once a seed: the pooled count is the mean of the seeds'.
+    assert sft["right"].value == pytest.approx(sum(one["right"] for one in sft.by_seed.values()) / 2)
+
+
+def test_utilities_are_given_at_every_threshold_asked_for_or_trained_at(comparison):
+    assert comparison.thresholds == (0.3, 0.5, 0.7, 0.8)
+    assert set(comparison.get("base", "greedy").utility) == {0.3, 0.5, 0.7, 0.8}
+
+
+def test_base_is_complete_and_abstains_from_nothing(comparison):
+    base = comparison.get("base", "sampled")
+    assert base["completeness"].value == 1
+    assert base["over_abstention"].value is None
+    assert base.n_over_abstention == 0
+
+
+def test_over_abstention_is_about_greedy_endings_only(evaluations, comparison):
+    said = [one for e in evaluations if e.name == "SFT" for one in e.continuation.values() if one.text and one.label]
+    greedy = comparison.get("SFT", "greedy")
+    assert greedy.n_over_abstention == len(said)
+    assert greedy["over_abstention"].value == pytest.approx(sum(one.label == "correct" for one in said) / len(said))
+    assert comparison.get("SFT", "sampled")["over_abstention"].value is None
+
+
+def test_over_abstention_is_not_defined_without_continuations(evaluations):
+    found = compare([without(one, continuation={}) for one in evaluations], resamples=10)
+    assert found.get("SFT", "greedy")["over_abstention"].value is None
+
+
+def test_differences_are_paired(comparison):
+    pairs = [(one.model, one.versus) for one in comparison.differences if one.decoding == "greedy"]
+    assert pairs == [
+        ("SFT", "base"),
+        ("DPO τ=0.5", "base"),
+        ("DPO τ=0.7", "base"),
+        ("DPO τ=0.5", "SFT"),
+        ("DPO τ=0.7", "SFT"),
+    ]
+    dpo, base = comparison.get("DPO τ=0.7", "greedy"), comparison.get("base", "greedy")
+    found = comparison.difference("DPO τ=0.7", "base", "greedy")
+    assert found.correctness.value == pytest.approx(dpo["correctness"].value - base["correctness"].value)
+    assert found.utility[0.7].value == pytest.approx(dpo.utility[0.7].value - base.utility[0.7].value)
+
+
+def test_a_model_does_not_differ_from_its_copy(evaluations):
+    base = evaluations[0]
+    found = compare([base, without(base, name="SFT")], resamples=50).difference("SFT", "base", "greedy")
+    assert (found.correctness.value, found.correctness.low, found.correctness.high) == (0, 0, 0)
+    assert found.utility[0.5].includes_zero
+
+
+def test_the_result_does_not_depend_on_the_order_of_the_folders(evaluations, comparison):
+    assert compare(evaluations[::-1], resamples=200).get("SFT", "greedy").by_seed == (
+        comparison.get("SFT", "greedy").by_seed
+    )
+
+
+def test_calibration_is_over_the_decided_fragments_of_all_responses(evaluations, comparison):
+    sft = [one for one in evaluations if one.name == "SFT"]
+    decided = [f for one in sft for row in one.scored for f in row.fragments if f.label in ("correct", "incorrect")]
+    found = [one for one in comparison.calibrations if one.model == "SFT"]
+    assert [one.confidence for one in found] == ["token_probability", "1 - halt_probability"]
+    assert {one.n for one in found} == {len(decided)}
+    assert sum(b.n for b in found[0].bins) == len(decided)
+
+
+def test_there_must_be_a_base(evaluations):
+    with pytest.raises(InputError, match="one evaluation must be called base, found SFT"):
+        compare([one for one in evaluations if one.name == "SFT"])
+    with pytest.raises(InputError, match="must be called base, found no evaluation at all"):
+        compare([])
+
+
+def test_the_same_model_and_seed_twice_is_refused(evaluations):
+    with pytest.raises(InputError, match="a second evaluation of SFT, seed 0"):
+        compare([*evaluations, evaluations[1]])
+
+
+def test_other_prompts_are_refused_saying_which(evaluations):
+    base, sft = evaluations[:2]
+    key = sft.scored[0].prompt_key
+    shorter = without(sft, scored=[row for row in sft.scored if row.prompt_key != key])
+    with pytest.raises(InputError, match=rf"1 missing \({key}\), 0 more \(none\)"):
+        compare([base, shorter])
+
+
+def test_a_model_that_was_not_sampled_is_refused_where_base_was(evaluations):
+    base, sft = evaluations[:2]
+    with pytest.raises(InputError, match="its sampled responses do not answer the same prompts"):
+        compare([base, without(sft, scored=sft.rows("greedy"))])
+
+
+@pytest.mark.parametrize("label", ["halt", "unverifiable", "correct", "incorrect"])
+def test_every_degenerate_model_gives_a_comparison_and_files(evaluations, tmp_path, label):
+    base, sft = evaluations[:2]
+    found = compare([base, relabelled(sft, label)], resamples=20)
+    write(found, tmp_path)
+    entry = next(one for one in json.loads((tmp_path / "metrics.json").read_text()) if one["model"] == "SFT")
+    assert (entry["correctness"]["value"] is None) == (label in ("halt", "unverifiable"))
+    assert entry["utility"]["0.5"]["value"] is not None
+
+
+def test_one_prompt_has_values_but_no_intervals(evaluations):
+    key = evaluations[0].scored[0].prompt_key
+    one_prompt = [without(e, scored=[row for row in e.scored if row.prompt_key == key]) for e in evaluations[:2]]
+    found = compare(one_prompt).get("base", "greedy")
+    assert found["right"].value is not None
+    assert found["right"].low is None
+
+
+def test_greedy_alone_is_a_comparison(evaluations):
+    found = compare([without(e, scored=e.rows("greedy")) for e in evaluations[:2]], resamples=10)
+    assert found.decodings == ["greedy"]
+    assert table(found).row_count
+
+
+def test_files(comparison, tmp_path):
+    write(comparison, tmp_path / "out")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
+    assert [(one["model"], one["decoding"]) for one in metrics][:2] == [("base", "greedy"), ("SFT", "greedy")]
+    assert len(metrics) == 8
+    for entry in metrics:
+        assert DEFINITIONS.keys() <= entry.keys()
+        assert all(set(entry[name]) == {"value", "low", "high"} for name in DEFINITIONS)
+        assert set(entry["utility"]) == {"0.3", "0.5", "0.7", "0.8"}
+        assert (entry["domain"], entry["n_prompts"]) == ("countries", 12)
+    rest = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
+    assert rest["differences"][0]["includes_zero"].keys() >= {"correctness", "completeness", "utility@0.5"}
+    assert len(rest["calibration"]) == 8
+    assert "| correctness, % |" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+
+
+def test_the_table_fits_into_a_hundred_columns(comparison):
+    console = Console(width=100, file=io.StringIO())
+    console.print(table(comparison))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "…" not in console.file.getvalue()
+    assert any("utility at τ = 0.8" in line for line in lines)
+
+
+def test_a_folder_without_run_json_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"run\.json: expected an evaluation folder with a run\.json"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("run.json", lambda text: text.replace('"seed"', '"sead"'), "field 'seed': expected this field, found none"),
+        ("run.json", lambda text: text.replace('"name": "base"', '"name": 3'), "field 'name': found 3"),
+        ("run.json", lambda text: text[:-1], "expected JSON"),
+        ("scored.jsonl", lambda text: "", "expected scored responses, found none"),
+        (
+            "scored.jsonl",
+            lambda text: text.replace('"temperature"', '"heat"'),
+            "field 'sampler': expected a temperature",
+        ),
+        ("confidence.jsonl", lambda text: "".join(text.splitlines(True)[1:]), "no confidence for response"),
+        (
+            "confidence.jsonl",
+            lambda text: text.replace('_probability": [', '_probability": [0.5, ', 1),
+            "found 6 token and 5",
+        ),
+    ],
+)
+def test_a_broken_folder_is_refused_by_name(tmp_path, file, change, message):
+    folder = build(tmp_path, n_prompts=2, samples=0, seeds=())[0]
+    path = folder / file
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        load(folder)

@@ -1,0 +1,238 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhalt.errors import InputError
+from rlhalt.fragments.sentences import sentences
+from rlhalt.tasks.countries import facts, few_shot
+from rlhalt.verifiers.knowledge import Amount, KnowledgeVerifier, plain
+
+VERIFIER = KnowledgeVerifier(facts())
+
+
+def judge(subject, text):
+    fragments = sentences(text)
+    return VERIFIER.verify(text, fragments, {"subject": subject})
+
+
+CORRECT = """
+Kenya | Kenya is in East Africa.
+Norway | Norway is in Scandinavia.
+Thailand | Thailand is situated in Southeast Asia.
+Peru | Peru is in South America.
+Fiji | Fiji is in the Pacific Ocean.
+Iran | Iran is in the Middle East.
+Oman | Oman borders Saudi Arabia.
+Norway | Norway has a population of about 5.5 million.
+Mali | Mali is a West African country.
+Iran | Iran borders Turkey, Iraq and Afghanistan.
+Switzerland | The official languages of Switzerland are German, French and Italian.
+Nepal | Nepal shares borders with China and India.
+Nigeria | Nigeria is a country located in West Africa, with a population of about 200 million.
+Peru | The capital and largest city of Peru is Lima.
+Peru | Spanish is the official language of Peru.
+Peru | Lima is the capital of Peru.
+Peru | The main language spoken in Peru is Spanish.
+Peru | Peru's capital is Lima.
+Peru | The Peruvian currency is the sol.
+Peru | Its capital is Lima.
+Peru | The country borders Chile.
+Peru | It is in South America.
+Peru | THE CAPITAL OF PERU IS LIMA.
+Brazil | The capital of Brazil is Brasilia.
+Ivory Coast | Côte d'Ivoire is in West Africa.
+Netherlands | The capital of the Netherlands is Amsterdam.
+Croatia | Croatia borders Serbia and Bosnia and Herzegovina.
+United States | The capital of the United States is Washington, D.C.
+Finland | Finland is in the northern part of Europe.
+Finland | The official language of Finland is Finnish and the currency of Finland is the euro.
+Laos | Laos is a landlocked country in Southeast Asia.
+Bulgaria | Bulgaria is a European country bordering Romania.
+Kenya | Kenya is not in Europe.
+Guyana | GUYANA is a Latin American country.
+Canada | Canada has two official languages, English and French.
+Georgia | The capital of Georgia is Tbilisi.
+Kazakhstan | The capital of Kazakhstan is Astana.
+Togo | The currency of Togo is the CFA franc.
+Mongolia | Mongolia has an area of about 600,000 square miles.
+Mongolia | Mongolia covers an area of 1,564,116 km².
+Guinea-Bissau | Guinea-Bissau borders Guinea.
+Denmark | The currency of Denmark is the kroner.
+Cuba | Cuba is an island nation in the Caribbean.
+Syria | Syria is a country in the Middle East; its capital is Damascus.
+South Africa | The capital of South Africa is Cape Town.
+Angola | Angola is in Southern Africa.
+Solomon Islands | The Solomon Islands have a population of about 700,000.
+Ukraine | The country of Ukraine also has a population of about 33 million.
+"""
+
+INCORRECT = """
+Peru | The currency of Peru is the puro.
+Kenya | The currency of Kenya is the Kenyan dollar.
+Mali | The official language of Mali is KARAMALAU.
+Chad | Chad is bordered by Africa to the north and south.
+Nepal | Nepal is in India.
+Togo | Togo is southern Africa bordering Senegal.
+Togo | The capital of Togo is Port-au-Prince.
+Chad | The capital of Chad is Chad.
+Mongolia | The capital of Mongolia is Ulaanber.
+Mongolia | Ulaanber is the capital of Mongolia.
+Poland | The currency of Poland is the zlącz.
+Nepal | The official language of Nepal is Nepaliya.
+Kenya | Kenya is not in Africa.
+Peru | Peru is in South America and the capital of Peru is Cusco.
+Cuba | Cuba is located in the eastern Caribbean area of North America.
+Australia | The capital of Australia is Sydney.
+Canada | Canada has a population of about 1.54 billion.
+Angola | Angola is in South Africa.
+Togo | The currency of Togo is the Central African CFA franc.
+Denmark | Denmark borders Norway.
+Kenya | Kenya does not border Uganda.
+Benin | Benin is a landlocked country in West Africa.
+Kenya | Kenya is an island nation.
+Saudi Arabia | The official languages of Saudi Arabia are Arabic and English.
+Barbados | Barbados is a country located in West Africa.
+Mongolia | Mongolia has an area of 500 square kilometers.
+Bhutan | The capital of Bhutan is Bhutan.
+Guinea | Guinea borders Ghana.
+Fiji | Fiji borders Indonesia.
+Australia | The capital and largest city of Australia is Canberra.
+Ireland | The currency of Ireland is the pound.
+Italy | Venice is the capital of Italy.
+Tajikistan | It borders India.
+"""
+
+UNVERIFIABLE = """
+Chad | The capital of Nigeria is Abuja.
+France | France is a country.
+Fiji | Fiji is a beautiful place.
+Fiji | Fiji borders the Pacific Ocean.
+Fiji | It is known for its beaches.
+Egypt | Egypt is the largest country in Africa.
+Oman | The capital, Muscat, is located at the Arabian Sea, and the area of Dubai is nicknamed Oman.
+Ghana | Ghana gained independence in 1960.
+Australia | Australia is an island continent.
+Kenya | The capital of Kenyaa is Nairobi.
+Kenya | Kenife is in East Africa.
+Kenya | The main language spoken in Kenya is Kikuyu.
+Tajikistan | The language of Tajikistan is Pashto.
+Croatia | Croatia is in Croatia.
+Morocco | The currency of Morocco is not recognized.
+Mozambique | The capital of Morocco is Cairo.
+Gambia | Gabon is in Africa.
+Ghana | The flag of Ghana is in Africa.
+Kenya | Kenya has a population of Somalia.
+Malawi | The currency of Malawi is the
+Kenya | The capital of Kenya is a beautiful city.
+Kenya | Kenya is in East Africa and is famous for its lions.
+Democratic Republic of the Congo | The capital of the DLC is Kinshasa.
+Mali | The official language of Mali is French.
+Nigeria | The largest religion is Islam.
+San Marino | San Marino is a sovereign state within Italy.
+Bahrain | Bahrain borders Saudi Arabia.
+Italy | The president of Italy is in Africa.
+"""
+
+
+def cases(text):
+    return [tuple(line.split(" | ")) for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("subject", "text"), cases(CORRECT))
+def test_correct(subject, text):
+    (verdict,) = judge(subject, text)
+    assert verdict.label == "correct", verdict.evidence
+
+
+@pytest.mark.parametrize(("subject", "text"), cases(INCORRECT))
+def test_incorrect(subject, text):
+    (verdict,) = judge(subject, text)
+    assert verdict.label == "incorrect", verdict.evidence
+
+
+@pytest.mark.parametrize(("subject", "text"), cases(UNVERIFIABLE))
+def test_unverifiable(subject, text):
+    (verdict,) = judge(subject, text)
+    assert verdict.label == "unverifiable", verdict.evidence
+
+
+def test_another_subject_is_named_as_the_reason():
+    assert judge("Chad", "The capital of Nigeria is Abuja.")[0].evidence == "about another subject"
+
+
+def test_few_shot_answers_are_correct():
+    messages = few_shot()
+    for subject, answer in zip(("France", "Japan", "Brazil"), messages[1::2], strict=True):
+        assert [verdict.label for verdict in judge(subject, answer["content"])] == ["correct"] * 5
+
+
+def test_repetition_earns_nothing():
+    first, second, third = judge(
+        "Cuba", "The capital of Cuba is Havana. Havana is the capital of Cuba. Cuba is in the Caribbean."
+    )
+    assert (first.label, second.label, third.label) == ("correct", "unverifiable", "correct")
+    assert second.evidence.startswith("repeats “The capital")
+
+
+def test_halting_fragments():
+    assert [verdict.label for verdict in judge("Cuba", "Cuba is in Asia. Unsure from here.")] == ["incorrect", "halt"]
+
+
+def test_it_after_a_capital_may_be_the_capital():
+    assert judge("Peru", "The capital of Peru is Lima. It has a population of 10 million.")[1].label == "unverifiable"
+    assert judge("Peru", "Peru is in South America. It has a population of 10 million.")[1].label == "incorrect"
+
+
+def test_it_after_another_country_is_not_the_subject():
+    assert judge("Peru", "Brazil borders Colombia. It is in Asia.")[1].label == "unverifiable"
+
+
+@pytest.mark.parametrize("reference", [{}, {"subject": "Atlantis"}])
+def test_a_reference_the_table_does_not_know(reference):
+    with pytest.raises(InputError, match=r"subject|without an entry"):
+        VERIFIER.verify("x", [], reference)
+
+
+def test_amounts_have_a_tolerance():
+    assert 80 in Amount((100.0,), 0.25)
+    assert 70 not in Amount((100.0,), 0.25)
+    assert 150 in Amount((100.0, 150.0), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The Capital of Côte d'Ivoire!", "capital of cote divoire"),
+        ("Guinea-Bissau’s", "guinea bissau 's"),
+        ("U.S.", "us"),
+        ("isn't", "is not"),
+    ],
+)
+def test_plain(text, expected):
+    assert plain(text) == expected
+
+
+VOCABULARY = "Peru the capital of is Lima not and , borders Chile population 5 million it a country in . ' ( official"
+WORDS = st.lists(st.sampled_from(VOCABULARY.split()))
+
+
+@given(st.one_of(st.text(), WORDS.map(" ".join)), st.sampled_from(["Peru", "Bosnia and Herzegovina", "Chad"]))
+def test_any_text_gets_one_verdict_a_fragment(text, subject):
+    fragments = sentences(text)
+    verdicts = VERIFIER.verify(text, fragments, {"subject": subject})
+    assert len(verdicts) == len(fragments)
+    assert all(verdict.evidence for verdict in verdicts)
+    assert verdicts == VERIFIER.verify(text, fragments, {"subject": subject})
+
+
+@given(st.sampled_from(sorted(facts().entries)), st.data())
+def test_every_accepted_capital_is_right_and_every_foreign_one_wrong(subject, data):
+    entries = facts().entries
+    other = data.draw(st.sampled_from(sorted(entries)))
+    for phrase in entries[other].facts["capital"]:
+        (verdict,) = judge(subject, f"The capital of {subject} is {phrase.title()}.")
+        accepted = phrase in entries[subject].facts["capital"]
+        if accepted:
+            assert verdict.label == "correct", verdict.evidence
+        else:
+            assert verdict.label != "correct", verdict.evidence

@@ -1,0 +1,158 @@
+"""Counts and measures against tables worked by hand."""
+
+import numpy as np
+import pytest
+
+from rlhalt.evaluation.bootstrap import estimate, weights
+from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, normalise, per_prompt, pool, utility
+from rlhalt.records import Continuation, Fragment, Scored
+
+LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
+
+
+def scored(labels, prompt="p", index=0, texts=None, finish_reason="stop", n_tokens=10):
+    """A response whose fragments have these labels, one letter each: f is failed, - not judged yet."""
+    fragments, response = [], ""
+    for i, letter in enumerate(labels):
+        text = texts[i] if texts else f"fact {i}."
+        fragments.append(
+            Fragment(
+                start=len(response),
+                end=len(response) + len(text),
+                kind="sentence",
+                text=text,
+                label=LABELS[letter],
+                error="timed out" if letter == "f" else None,
+            )
+        )
+        response += text + " "
+    return Scored(
+        key=f"{prompt}-{index}",
+        prompt_key=prompt,
+        index=index,
+        prompt=[{"role": "user", "content": prompt}],
+        response=response,
+        reference={},
+        domain="countries",
+        split="heldout",
+        finish_reason=finish_reason,
+        sampler={"temperature": 0.0},
+        n_tokens=n_tokens,
+        fragments=fragments,
+    )
+
+
+def values(draws):
+    return {name: estimate(one).value for name, one in draws.items()}
+
+
+def only(rows, prompts, base=None, continuations=None):
+    counts = per_prompt(rows, prompts, continuations)
+    against = per_prompt(base, prompts) if base else counts
+    return values(measure(counts, against, weights(len(prompts), 0, 10)))
+
+
+def test_a_response_in_numbers():
+    counts = count(scored("cciuhf-"))
+    assert (counts.correct, counts.incorrect, counts.unverifiable, counts.failed) == (2, 1, 1, 1)
+    assert (counts.claims, counts.halted, counts.empty, counts.tokens) == (4, 1, 0, 10)
+
+
+@pytest.mark.parametrize("labels", ["", "h", "f", "-"], ids=["nothing", "halt", "failed", "not judged"])
+def test_a_response_without_claims_is_empty(labels):
+    assert count(scored(labels)).empty == 1
+
+
+def test_a_claim_is_a_repetition_whatever_its_case_and_punctuation():
+    texts = ["Paris is big.", "paris  is big", "Rome is big.", "Paris is BIG!"]
+    assert count(scored("ccic", texts=texts)).duplicates == 2
+    assert normalise("  The Émile-Street, 5! ") == "the émile street 5"
+
+
+def test_only_claims_repeat():
+    assert count(scored("chh", texts=["Unsure.", "Unsure.", "Unsure."])).duplicates == 0
+
+
+def test_measures_of_two_prompts_by_hand():
+    base = [scored("ccci", "a"), scored("ciii", "b")]
+    model = [scored("cch", "a", n_tokens=6), scored("cih", "b", n_tokens=8)]
+    found = only(model, ["a", "b"], base)
+    assert found["correctness"] == pytest.approx(3 / 4)
+    assert found["correctness_macro"] == pytest.approx((1 + 1 / 2) / 2)
+    assert found["completeness"] == pytest.approx(3 / 4)
+    assert found["f1"] == pytest.approx(3 / 4)
+    assert found["right"] == pytest.approx(1.5)
+    assert found["wrong"] == pytest.approx(0.5)
+    assert found["claims"] == pytest.approx(2)
+    assert found["tokens"] == pytest.approx(7)
+    assert (found["halt_rate"], found["empty_share"], found["duplicate_share"]) == (1, 0, 0)
+    assert set(found) == set(DEFINITIONS)
+
+
+def test_a_prompt_weighs_the_same_however_often_it_was_sampled():
+    rows = [scored("c", "a", 0), scored("i", "b", 0), scored("i", "b", 1), scored("i", "b", 2)]
+    assert only(rows, ["a", "b"])["correctness"] == pytest.approx(1 / 2)
+
+
+def test_failed_fragments_are_neither_right_nor_wrong():
+    found = only([scored("cf", "a")], ["a"])
+    assert found["correctness"] == 1
+    assert found["failed_share"] == 1 / 2
+    assert found["claims"] == 1
+
+
+def test_seeds_are_averaged():
+    one, other = per_prompt([scored("cc", "a")], ["a"]), per_prompt([scored("ii", "a")], ["a"])
+    assert pool([one, other])["correct"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "threshold", "expected"),
+    [
+        ("c", 0.8, 0.2),
+        ("i", 0.8, -0.8),
+        ("cciuhf", 0.5, 0.5),
+        ("", 0.5, 0.0),
+        ("h", 0.3, 0.0),
+    ],
+)
+def test_utility_by_hand(labels, threshold, expected):
+    counts = per_prompt([scored(labels, "a")], ["a"])
+    assert utility(counts, weights(1, 0), threshold)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("correctness", "completeness", "expected"),
+    [(1.0, 0.5, 2 / 3), (0.5, 1.4, 2 / 3), (0.0, 0.0, 0.0), (np.nan, 0.0, np.nan), (0.5, np.nan, np.nan)],
+    ids=["plain", "completeness capped", "nothing right", "no claims", "base has nothing right"],
+)
+def test_f1(correctness, completeness, expected):
+    found = f1(np.array([correctness]), np.array([completeness]))
+    assert found == pytest.approx([expected], nan_ok=True)
+
+
+def test_a_silent_model_has_no_correctness_but_everything_else():
+    found = only([scored("h", "a"), scored("", "b")], ["a", "b"], base=[scored("c", "a"), scored("i", "b")])
+    undefined = {name for name, value in found.items() if value is None}
+    assert undefined == {"correctness", "correctness_macro", "f1", "duplicate_share", "failed_share", "over_abstention"}
+    assert (found["completeness"], found["empty_share"]) == (0, 1)
+
+
+def test_completeness_is_not_defined_where_base_gets_nothing_right():
+    found = only([scored("c", "a")], ["a"], base=[scored("i", "a")])
+    assert found["completeness"] is None
+    assert found["f1"] is None
+
+
+def test_over_abstention_counts_endings_where_base_would_have_been_right():
+    rows = [scored("ch", p) for p in "abcde"]
+    rows.append(scored("c", "f", finish_reason="length"))
+    said = {
+        "a-0": Continuation("a-0", "More.", "correct"),
+        "b-0": Continuation("b-0", "More.", "incorrect"),
+        "c-0": Continuation("c-0", "More.", "unverifiable"),
+        "d-0": Continuation("d-0", "", None),
+        "e-0": Continuation("e-0", "The verifier broke.", None),
+        "f-0": Continuation("f-0", "It was cut off, it did not end.", "correct"),
+    }
+    assert only(rows, list("abcdef"), continuations=said)["over_abstention"] == pytest.approx(1 / 3)

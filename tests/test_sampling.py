@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from rlhalt.errors import InputError
+from rlhalt.models import identity, resolve_model
+from rlhalt.records import Message, Prompt, Response, content_key, dumps, read
+from rlhalt.sampling import Completion, Settings, sample
+
+PROMPTS = [
+    Prompt(content_key(name), [{"role": "user", "content": f"State {name}."}], {"subject": name}, "countries", "train")
+    for name in "ABCDE"
+]
+
+
+class Echo:
+    """An engine that answers with the question and the seed, and dies after so many batches."""
+
+    def __init__(self, dies_after: int = 99) -> None:
+        self.left = dies_after
+        self.batches: list[list[str]] = []
+
+    def complete(
+        self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
+    ) -> list[Completion]:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.batches.append([chat[-1]["content"] for chat in chats])
+        return [Completion(f"{chat[-1]['content']} {seed}", 2, "stop") for chat in chats]
+
+
+def test_every_prompt_gets_its_responses_in_order(tmp_path):
+    settings = Settings("m", responses=2, batch_size=3)
+    rows = sample(PROMPTS, settings, tmp_path / "responses.jsonl", lambda *_: Echo())
+    assert [(row.reference["subject"], row.index) for row in rows] == [(n, i) for i in (0, 1) for n in "ABCDE"]
+    assert list(read(tmp_path / "responses.jsonl", Response)) == rows
+    assert len({row.key for row in rows}) == 10
+
+
+@pytest.mark.parametrize("died_after", [0, 1, 2, 3])
+def test_a_killed_run_goes_on_and_gives_the_same_rows(tmp_path, died_after):
+    settings = Settings("m", responses=2, batch_size=3)
+    straight = sample(PROMPTS, settings, tmp_path / "straight.jsonl", lambda *_: Echo())
+    with pytest.raises(KeyboardInterrupt):
+        sample(PROMPTS, settings, tmp_path / "killed.jsonl", lambda *_: Echo(died_after))
+    second = Echo()
+    assert sample(PROMPTS, settings, tmp_path / "killed.jsonl", lambda *_: second) == straight
+    assert len(second.batches) == 4 - died_after
+
+
+def test_a_row_lost_from_a_batch_is_drawn_again_as_it_was(tmp_path):
+    settings = Settings("m", responses=2, batch_size=3)
+    path = tmp_path / "responses.jsonl"
+    rows = sample(PROMPTS, settings, path, lambda *_: Echo())
+    path.rename(f"{path}.part")
+    (tmp_path / "responses.jsonl.part").write_text("".join(dumps(row) + "\n" for row in rows[:4] + rows[5:]))
+    again = Echo()
+    assert sample(PROMPTS, settings, path, lambda *_: again) == rows
+    assert again.batches == [["State D.", "State E.", "State A."]]
+
+
+def test_finished_output_needs_no_engine(tmp_path):
+    settings = Settings("m", responses=2)
+    rows = sample(PROMPTS, settings, tmp_path / "responses.jsonl", lambda *_: Echo())
+    assert sample(PROMPTS, settings, tmp_path / "responses.jsonl", lambda *_: pytest.fail("loaded")) == rows
+
+
+def test_other_settings_are_other_responses(tmp_path):
+    one = sample(PROMPTS, Settings("m"), tmp_path / "responses.jsonl", lambda *_: Echo())
+    two = sample(PROMPTS, Settings("m", seed=1), tmp_path / "responses.jsonl", lambda *_: Echo())
+    assert not {row.key for row in one} & {row.key for row in two}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"responses": 0}, {"temperature": -1.0}, {"temperature": 0.0, "responses": 2}, {"max_tokens": 0}],
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(InputError):
+        Settings("m", **wrong)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "", "a/b/c"])
+def test_a_model_that_is_none_is_refused(name):
+    with pytest.raises(InputError):
+        resolve_model(name)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"neither config\.json nor adapter_config\.json"):
+        resolve_model(str(tmp_path))
+
+
+class TestTransformers:
+    """A real engine on the tiny model."""
+
+    @pytest.fixture(scope="class")
+    def engine(self, tiny_model):
+        from rlhalt.sampling.local import TransformersEngine
+
+        engine = TransformersEngine(str(tiny_model))
+        engine._model.float()
+        return engine
+
+    def chats(self) -> list[list[Message]]:
+        shot = [
+            {"role": "user", "content": "State five facts about France."},
+            {"role": "assistant", "content": "France is in Europe. The capital of France is Paris."},
+        ]
+        return [[*shot, {"role": "user", "content": f"State {'many ' * n}facts."}] for n in (0, 3, 1)]
+
+    def test_a_shared_prefix_and_padding_change_nothing(self, engine):
+        together = engine.complete(self.chats(), temperature=0, max_tokens=12, seed=0)
+        alone = [engine.complete([chat], temperature=0, max_tokens=12, seed=0)[0] for chat in self.chats()]
+        engine._shared = None
+        assert together == alone
+        assert all(one.finish_reason == "length" and one.n_tokens == 12 for one in together)
+
+    def test_equal_arguments_give_equal_completions(self, engine):
+        draw = lambda seed: engine.complete(self.chats(), temperature=1.0, max_tokens=12, seed=seed)  # noqa: E731
+        assert draw(1) == draw(1)
+        assert draw(1) != draw(2)
+
+    def test_an_assistant_message_is_gone_on_with(self, engine):
+        chat = [{"role": "user", "content": "State facts."}]
+        whole = engine.complete([chat], temperature=0, max_tokens=8, seed=0)[0]
+        begun = engine._tokenizer.decode(engine._tokenizer(whole.text)["input_ids"][:4])
+        rest = engine.complete([[*chat, {"role": "assistant", "content": begun}]], temperature=0, max_tokens=4, seed=0)
+        assert begun + rest[0].text == whole.text
+
+    def test_draws_follow_the_models_probabilities(self, engine):
+        import torch
+
+        from rlhalt.sampling.local import _draw
+
+        logits = torch.tensor([[0.0, 1.0, -torch.inf, 2.0]]).repeat(4000, 1)
+        drawn = _draw(0.5, 0)(torch.zeros(4000, 1), logits).argmax(-1)
+        shares = torch.bincount(drawn, minlength=4) / 4000
+        assert shares.tolist() == pytest.approx((logits[0] / 0.5).softmax(-1).tolist(), abs=0.03)
+
+
+def test_a_model_is_known_by_its_weights_not_by_its_place(tiny_model, tmp_path):
+    import shutil
+
+    copy = tmp_path / tiny_model.name
+    shutil.copytree(tiny_model, copy)
+    assert identity(str(copy)) == identity(str(tiny_model))
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert identity(str(copy)) != identity(str(tiny_model))
+    assert identity("smollm2-135m-instruct") == "smollm2-135m-instruct"

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+
+from rlhalt.errors import InputError, TooManyFailures
+from rlhalt.fragments.sentences import sentences
+from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
+from rlhalt.reward import fragment_reward, load_specification
+from rlhalt.scoring import Scorer, score_file
+from rlhalt.verifiers import Verdict
+
+
+class Parrot:
+    """A verifier that says what the text says, and breaks where the text says so."""
+
+    name = "parrot/1"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
+        self.asked.append(response)
+        if "break" in response:
+            raise ConnectionError("the judge did not answer")
+        if "lose" in response:
+            return []
+        if "unknown" in response:
+            raise InputError("no entry for 'Atlantis'", field="reference")
+        return [Verdict("correct" if "true" in one.text else "incorrect", "it says so") for one in fragments]
+
+
+def response(text: str) -> Response:
+    asked = [{"role": "user", "content": "State facts."}]
+    return Response(content_key(text), "p", 0, asked, text, {"subject": "A"}, "d", "train", "stop", {}, 3)
+
+
+def test_every_fragment_gets_its_verdict():
+    scored = Scorer(sentences, Parrot()).score(response("This is true. This is false."))
+    assert [one.label for one in scored.fragments] == ["correct", "incorrect"]
+    assert {one.verifier for one in scored.fragments} == {"parrot/1"}
+
+
+def test_an_empty_response_has_no_fragments_and_asks_nobody():
+    parrot = Parrot()
+    assert Scorer(sentences, parrot).score(response("  \n")).fragments == []
+    assert parrot.asked == []
+
+
+@pytest.mark.parametrize(("text", "reason"), [("please break. true.", "ConnectionError"), ("lose it. true.", "0")])
+def test_a_broken_verifier_is_never_a_verdict(text, reason):
+    scored = Scorer(sentences, Parrot()).score(response(text))
+    assert scored.failed
+    assert [one.label for one in scored.fragments] == [None, None]
+    assert all(reason in str(one.error) for one in scored.fragments)
+
+
+def test_failed_rows_are_written_stop_the_run_and_are_the_only_ones_done_again(tmp_path):
+    rows = [response("true."), response("please break."), response("false.")]
+    output = tmp_path / "scored.jsonl"
+    with pytest.raises(TooManyFailures, match="1 of 3 fragments failed") as caught:
+        score_file(rows, Scorer(sentences, Parrot()), output)
+    assert caught.value.exit_code == 3
+    assert [row.failed for row in read(output, Scored)] == [False, True, False]
+
+    again = Parrot()
+    with pytest.raises(TooManyFailures):
+        score_file(rows, Scorer(sentences, again), output)
+    assert again.asked == ["please break."]
+
+
+def test_rows_judged_by_another_verifier_are_judged_anew(tmp_path):
+    rows = [response("true.")]
+    score_file(rows, Scorer(sentences, Parrot()), tmp_path / "scored.jsonl")
+    newer = Parrot()
+    newer.name = "parrot/2"
+    score_file(rows, Scorer(sentences, newer), tmp_path / "scored.jsonl")
+    assert newer.asked == ["true."]
+
+
+def test_a_reference_without_an_entry_is_the_users_to_mend(tmp_path):
+    with pytest.raises(InputError, match=r"no entry for 'Atlantis' \(response 2"):
+        score_file([response("true."), response("unknown.")], Scorer(sentences, Parrot()), tmp_path / "scored.jsonl")
+    assert not (tmp_path / "scored.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "threshold", "reward"),
+    [
+        ("correct", 0.8, 0.2),
+        ("incorrect", 0.8, -0.8),
+        ("halt", 0.8, 0.0),
+        ("unverifiable", 0.8, 0.0),
+        (None, 0.8, None),
+        ("correct", 0.3, 0.7),
+        ("incorrect", 0.3, -0.3),
+    ],
+)
+def test_fragment_rewards(label, threshold, reward):
+    assert fragment_reward(label, threshold) == pytest.approx(reward)
+
+
+def test_the_built_in_specification_judges():
+    scorer = load_specification("countries").scorer()
+    row = dataclasses.replace(response("Kenya is in Africa. Its capital is Oslo."), reference={"subject": "Kenya"})
+    assert [one.label for one in scorer.score(row).fragments] == ["correct", "incorrect"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("threshold: 0.5", "threshold: 1.5"),
+        ("fragmenter: sentences", "fragmenter: words"),
+        ("halting: independent", "haltng: independent"),
+        ("max_failure_rate: 0.02", "max_failure_rate: much"),
+        ("domain: countries", "domain: [unclosed"),
+    ],
+)
+def test_a_wrong_specification_is_one_line_naming_the_key(tmp_path, change, says):
+    from rlhalt.reward import _FOLDERS
+
+    text = (_FOLDERS[0] / "countries" / "reward.yaml").read_text(encoding="utf-8")
+    (tmp_path / "reward.yaml").write_text(text.replace(change, says), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_specification(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert says.split(":")[0] in str(caught.value) or "YAML" in str(caught.value)
+
+
+def test_an_unknown_domain_lists_the_known_ones():
+    with pytest.raises(InputError, match="countries"):
+        load_specification("astrology")
