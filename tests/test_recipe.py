@@ -1,0 +1,178 @@
+"""The whole chain on a tiny model: every file it promises, nothing done twice, nothing lost when it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rlhalt.cli import main
+from rlhalt.errors import InputError
+from rlhalt.recipe import load_recipe
+from rlhalt.records import Pair, Scored, Target, read
+
+TRAINING = {
+    "num_train_epochs": 1,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 1.0e-3,
+    "gradient_checkpointing": False,
+    "use_cpu": True,
+    "bf16": False,
+    "save_strategy": "no",
+    "report_to": "none",
+    "logging_steps": 1,
+    "max_length": 256,
+}
+LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules": "all-linear"}
+
+
+def recipe(folder: Path, model: Path, **changes: object) -> Path:
+    (folder / "sft.yaml").write_text(yaml.safe_dump({**TRAINING, **LORA, "model_name_or_path": "m", "max_steps": 3}))
+    (folder / "dpo.yaml").write_text(yaml.safe_dump({**TRAINING, "model_name_or_path": "m", "draws": 8}))
+    whole = {
+        "model": str(model),
+        "reward": "countries",
+        "output": str(folder / "out"),
+        "thresholds": [0.5],
+        "seeds": [0],
+        "responses": 2,
+        "best": 1.0,
+        "temperature": 0.7,
+        "evaluation_responses": 1,
+        "sft": "sft.yaml",
+        "dpo": "dpo.yaml",
+        "prompts": 4,
+        **changes,
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in whole.items() if value is not None}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def talking_model(tiny_model, tmp_path_factory) -> Path:
+    """The tiny model, taught by rote a few sentences about countries, some of them wrong, so that it says something."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from rlhalt.tasks.countries import prompts
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model)
+    texts = []
+    asked = [one for split in ("train", "heldout") for one in [one for one in prompts() if one.split == split][:4]]
+    for one in asked:
+        name = one.reference["subject"]
+        answer = f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
+        texts.append(
+            tokenizer.apply_chat_template([*one.prompt, {"role": "assistant", "content": answer}], tokenize=False)
+        )
+    batch = tokenizer(texts, return_tensors="pt", padding=True)
+    labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(200):
+        loss = model(**batch, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert loss.item() < 0.1
+    folder = tmp_path_factory.mktemp("talking")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every row file, by name; what training wrote is compared by its weights."""
+    kept = [*folder.rglob("*.jsonl"), *folder.rglob("*.safetensors")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+
+@pytest.fixture(scope="module")
+def straight(talking_model, tmp_path_factory) -> Path:
+    """A run that was not disturbed; its output folder."""
+    folder = tmp_path_factory.mktemp("straight")
+    assert main(["quickstart", "--config", str(recipe(folder, talking_model))]) == 0
+    return folder / "out"
+
+
+def test_the_chain_makes_every_file_it_promises(straight):
+    scored = list(read(straight / "base" / "scored.jsonl", Scored))
+    assert len(scored) == 8
+    assert {one.label for row in scored for one in row.fragments} >= {"correct", "incorrect"}
+    assert len(list(read(straight / "base" / "targets.jsonl", Target))) == 8
+    assert {one.style for one in read(straight / "base" / "pairs-0.5.jsonl", Pair)} == {"keep", "remove"}
+    for made in ("base/responses.jsonl", "base/scored.jsonl", "base/targets.jsonl", "base/pairs-0.5.jsonl"):
+        assert json.loads((straight / made).with_suffix(".run.json").read_text())["versions"]["rlhalt"]
+    for made in ("seed0/sft", "seed0/dpo-0.5", "evaluation/base", "evaluation/dpo-0.5-seed0", "report"):
+        assert json.loads((straight / made / "run.json").read_text())["seconds"] >= 0
+    metrics = json.loads((straight / "report" / "metrics.json").read_text())
+    assert {one["model"] for one in metrics} == {"base", "SFT", "DPO τ=0.5"}
+    assert "<html" in (straight / "report" / "report.html").read_text(encoding="utf-8")
+    assert not list(straight.rglob("*.part"))
+
+
+def test_training_moved_the_adapters(straight):
+    from safetensors.torch import load_file
+
+    sft = load_file(straight / "seed0" / "sft" / "adapter_model.safetensors")
+    dpo = load_file(straight / "seed0" / "dpo-0.5" / "adapter_model.safetensors")
+    assert sft.keys() == dpo.keys()
+    assert all((sft[name] != dpo[name]).any() for name in sft)
+    assert all(sft[name].abs().sum() > 0 for name in sft)
+
+
+def test_a_second_run_does_nothing_again(straight, monkeypatch):
+    import rlhalt.evaluation.run
+    import rlhalt.sampling
+    import rlhalt.training.sft
+
+    before = snapshot(straight)
+    monkeypatch.setattr(rlhalt.sampling, "load_engine", lambda *_: pytest.fail("sampled again"))
+    monkeypatch.setattr(rlhalt.evaluation.run, "load_engine", lambda *_: pytest.fail("evaluated again"))
+    monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
+    assert main(["quickstart", "--config", str(straight.parent / "recipe.yaml")]) == 0
+    assert snapshot(straight) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["base/responses.jsonl", "base/scored.jsonl", "seed0/sft", "evaluation/base"])
+def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, straight, tmp_path, stage):
+    command = [sys.executable, "-m", "rlhalt.cli", "quickstart", "--config", str(recipe(tmp_path, talking_model))]
+    out = tmp_path / "out"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
+    # The stage has begun when its output, or the journal of it, is there.
+    while not any((out / stage).parent.glob(f"{Path(stage).name}*")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert snapshot(out) == snapshot(straight)
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"thresholds": [1.0]}, "threshold"),
+        ({"thresholds": 0.5}, "thresholds"),
+        ({"seeds": []}, "seeds"),
+        ({"respnses": 3}, "respnses"),
+        ({"model": None}, "model"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):
+    with pytest.raises(InputError, match=names) as caught:
+        load_recipe(recipe(tmp_path, tmp_path, **change))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_recipes_of_the_project_are_read():
+    root = Path(__file__).parents[1] / "configs"
+    assert [load_recipe(root / name).reward for name in ("quickstart.yaml", "full.yaml")] == ["countries"] * 2
+    assert load_recipe(None).thresholds == [0.5]
