@@ -62,7 +62,7 @@ def talking_model(tiny_model, tmp_path_factory) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from rlhalt.tasks.countries import prompts
+    from rlhalt.tasks.countries import few_shot, prompts
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model)
     texts = []
@@ -70,18 +70,19 @@ def talking_model(tiny_model, tmp_path_factory) -> Path:
     for one in asked:
         name = one.reference["subject"]
         answer = f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
-        texts.append(
-            tokenizer.apply_chat_template([*one.prompt, {"role": "assistant", "content": answer}], tokenize=False)
-        )
+        chat = [*one.prompt, {"role": "assistant", "content": answer}]
+        texts += [tokenizer.apply_chat_template(shown, tokenize=False) for shown in (chat, [*few_shot(), *chat])]
+    tokenizer.padding_side = "left"
     batch = tokenizer(texts, return_tensors="pt", padding=True)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(200):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(150):
         loss = model(**batch, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     assert loss.item() < 0.1
+    tokenizer.padding_side = "right"
     folder = tmp_path_factory.mktemp("talking")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
