@@ -163,8 +163,10 @@ def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, strai
         ({"thresholds": [1.0]}, "threshold"),
         ({"thresholds": 0.5}, "thresholds"),
         ({"seeds": []}, "seeds"),
+        ({"style": "hedge"}, "style"),
+        ({"dpo_from": "grpo"}, "dpo_from"),
         ({"respnses": 3}, "respnses"),
-        ({"model": None}, "model"),
+        ({"best": None}, "best"),
     ],
 )
 def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):

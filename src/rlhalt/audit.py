@@ -96,7 +96,7 @@ def markdown(judged: Sequence[Judgement]) -> str:
     for split in [*sorted({one.split for one in judged}), "all"]:
         some = [one for one in judged if split in (one.split, "all")]
         lines.append(f"| {split} | {len(some)} | {decided_share(some):.1%} | {agreement(some):.1%} |")
-    counts = Counter((one.human, one.verdict) for one in judged)
+    counts: Counter[tuple[str, str]] = Counter((one.human, one.verdict) for one in judged)
     shown = [verdict for verdict in VERDICTS if any(counts[human, verdict] for human in HUMAN)]
     lines += ["", f"| a person says | {' | '.join(shown)} |", "| --- |" + " ---: |" * len(shown)]
     lines += [f"| {human} | {' | '.join(str(counts[human, verdict]) for verdict in shown)} |" for human in HUMAN]

@@ -137,6 +137,18 @@ def _compare(args: argparse.Namespace) -> None:
     report([Path(one) for one in args.evaluations], Path(args.output))
 
 
+def _audit(args: argparse.Namespace) -> None:
+    from rlhalt.audit import agreement, decided_share, judge, write_table
+    from rlhalt.reward import load_specification
+
+    folder = Path(args.reward)
+    judged = judge(folder / "audit.jsonl", load_specification(folder).scorer())
+    write_table(folder / "README.md", judged)
+    print(
+        f"{len(judged)} fragments, {decided_share(judged):.1%} decided, {agreement(judged):.1%} agreement where decided"
+    )
+
+
 def _quickstart(args: argparse.Namespace) -> None:
     from rlhalt.recipe import load_recipe, run
 
@@ -202,6 +214,9 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")
     one.add_argument("--output", required=True)
+
+    one = verb("audit", _audit, "measure a domain's verifier against labels given by hand, into its README")
+    one.add_argument("reward", help="a folder with reward.yaml, audit.jsonl and README.md")
 
     one = verb("quickstart", _quickstart, "the whole chain, resumable")
     one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")

@@ -4,8 +4,8 @@
                                                │                  ▼
                                                └─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
 
-The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is right
-far more often than about another, and pairs made of what it says there would teach it to trust itself.
+The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is
+right far more often than about another, and pairs made of what it says there would teach it to trust itself.
 
 The folder of a recipe holds what each step made:
 
@@ -24,7 +24,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -56,6 +56,8 @@ class Recipe:
         temperature: of the sampled responses, in training and in evaluation.
         evaluation_responses: sampled for each held-out prompt, beside the greedy one.
         sft, dpo: training configurations, relative to the recipe's folder.
+        style: of targets and pairs; what fits the domain if null.
+        dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         prompts: use only so many training and held-out prompts (a test's business), all if null.
     """
 
@@ -71,6 +73,8 @@ class Recipe:
     sft: str
     dpo: str
     engine: EngineName = "transformers"
+    style: Style | None = None
+    dpo_from: Literal["sft", "base"] = "sft"
     prompts: int | None = None
 
 
@@ -101,6 +105,9 @@ def load_recipe(path: str | Path | None) -> Recipe:
     for key in ("thresholds", "seeds"):
         if not isinstance(data[key], list) or not data[key]:
             raise InputError(f"expected a list, found {data[key]!r}", path=path, field=key)
+    for key, known in (("style", ("remove", "unsure", None)), ("dpo_from", ("sft", "base"))):
+        if data.get(key, known[0]) not in known:
+            raise InputError(f"expected {known[0]} or {known[1]}, found {data[key]!r}", path=path, field=key)
     for one in data["thresholds"]:
         check_threshold(one)
     for key in ("sft", "dpo"):
@@ -127,7 +134,8 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     scorer = specification.scorer()
     train, held_out = _prompts(recipe, out)
     base = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
-    data = _data(recipe, train, base, scorer, default_style(specification.halting), out / "base")
+    style = recipe.style or default_style(specification.halting)
+    data = _data(recipe, train, base, scorer, style, out / "base")
     policies = {"base": base, **_policies(recipe, data, out)}
     folders = [
         evaluate(
@@ -177,7 +185,8 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
         sft = _train("sft", recipe.sft, data.targets, out / f"seed{seed}" / "sft", seed, recipe.model)
         policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
         for threshold, file in data.pairs.items():
-            dpo = _train("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, sft)
+            start = sft if recipe.dpo_from == "sft" else recipe.model
+            dpo = _train("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, start)
             policies[f"dpo-{threshold:g}-seed{seed}"] = Policy("DPO", dpo, threshold, seed)
     return policies
 

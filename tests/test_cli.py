@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rlhalt.cli import main
+from rlhalt.records import Prompt, Scored, read, write
+
+ROW = Prompt("k", [{"role": "user", "content": "State five facts about A."}], {"subject": "A"}, "countries", "heldout")
+
+
+def test_help_is_quick_and_nothing_heavy_is_imported():
+    script = (
+        "import sys\nfrom rlhalt.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('HEAVY', sorted({'torch', 'trl', 'transformers', 'vllm', 'numpy', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+    for verb in ("sample", "score", "pairs", "train", "evaluate", "compare", "quickstart"):
+        assert verb in done.stdout
+
+
+def one_line_error(capsys, argv: list[str], *says: str) -> None:
+    assert main(argv) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error
+    for part in says:
+        assert part in error
+
+
+@pytest.fixture
+def scored_file(scored_row, tmp_path):
+    write(tmp_path / "scored.jsonl", [scored_row(["A is in Asia.", "Its capital is B."], "+-")])
+    return tmp_path / "scored.jsonl"
+
+
+def test_pairs_and_targets(scored_file, tmp_path):
+    argv = ["pairs", "--scored", str(scored_file), "--output", str(tmp_path / "pairs.jsonl")]
+    assert main([*argv, "--threshold", "0.3", "--targets", str(tmp_path / "targets.jsonl")]) == 0
+    weights = [json.loads(line)["weight"] for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert weights == [0.7, 0.3]
+    assert "A is in Asia." in (tmp_path / "targets.jsonl").read_text()
+    assert json.loads((tmp_path / "pairs.run.json").read_text())["config"] == {"style": "remove", "threshold": 0.3}
+
+
+@pytest.mark.parametrize("threshold", ["0", "1", "1.5", "nan"])
+def test_a_threshold_outside_0_and_1(capsys, scored_file, tmp_path, threshold):
+    argv = ["pairs", "--scored", str(scored_file), "--output", str(tmp_path / "pairs.jsonl")]
+    one_line_error(capsys, [*argv, "--threshold", threshold], "threshold", threshold)
+    assert not list(tmp_path.glob("pairs*"))
+
+
+def test_a_missing_file(capsys, tmp_path):
+    one_line_error(capsys, ["score", "--responses", "nowhere.jsonl", "--output", str(tmp_path / "o")], "nowhere.jsonl")
+
+
+def test_an_empty_prompt(capsys, tmp_path):
+    row = {**dataclasses.asdict(ROW), "prompt": [{"role": "user", "content": ""}]}
+    (tmp_path / "prompts.jsonl").write_text(json.dumps(row) + "\n")
+    argv = [
+        "sample",
+        "--model",
+        "m",
+        "--prompts",
+        str(tmp_path / "prompts.jsonl"),
+        "--output",
+        str(tmp_path / "o.jsonl"),
+    ]
+    one_line_error(capsys, argv, "prompts.jsonl:1", "field 'prompt'")
+    assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_a_model_folder_that_is_none(capsys, tmp_path):
+    write(tmp_path / "prompts.jsonl", [ROW])
+    (tmp_path / "model").mkdir()
+    argv = ["sample", "--model", str(tmp_path / "model"), "--prompts", str(tmp_path / "prompts.jsonl")]
+    one_line_error(capsys, [*argv, "--output", str(tmp_path / "o.jsonl")], "expected a model folder", "config.json")
+    assert not list(tmp_path.glob("o.jsonl*"))
+
+
+def test_a_reference_without_an_entry(capsys, tmp_path, scored_row):
+    row = dataclasses.replace(scored_row(["Atlantis is in Asia."], "+"), reference={"subject": "Atlantis"})
+    write(tmp_path / "responses.jsonl", [row])
+    argv = ["score", "--responses", str(tmp_path / "responses.jsonl"), "--output", str(tmp_path / "scored.jsonl")]
+    assert main(argv) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "Atlantis" in error
+    assert "response 1" in error
+    assert not (tmp_path / "scored.jsonl").exists()
+
+
+def test_an_unknown_domain(capsys, scored_file, tmp_path):
+    argv = ["pairs", "--scored", str(scored_file), "--reward", "astrology", "--output", str(tmp_path / "pairs.jsonl")]
+    one_line_error(capsys, argv, "astrology", "countries")
+
+
+def test_scoring_by_the_command_line(tmp_path, scored_row):
+    row = dataclasses.replace(scored_row(["Kenya is in Africa."], "-"), reference={"subject": "Kenya"})
+    write(tmp_path / "responses.jsonl", [row])
+    argv = ["score", "--responses", str(tmp_path / "responses.jsonl"), "--output", str(tmp_path / "scored.jsonl")]
+    assert main(argv) == 0
+    assert [one.label for row in read(tmp_path / "scored.jsonl", Scored) for one in row.fragments] == ["correct"]

@@ -1,0 +1,30 @@
+"""The code in the README runs, and says what one would expect."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rlhalt.fragments.sentences import sentences
+from rlhalt.scoring import Scorer
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+LIBRARY, VERIFIER = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_library_example(capsys):
+    exec(compile(LIBRARY, "README.md", "exec"), {})
+    said = capsys.readouterr().out
+    assert said.count("correct    +0.2") == 2
+    assert said.count("incorrect  -0.8") == 1
+    assert said.count("≻") == 3
+    assert (
+        "0.8  Kenya is in East Africa. The currency of Kenya is the shilling.  ≻  Kenya is in East Africa. The" in said
+    )
+
+
+def test_the_verifier_example():
+    names: dict = {}
+    exec(compile(VERIFIER, "README.md", "exec"), names)
+    judged = Scorer(sentences, names["Arithmetic"]()).judge("It is 4. It is 5.", {"answer": 4})
+    assert [one.label for one in judged] == ["correct", "incorrect"]
