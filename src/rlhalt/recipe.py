@@ -24,9 +24,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
@@ -36,6 +34,7 @@ from rlhalt.reward import check_threshold, load_specification
 from rlhalt.runs import Run, once
 from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.scoring import Scorer, score_file
+from rlhalt.settings import read_settings
 from rlhalt.tasks import countries
 
 _FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "recipes")
@@ -87,21 +86,9 @@ def load_recipe(path: str | Path | None) -> Recipe:
     if path is None:
         path = next(base / "quickstart.yaml" for base in _FOLDERS if (base / "quickstart.yaml").is_file())
     path = Path(path)
-    if not path.is_file():
-        raise InputError("expected a recipe, found no such file", path=path)
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
-    if not isinstance(data, dict):
-        raise InputError("expected keys and values", path=path)
-    fields = {field.name: field for field in dataclasses.fields(Recipe)}
-    for key in data:
-        if key not in fields:
-            raise InputError(f"unknown key; known are {', '.join(fields)}", path=path, field=str(key))
-    for name, field in fields.items():
-        if name not in data and field.default is dataclasses.MISSING:
-            raise InputError("expected this key, found none", path=path, field=name)
+    fields = dataclasses.fields(Recipe)
+    required = [field.name for field in fields if field.default is dataclasses.MISSING]
+    data = read_settings(path, [field.name for field in fields], required)
     for key in ("thresholds", "seeds"):
         if not isinstance(data[key], list) or not data[key]:
             raise InputError(f"expected a list, found {data[key]!r}", path=path, field=key)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Label
 from rlhalt.scoring import Scorer
+from rlhalt.settings import read_settings
 from rlhalt.tasks import countries
 from rlhalt.verifiers.knowledge import KnowledgeVerifier
 
@@ -84,19 +83,9 @@ def load_specification(name: str | Path) -> Specification:
             f"expected a reward specification ({', '.join(known)}, or a folder with reward.yaml)", path=name
         )
     path = folder / "reward.yaml"
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
-    if not isinstance(data, dict):
-        raise InputError("expected keys and values", path=path)
     fields = {field.name: str(field.type) for field in dataclasses.fields(Specification)}
-    for key in data:
-        if key not in fields:
-            raise InputError(f"unknown key; known are {', '.join(fields)}", path=path, field=str(key))
+    data = read_settings(path, fields, required=fields)
     for key, kind in fields.items():
-        if key not in data:
-            raise InputError("expected this key, found none", path=path, field=key)
         if key in _CHOICES and data[key] not in _CHOICES[key]:
             raise InputError(f"expected {' or '.join(_CHOICES[key])}, found {data[key]!r}", path=path, field=key)
         if kind == "float" and (not isinstance(data[key], int | float) or isinstance(data[key], bool)):

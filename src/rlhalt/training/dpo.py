@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
     from trl import DPOConfig, DPOTrainer, ModelConfig
 
-    from rlhalt.training.setup import announce, described, load_trainable, parse, scoring_only_completions
+    from rlhalt.training.setup import fit, load_trainable, parse
 
     data, args, model_args = parse((DpoData, DPOConfig, ModelConfig), argv)
     rows = list(read(data.train_file, Pair))
@@ -69,12 +69,4 @@ def main(argv: Sequence[str]) -> None:
         trainer = DPOTrainer(
             model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
         )
-        announce(trainer, len(drawn))
-        with scoring_only_completions():
-            trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
-        trainer.save_model(args.output_dir)
-        run.result(
-            parameters=described(data, args, model_args),
-            steps=trainer.state.global_step,
-            log=trainer.state.log_history,
-        )
+        fit(trainer, run, (data, args, model_args))

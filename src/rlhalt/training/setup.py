@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.models import resolve_model
+from rlhalt.runs import Run
+from rlhalt.settings import read_settings
 
 
 def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
@@ -25,32 +26,14 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
 
     argv = list(argv)
     if "--config" in argv:
-        _check_config(Path(argv[argv.index("--config") + 1]), kinds)
+        read_settings(
+            argv[argv.index("--config") + 1], {one.name for kind in kinds for one in dataclasses.fields(kind)}
+        )
     parser = TrlParser(list(kinds), allow_abbrev=False)
     try:
         return tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
     except ValueError as error:
         raise InputError(str(error)) from None
-
-
-def _check_config(path: Path, kinds: Sequence[type[Any]]) -> None:
-    import yaml
-
-    if not path.is_file():
-        raise InputError("expected a YAML configuration, found no such file", path=path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
-    if not isinstance(data, dict):
-        raise InputError("expected keys and values", path=path)
-    known = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-    for key in data:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            raise InputError(
-                "unknown key" + (f"; did you mean '{near[0]}'?" if near else ""), path=path, field=str(key)
-            )
 
 
 def described(*parsed: Any) -> dict[str, Any]:
@@ -110,8 +93,17 @@ def scoring_only_completions() -> Iterator[None]:
         utils._use_triton = original
 
 
-def announce(trainer: Any, examples: int) -> None:
-    """Say what the run really is: distributed type, processes, precision, trainable parameters, effective batch."""
+def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
+    """Train, save the model (or its adapter) with the tokenizer to `output_dir`, and put what was done in run.json."""
+    _announce(trainer)
+    with scoring_only_completions():
+        trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
+    trainer.save_model(trainer.args.output_dir)
+    run.result(parameters=described(*parsed), steps=trainer.state.global_step, log=trainer.state.log_history)
+
+
+def _announce(trainer: Any) -> None:
+    # What really runs, not what was asked for: a launcher that starts one process where two were meant says nothing.
     args, accelerator = trainer.args, trainer.accelerator
     trainable = sum(one.numel() for one in trainer.model.parameters() if one.requires_grad)
     total = sum(one.numel() for one in trainer.model.parameters())
@@ -119,6 +111,6 @@ def announce(trainer: Any, examples: int) -> None:
     accelerator.print(
         f"{type(trainer).__name__}: {accelerator.distributed_type.value}, {accelerator.num_processes} process(es) on "
         f"{accelerator.device.type}, {accelerator.mixed_precision} precision, {trainable / 1e6:.1f} of "
-        f"{total / 1e6:.0f} M parameters trained, {examples} examples, effective batch {batch}",
+        f"{total / 1e6:.0f} M parameters trained, {len(trainer.train_dataset)} examples, effective batch {batch}",
         file=sys.stderr,
     )
