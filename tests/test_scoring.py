@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rlhalt.errors import InputError, TooManyFailures
+from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
 from rlhalt.reward import fragment_reward, load_specification
@@ -21,14 +21,23 @@ class Parrot:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
+    def verify(
+        self, response: str, fragments: Sequence[Fragment], reference: Json
+    ) -> Sequence[Verdict | VerifierFailure]:
         self.asked.append(response)
         if "break" in response:
             raise ConnectionError("the judge did not answer")
         if "lose" in response:
             return []
+        if "spent" in response:
+            raise BudgetExceeded("no more calls")
         if "unknown" in response:
             raise InputError("no entry for 'Atlantis'", field="reference")
+        if "half" in response:
+            return [
+                Verdict("correct", "it says so"),
+                *[VerifierFailure("no answer for this one")] * (len(fragments) - 1),
+            ]
         return [Verdict("correct" if "true" in one.text else "incorrect", "it says so") for one in fragments]
 
 
@@ -55,6 +64,16 @@ def test_a_broken_verifier_is_never_a_verdict(text, reason):
     assert scored.failed
     assert [one.label for one in scored.fragments] == [None, None]
     assert all(reason in str(one.error) for one in scored.fragments)
+
+
+def test_one_fragment_can_fail_by_itself():
+    scored = Scorer(sentences, Parrot()).score(response("half of this is true. And that."))
+    assert [(one.label, one.error) for one in scored.fragments] == [("correct", None), (None, "no answer for this one")]
+
+
+def test_a_spent_budget_is_no_failure_of_a_fragment():
+    with pytest.raises(BudgetExceeded):
+        Scorer(sentences, Parrot()).score(response("a spent budget."))
 
 
 def test_failed_rows_are_written_stop_the_run_and_are_the_only_ones_done_again(tmp_path):
@@ -108,10 +127,20 @@ def test_the_built_in_specification_judges():
     assert [one.label for one in scorer.score(row).fragments] == ["correct", "incorrect"]
 
 
+def test_the_maths_specification_judges():
+    scorer = load_specification("maths").scorer()
+    gold = "He sold 48/2 = <<48/2=24>>24 clips in May.\nHe sold 48+24 = <<48+24=72>>72 in all.\n#### 72"
+    row = dataclasses.replace(
+        response("He sold 48/2 = 24 clips in May.\nHe sold 48+24 = 74 in all.\n#### 74"), reference={"answer": gold}
+    )
+    assert [one.label for one in scorer.score(row).fragments] == ["correct", "incorrect", "incorrect"]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ("threshold: 0.5", "threshold: 1.5"),
+        ("table: countries", "table: planets"),
         ("fragmenter: sentences", "fragmenter: words"),
         ("halting: independent", "haltng: independent"),
         ("max_failure_rate: 0.02", "max_failure_rate: much"),

@@ -1,11 +1,12 @@
 """What can go wrong, and how it is told.
 
-Three things go wrong in rlhalt and they are never mixed:
+Four things go wrong in rlhalt and they are never mixed:
 
 - The *user's input* is not what it must be: a file, a row, a field, a configuration key. `InputError`, one line that
   says what was expected, what was found, where, and what to do; the command exits with 2 and writes nothing.
 - A *verifier* breaks while it judges a fragment. `VerifierFailure` is caught at one place (`rlhalt.scoring`), where the
   fragment becomes *failed*: label null, the reason in `error`. A failure is never a verdict.
+- The budget of a paid verifier is spent. `BudgetExceeded`; the command exits with 4, and finished rows are kept.
 - Too many fragments failed for the result to mean anything. `TooManyFailures`; the command exits with 3, after the
   rows have been written, so that the next run asks only for the failed ones.
 
@@ -51,3 +52,9 @@ class TooManyFailures(RlhaltError):
     """More fragments failed than the specification allows. The rows are written; a second run retries the failed."""
 
     exit_code = 3
+
+
+class BudgetExceeded(RlhaltError):
+    """The next call could pass the budget; it was not made. Run again with a larger one: finished rows are kept."""
+
+    exit_code = 4

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rlhalt.errors import InputError, TooManyFailures, VerifierFailure
+from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.progress import track
 from rlhalt.records import Fragment, Journal, Json, Response, Scored, content_key
 from rlhalt.runs import Run
@@ -35,27 +35,29 @@ class Scorer:
 
         Raises:
             InputError: the reference names nothing the verifier knows; that is the user's to mend, not a failure.
+            BudgetExceeded: a paid verifier may not ask any more.
         """
         fragments = self.fragment(text)
         try:
-            verdicts: Sequence[Verdict] = self.verifier.verify(text, fragments, reference) if fragments else []
+            verdicts = self.verifier.verify(text, fragments, reference) if fragments else []
             if len(verdicts) != len(fragments):
                 raise VerifierFailure(f"expected {len(fragments)} verdicts, found {len(verdicts)}")
-        except InputError:
+        except (InputError, BudgetExceeded):
             raise
         except Exception as error:  # noqa: BLE001 - the verifier boundary
-            reason = f"{type(error).__name__}: {error}"
-            return [dataclasses.replace(one, verifier=self.verifier.name, error=reason) for one in fragments]
-        return [
-            dataclasses.replace(
-                fragment,
-                label=verdict.label,
-                probability=verdict.probability,
-                verifier=self.verifier.name,
-                evidence=verdict.evidence,
-            )
-            for fragment, verdict in zip(fragments, verdicts, strict=True)
-        ]
+            verdicts = [VerifierFailure(f"{type(error).__name__}: {error}")] * len(fragments)
+        return [self._judged(one, verdict) for one, verdict in zip(fragments, verdicts, strict=True)]
+
+    def _judged(self, fragment: Fragment, verdict: Verdict | VerifierFailure) -> Fragment:
+        if isinstance(verdict, VerifierFailure):
+            return dataclasses.replace(fragment, verifier=self.verifier.name, error=str(verdict))
+        return dataclasses.replace(
+            fragment,
+            label=verdict.label,
+            probability=verdict.probability,
+            verifier=self.verifier.name,
+            evidence=verdict.evidence,
+        )
 
     def score(self, response: Response) -> Scored:
         """A response with its judged fragments."""

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
+from rlhalt.errors import VerifierFailure
 from rlhalt.records import Fragment, Json, Label
 
 
@@ -27,8 +28,9 @@ class Verdict:
 class Verifier(Protocol):
     """Judges the fragments of a response against its reference.
 
-    `name` carries a version, because it is written into every row. `verify` returns one verdict a fragment, in order;
-    it raises `VerifierFailure` where it broke, and `InputError` where the reference names nothing it knows.
+    `name` carries a version, because it is written into every row. `verify` returns one verdict a fragment, in order,
+    or in its place the `VerifierFailure` of that fragment alone; it raises one where it broke as a whole, and
+    `InputError` where the reference names nothing it knows.
     """
 
     @property
@@ -36,6 +38,8 @@ class Verifier(Protocol):
         """Name and version, `knowledge/1`."""
         ...
 
-    def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
+    def verify(
+        self, response: str, fragments: Sequence[Fragment], reference: Json
+    ) -> Sequence[Verdict | VerifierFailure]:
         """One verdict a fragment, in order."""
         ...

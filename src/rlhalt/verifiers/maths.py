@@ -1,0 +1,321 @@
+"""Judging the steps of a worked solution against the reference solution.
+
+    step ─ arithmetic.equations ─► equations ─ checked, then looked up in the reference ─► verdict
+    answer ─ exact number, else math-verify ─► verdict
+ The reference's *results* are those of its calculations and what these go through: of 16-3-4 = 9 also 16-3 = 13 and, up
+to the sign, 3+4 = 7; of 9*2 after it, what 16-3-4 goes through on the way. A step is
+
+- *incorrect* where an equation in it is false;
+- *correct* where all its equations hold, give results of the reference, and take only numbers that the reference,
+  earlier steps or units (60 minutes) have;
+- *unverifiable* where it calculates nothing, repeats an earlier calculation, or where its arithmetic holds but its
+  result is not in the reference: another way to the right answer looks like that too.
+ Only a wrong final answer decides the last case: it shows that one of the steps is wrong, and the first step whose
+result is not in the reference is where the solution leaves it. That step is *incorrect*, with the probability that a
+person too finds it wrong, or one before it (`LEAVING`). Where the final answer is right, or missing, nothing
+contradicts such a step.
+
+What follows the first wrong step rests on it and is unverifiable. The final answer is judged all the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import itertools
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from rlhalt.errors import InputError
+from rlhalt.records import Fragment, Json
+from rlhalt.verifiers import Verdict
+from rlhalt.verifiers.arithmetic import ANNOTATION, NUMBER, Equation, close, equations, evaluate, numbers
+from rlhalt.verifiers.equality import Equality
+
+# Measured on labels given by hand, see reward/maths/README.md; a test holds it to them.
+LEAVING = 0.85
+
+_GOLD = re.compile(r"(?:^|\n)\s*(?:####|A:)\s*(\S.*)")
+_ANSWER_LEAD = re.compile(
+    r"[\W_]*(?:####|A[*_]*:|(?:[a-z]+\b[\s,]*){0,3}answer\b[*_]*\s*(?::|=|is\b:?))\s*[*_]*", re.IGNORECASE
+)
+_UNITS = (1, 2, 3, 4, 7, 10, 12, 16, 24, 30, 52, 60, 100, 365, 1000, 3600, 5280)
+_MOST_PARTS = 8  # of a sum or product whose partial results are listed: 2^8 of them
+_NO_PLAIN_NUMBER = re.compile(r"[\\^{}=*/+√π]|\bhalf\b", re.IGNORECASE)
+_SCALES = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_SCALE = re.compile(rf"\s*({'|'.join(_SCALES)})\b", re.IGNORECASE)
+_LONGEST_ANSWER = 500  # characters
+
+
+class MathsVerifier:
+    """Judges the fragments of `rlhalt.fragments.steps` against `{"answer": <reference solution>}`.
+
+    The reference solution is in GSM8K's form: lines with annotations such as <<48/2=24>>, and the answer after "####"
+    or "A:". Answers that are no plain numbers are compared by math-verify in a worker process
+    (`rlhalt.verifiers.equality`).
+
+    Args:
+        equal: whether an answer is equal to the gold one.
+    """
+
+    name = "maths/1"
+
+    def __init__(self, equal: Callable[[str, str], bool] | None = None) -> None:
+        self._equal = equal or Equality()
+
+    def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
+        """One verdict a fragment, in order.
+
+        Raises:
+            InputError: the reference holds no answer.
+            VerifierFailure: an answer could not be compared in time.
+        """
+        solution = _read(reference)
+        steps = _steps(fragments, solution)
+        answers = {
+            index: self._answer(one.text, solution) for index, one in enumerate(fragments) if one.kind == "answer"
+        }
+        missed = bool(answers) and answers[max(answers)].label == "incorrect"
+        wrong = next((index for index, step in steps.items() if step.false or (missed and step.open)), None)
+        verdicts: list[Verdict] = []
+        said: set[str] = set()
+        for index, one in enumerate(fragments):
+            if one.kind == "halt":
+                verdicts.append(Verdict("halt", "the halting phrase"))
+            elif index in answers:
+                # What was said before earns nothing again.
+                repeats = Verdict("unverifiable", f"repeats “{one.text}”")
+                verdicts.append(repeats if one.text in said else answers[index])
+                said.add(one.text)
+            elif wrong is not None and index > wrong:
+                verdicts.append(Verdict("unverifiable", "after the first wrong step"))
+            else:
+                verdicts.append(_judge(steps[index], leaves=index == wrong))
+        return verdicts
+
+    def _answer(self, text: str, solution: _Solution) -> Verdict:
+        said = _ANSWER_LEAD.sub("", ANNOTATION.sub("", text), count=1).strip()
+        number = _number(said)
+        if number is not None and solution.number is not None:
+            if number == solution.number:
+                return Verdict("correct", f"the answer is {solution.answer}")
+            return Verdict("incorrect", f"the answer is {solution.answer}")
+        if len(said) > _LONGEST_ANSWER:
+            return Verdict("unverifiable", "too long for an answer")
+        if solution.number is not None and not any(char.isdecimal() for char in said):
+            return Verdict("unverifiable", "no number in the answer")
+        if self._equal(solution.answer, said):
+            return Verdict("correct", f"the answer is {solution.answer}, by math-verify")
+        return Verdict("incorrect", f"the answer is {solution.answer}, by math-verify")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Solution:
+    """What a reference solution says.
+
+    Attributes:
+        answer, number: the final answer, and as a number where it is one.
+        results: what its calculations give or go through, as `_key`s.
+        given: every number in it, as `_key`s.
+    """
+
+    answer: str
+    number: Fraction | None
+    results: frozenset[str]
+    given: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """What a step calculates.
+
+    Attributes:
+        equations: its equations, those of annotations only where they say something else.
+        found: whether each gives a result of the reference, made of known numbers.
+        repeated: whether earlier steps say the same.
+    """
+
+    equations: tuple[Equation, ...]
+    found: bool
+    repeated: bool
+
+    @property
+    def false(self) -> Equation | None:
+        """The first equation that is false. One that no reader sees counts only where there is no other."""
+        seen = [one for one in self.equations if not one.annotated] or self.equations
+        return next((one for one in seen if one.status == "false"), None)
+
+    @property
+    def open(self) -> bool:
+        """Whether it calculates something that the reference does not have."""
+        return bool(self.equations) and not self.found
+
+
+def _judge(step: _Step, leaves: bool) -> Verdict:
+    if false := step.false:
+        return Verdict("incorrect", f"{false.text} is false: {_decimal(false.left.value)}")
+    if not step.equations:
+        return Verdict("unverifiable", "nothing to check")
+    shown = "; ".join(one.text for one in step.equations if not one.annotated or len(step.equations) == 1)
+    if leaves:
+        return Verdict("incorrect", f"{shown}: the first result not in the reference, and the answer is wrong", LEAVING)
+    if step.repeated:
+        return Verdict("unverifiable", f"repeats {shown}")
+    if step.found:
+        return Verdict("correct", f"{shown}: in the reference")
+    if any(one.status == "unclear" for one in step.equations):
+        return Verdict("unverifiable", f"{shown}: rounded, or in other units")
+    return Verdict("unverifiable", f"{shown}: holds, but is not in the reference")
+
+
+def _steps(fragments: Sequence[Fragment], solution: _Solution) -> dict[int, _Step]:
+    steps: dict[int, _Step] = {}
+    known = {*solution.given, *solution.results, *(_key(Fraction(unit)) for unit in _UNITS)}
+    said: set[tuple[tuple[Fraction, ...], Fraction]] = set()
+    for index, one in enumerate(fragments):
+        if one.kind in ("halt", "answer"):
+            continue
+        text = one.text
+        if text.startswith("=") and index:
+            # A later link of a chain; what is left of its "=" stands in the link before.
+            text = _after_last_equals(fragments[index - 1].text) + " " + text
+        found = _distinct(equations(text))
+        meanings = {(tuple(sorted(equation.left.operands)), equation.right.value) for equation in found}
+        steps[index] = _Step(
+            tuple(found),
+            found=bool(found) and all(_in_reference(equation, solution, known) for equation in found),
+            repeated=bool(found) and meanings <= said,
+        )
+        said |= meanings
+        known |= {_key(value) for equation in found for value in (equation.left.value, equation.right.value)}
+    return steps
+
+
+def _after_last_equals(text: str) -> str:
+    return ANNOTATION.sub("", text).rpartition("=")[2]
+
+
+def _distinct(found: Sequence[Equation]) -> list[Equation]:
+    """Without idle equations, and without the annotations that repeat what stands beside them."""
+    visible = [one for one in found if not one.annotated]
+    results = {value for one in visible for value in (one.left.value, one.right.value)}
+    return [
+        one
+        for one in found
+        if not _idle(one) and not (one.annotated and any(close(one.left.value, value) for value in results))
+    ]
+
+
+def _in_reference(equation: Equation, solution: _Solution, known: set[str]) -> bool:
+    """Whether its result is one of the reference's, made of known numbers."""
+    if equation.status == "false":
+        return False
+    left, right = equation.left, equation.right
+    operands = [*left.operands, *(right.operands if right.calculates else ())]
+    result = right.value if left.calculates else left.value
+    return _key(result) in solution.results and all(_key(operand) in known for operand in operands)
+
+
+def _idle(equation: Equation) -> bool:
+    """Whether it only looks like a calculation: 26+0, 26*1."""
+    operands = equation.left.operands if equation.left.calculates else equation.right.operands
+    return (
+        equation.status == "holds"
+        and len(operands) == 2
+        and equation.right.value in operands
+        and bool({Fraction(0), Fraction(1)} & {*operands})
+    )
+
+
+def _key(number: Fraction) -> str:
+    """Equal for numbers that are equal to 10 significant digits, sign aside: calculators round."""
+    try:
+        return f"{float(abs(number)):.9e}"
+    except OverflowError:
+        return str(abs(number))
+
+
+def _read(reference: Json) -> _Solution:
+    text = reference.get("answer")
+    if not isinstance(text, str) or not (said := _GOLD.findall(text)):
+        raise InputError("expected a reference solution with its answer after #### or A:", field="reference.answer")
+    answer = said[-1].strip()
+    number = _number(answer)
+    results: set[Fraction] = set()
+    trees: dict[Fraction, ast.expr] = {}
+    for equation in _distinct(equations(text)):
+        left, right = equation.left, equation.right
+        results |= {left.value, right.value}
+        for side in (left, right):
+            results |= set(_partial(side.tree, trees))
+        trees.setdefault(right.value, left.tree)
+        if "%" in equation.text:
+            results |= {100 * left.value, 100 * right.value}
+    if number is not None:
+        results.add(number)
+    return _Solution(answer, number, frozenset(map(_key, results)), frozenset(map(_key, numbers(text))))
+
+
+def _partial(tree: ast.expr, trees: Mapping[Fraction, ast.expr]) -> Iterator[Fraction]:
+    """The results on the way to that of an expression, given how the numbers in it were calculated before.
+
+    Any part of a sum or product as it is written; where earlier calculations are put into it, only what is reached in
+    their order, or every number would be on the way to every other.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp):
+            yield evaluate(node)
+            for combine, parts in ((operator.add, _terms), (operator.mul, _factors)):
+                for some in _some(list(parts(node, {}))):
+                    yield functools.reduce(combine, some)
+                yield from itertools.accumulate(parts(node, trees), combine)
+
+
+def _some(parts: list[Fraction]) -> Iterator[tuple[Fraction, ...]]:
+    if len(parts) <= _MOST_PARTS:
+        for size in range(2, len(parts)):
+            yield from itertools.combinations(parts, size)
+
+
+def _terms(tree: ast.expr, replaced: Mapping[Fraction, ast.expr], sign: int = 1) -> Iterator[Fraction]:
+    match tree:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
+            yield from _terms(left, replaced, sign)
+            yield from _terms(right, replaced, -sign if isinstance(op, ast.Sub) else sign)
+        case ast.Constant() if (inner := replaced.get(evaluate(tree))) and _is(inner, ast.Add, ast.Sub):
+            yield from _terms(inner, {}, sign)
+        case _:
+            yield sign * evaluate(tree)
+
+
+def _factors(tree: ast.expr, replaced: Mapping[Fraction, ast.expr], inverse: bool = False) -> Iterator[Fraction]:
+    match tree:
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+            yield from _factors(left, replaced, inverse)
+            yield from _factors(right, replaced, inverse != isinstance(op, ast.Div))
+        case ast.Constant() if (inner := replaced.get(evaluate(tree))) and _is(inner, ast.Mult, ast.Div):
+            yield from _factors(inner, {}, inverse)
+        case _:
+            value = evaluate(tree)
+            yield 1 / value if inverse and value else value
+
+
+def _is(tree: ast.expr, *operators: type[ast.operator]) -> bool:
+    return isinstance(tree, ast.BinOp) and isinstance(tree.op, operators)
+
+
+def _number(text: str) -> Fraction | None:
+    """The number an answer states, where it is one plain number with nothing but words around it."""
+    found = list(NUMBER.finditer(text))
+    if len(found) != 1 or _NO_PLAIN_NUMBER.search(text):
+        return None
+    sign = -1 if re.search(r"[-−–]\s*[$€£]?\s*$", text[: found[0].start()]) else 1
+    scale = _SCALE.match(text, found[0].end())
+    return sign * numbers(found[0][0])[0] * (_SCALES[scale[1].lower()] if scale else 1)
+
+
+def _decimal(value: Fraction) -> str:
+    return f"{float(value):,.10g}"

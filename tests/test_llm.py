@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import email.utils
+import json
+import time
+
+import pytest
+
+from judge_server import JudgeServer
+from rlhalt.errors import InputError
+from rlhalt.llm import (
+    Budget,
+    BudgetExceeded,
+    CallFailure,
+    Client,
+    Limits,
+    Request,
+    Server,
+    cache_parts,
+    read_completion,
+    read_json,
+    retry_after,
+)
+
+QUICK = Limits(timeout=0.4, attempts=1, backoff=0.001, max_bytes=20_000)
+PRICES = (1.0, 10.0)
+
+
+def request(text: str = "hello", nonce: str = "") -> Request:
+    return Request(({"role": "user", "content": text},), "prompt/1", 50, {"type": "object"}, nonce)
+
+
+def read(text: str) -> tuple[str, bool]:
+    return text, True
+
+
+def ask(client: Client, one: Request | None = None) -> concurrent.futures.Future[str]:
+    return client.submit(client.ask(one or request(), read))
+
+
+@pytest.fixture
+def server():
+    with JudgeServer() as running:
+        running.answer = "{}"
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("time-out", "time-out"),
+        ("429", "rate limit"),
+        ("500", "server error"),
+        ("reset", "connection"),
+        ("endless", "oversized"),
+        ("drip", "time-out"),
+        ("endless 500", "oversized"),
+        ("gzip", "oversized"),
+    ],
+)
+def test_each_fault_of_the_wire_is_a_failure_with_its_reason(server, fault, reason):
+    server.faults = {fault: 1.0}
+    with Client(Server(server.address, "m"), QUICK) as client, pytest.raises(CallFailure) as caught:
+        ask(client).result()
+    assert caught.value.reason == reason
+    assert "\n" not in str(caught.value)
+    assert server.struck == {fault: 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<html>", "broken JSON"),
+        (b"\xff", "broken JSON"),
+        (b'{"choices": [{"message": {"content": "x"}}], "choices": []}', "broken JSON"),
+        (b"[" * 100_000, "broken JSON"),
+        (b"{}", "wrong schema"),
+        (b"[]", "wrong schema"),
+        (b'{"choices": []}', "wrong schema"),
+        (b'{"choices": [{"message": {"content": {"a": 1}}}]}', "wrong schema"),
+        (b'{"choices": [{"message": {"content": null}}]}', "empty reply"),
+        (b'{"choices": [{"message": {"content": " \\n"}}]}', "empty reply"),
+        (b'{"choices": [{"message": {"content": "{"}, "finish_reason": "length"}]}', "cut off"),
+        (b'{"choices": [{"message": {"content": "no"}, "finish_reason": "content_filter"}]}', "refused"),
+    ],
+)
+def test_a_body_that_is_no_completion_is_a_failure(body, reason):
+    failure, _ = read_completion(body)
+    assert isinstance(failure, CallFailure)
+    assert failure.reason == reason
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": NaN}', "{} {}", '{"a": 1, "a": 2}', "```json\n{}\n```", "1" * 5000])
+def test_json_is_read_strictly(text):
+    with pytest.raises(CallFailure, match="broken JSON"):
+        read_json(text)
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -5, "completion_tokens": 1}, {"prompt_tokens": True}])
+def test_tokens_that_the_server_does_not_tell_are_unknown(usage):
+    body = {"choices": [{"message": {"content": "x"}}], "usage": usage}
+    assert read_completion(json.dumps(body).encode()) == ("x", None)
+
+
+def test_a_failed_attempt_is_made_again(server):
+    server.faults = {"500": 0.5}
+    with Client(Server(server.address, "m"), Limits(attempts=20, backoff=0.001)) as client:
+        assert {ask(client).result() for _ in range(20)} == {"{}"}
+    assert len(server.requests) == 20 + server.struck["500"]
+    assert server.struck["500"] > 0
+
+
+def test_a_reply_that_cannot_be_read_is_asked_for_again_and_never_kept(server, tmp_path):
+    def bad(text: str) -> tuple[str, bool]:
+        raise CallFailure("wrong schema", "expected verdicts")
+
+    with Client(Server(server.address, "m"), Limits(attempts=3, backoff=0.001), cache=tmp_path / "c") as client:
+        for _ in range(2):
+            with pytest.raises(CallFailure, match=r"wrong schema: expected verdicts \(3 attempts\)"):
+                client.submit(client.ask(request(), bad)).result()
+    assert len(server.requests) == 6
+
+
+def test_what_is_refused_is_not_tried_again(server):
+    server.takes_schema = False
+    with Client(Server(server.address, "m"), Limits(attempts=3, longest_wait=5.0)) as client:
+        server.faults, server.retry_after = {"429": 1.0}, "3600"
+        with pytest.raises(CallFailure, match="asks to wait 3600 s"):
+            ask(client).result()
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "says", "requests"),
+    [
+        (400, CallFailure, "refused: 400", 2),  # once more without the schema, which was not the reason
+        (401, InputError, "JUDGE_KEY", 1),
+        (403, CallFailure, "refused: 403", 1),
+        (404, InputError, "the model 'm'", 1),
+        (503, CallFailure, "server error: 503", 3),
+    ],
+)
+def test_what_a_status_means(server, status, error, says, requests):
+    server.status = status
+    with Client(Server(server.address, "m", "JUDGE_KEY"), Limits(attempts=3, backoff=0.001)) as client:
+        with pytest.raises(error, match=says):
+            ask(client).result()
+        assert len(server.requests) == client.usage.calls == requests
+        server.status = None
+        ask(client).result()
+    assert "response_format" in server.requests[-1]
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_waited_for(server, form):
+    server.faults = {"429": 1.0}
+    server.retry_after = "0.6" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
+    client = Client(Server(server.address, "m"), Limits(attempts=2, backoff=0.001))
+    with client, pytest.raises(CallFailure, match="rate limit"):
+        ask(client).result()
+    assert server.starts[1] - server.starts[0] >= (0.6 if form == "seconds" else 0.9)
+
+
+def test_retry_after_holds_back_other_calls_too(server):
+    server.faults, server.retry_after = {"429": 1.0}, "0.6"
+    with Client(Server(server.address, "m"), Limits(attempts=2, backoff=0.001)) as client:
+        first = ask(client)
+        while len(server.requests) < 1:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        server.faults = {}
+        assert ask(client, request("another")).result() == first.result() == "{}"
+    assert all(start - server.starts[0] >= 0.59 for start in server.starts[1:])
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "-2"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
+    ],
+)
+def test_retry_after_is_read_in_every_form(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+def test_concurrency_is_used_and_never_exceeded(server):
+    server.latency = 0.05
+    with Client(Server(server.address, "m"), Limits(concurrency=5)) as client:
+        concurrent.futures.wait([ask(client, request(str(one))) for one in range(40)])
+    assert len(server.requests) == 40
+    assert server.at_once == 5
+
+
+def test_the_rate_limit_is_never_exceeded(server):
+    with Client(Server(server.address, "m"), Limits(requests_per_minute=1200)) as client:
+        concurrent.futures.wait([ask(client, request(str(one))) for one in range(20)])
+    starts = sorted(server.starts)
+    # 50 ms apart; what a busy machine delays on the way may come nearer to the next, but not to the one after a while.
+    assert starts[-1] - starts[0] >= 19 * 0.05 - 0.1
+    assert all(later - earlier >= 9 * 0.05 - 0.1 for earlier, later in zip(starts, starts[9:], strict=False))
+
+
+def test_a_budget_in_calls_stops_before_it_is_passed(server):
+    with Client(Server(server.address, "m"), Limits(concurrency=4), Budget(calls=7)) as client:
+        calls = [ask(client, request(str(one))) for one in range(12)]
+        failures = [one.exception() for one in calls]
+    assert [isinstance(one, BudgetExceeded) for one in failures].count(True) == 5
+    assert len(server.requests) == client.usage.calls == 7
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(money=0.003)])
+def test_a_budget_in_tokens_or_money_is_used_but_never_passed(server, budget):
+    server.usage = {"prompt_tokens": 20, "completion_tokens": 10}
+    with Client(Server(server.address, "m", prices=PRICES), Limits(concurrency=8), budget) as client:
+        calls = [ask(client, request(str(one))) for one in range(60)]
+        stopped = [one for one in calls if one.exception()]
+        most = request("60").most(client.server)
+        spent = client.usage
+    assert stopped
+    assert all(isinstance(one.exception(), BudgetExceeded) for one in stopped)
+    assert spent.calls == len(server.requests) == 60 - len(stopped)
+    # Calls under way are waited for, so that no more is left over than the next call could have cost.
+    if budget.tokens:
+        assert 1000 - most.tokens_in - most.tokens_out < spent.tokens_in + spent.tokens_out <= 1000
+    else:
+        assert 0.003 - most.money < spent.money <= 0.003
+
+
+def test_an_attempt_of_unknown_cost_counts_in_full(server):
+    server.usage = None
+    with Client(Server(server.address, "m", prices=PRICES)) as client:
+        ask(client).result()
+        assert client.usage == request().most(client.server)
+        server.faults = {"500": 1.0}
+        with pytest.raises(CallFailure):
+            client.submit(client._send(request(), True)).result()
+        assert client.usage.calls == 2
+        assert client.usage.tokens_out == 50
+
+
+def test_a_budget_in_money_needs_prices(server):
+    with pytest.raises(InputError, match="prices"):
+        Client(Server(server.address, "m"), budget=Budget(money=1.0))
+
+
+def test_a_kept_reply_makes_no_request(server, tmp_path):
+    cache = tmp_path / "cache.sqlite"
+    with Client(Server(server.address, "m"), cache=cache) as client:
+        ask(client, request("a 0123456789abcdef b", "0123456789abcdef")).result()
+    with Client(Server(server.address, "m"), cache=cache, budget=Budget(calls=0)) as client:
+        assert ask(client, request("a fedcba9876543210 b", "fedcba9876543210")).result() == "{}"
+        assert client.usage.calls == 0
+        assert client.usage.cached == 1
+        with pytest.raises(BudgetExceeded):
+            ask(client, request("a fedcba9876543210 c", "fedcba9876543210")).result()
+    assert len(server.requests) == 1
+
+
+def test_a_cache_key_is_made_of_named_parts():
+    parts = cache_parts(Server("http://a/v1/", "m"), request("x 12 y", "12"))
+    assert parts == {
+        "address": "http://a/v1",
+        "model": "m",
+        "parameters": {"temperature": 0, "max_tokens": 50, "schema": {"type": "object"}},
+        "messages": [{"role": "user", "content": "x NONCE y"}],
+        "version": "prompt/1",
+    }
+
+
+def test_a_file_that_is_no_cache_is_the_users_to_mend(tmp_path):
+    (tmp_path / "cache").write_text("not a data base, but long enough to be taken for one" * 20)
+    with pytest.raises(InputError, match="expected a cache"):
+        Client(Server("http://127.0.0.1:1/v1", "m"), cache=tmp_path / "cache")
+
+
+def test_a_dry_run_tells_calls_and_cost_and_sends_nothing(server, tmp_path):
+    with Client(Server(server.address, "m", prices=PRICES), cache=tmp_path / "c") as client:
+        ask(client, request("kept")).result()
+        usage = client.estimate([request("kept"), request("one"), request("two"), request("two")])
+        assert (usage.calls, usage.cached) == (2, 2)
+        assert usage.money == pytest.approx((usage.tokens_in * 1 + usage.tokens_out * 10) / 1e6)
+        assert "2 calls, 2 cached" in str(usage)
+    assert len(server.requests) == 1
+
+
+def test_a_server_without_structured_output_is_remembered(server):
+    server.takes_schema = False
+    with Client(Server(server.address, "m")) as client:
+        for one in range(3):
+            assert ask(client, request(str(one))).result() == "{}"
+    assert ["response_format" in one for one in server.requests] == [True, False, False, False]
+    assert all(one["temperature"] == 0 for one in server.requests)
+
+
+def test_the_key_comes_from_the_environment_and_stands_nowhere(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", "sk-secret-123")
+    server.faults = {"500": 1.0}
+    with Client(Server(server.address, "m", "JUDGE_KEY"), QUICK, cache=tmp_path / "c") as client:
+        with pytest.raises(CallFailure):
+            ask(client).result()
+        server.faults = {}
+        ask(client).result()
+        assert client._clean("Incorrect key: sk-secret-123") == "Incorrect key: [key]"
+    assert {one["authorization"] for one in server.headers} == {"Bearer sk-secret-123"}
+    assert all(b"sk-secret" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://a/v1", "http://me:secret@a/v1", "http://a/v1?key=secret"])
+def test_an_address_is_checked(address):
+    with pytest.raises(InputError, match="expected"):
+        Server(address, "m")
+
+
+@pytest.mark.parametrize("field", ["concurrency", "timeout", "attempts", "requests_per_minute"])
+def test_limits_are_checked(field):
+    with pytest.raises(InputError, match=field):
+        Limits(**{field: 0})
+
+
+def test_it_serves_threads_and_other_loops_alike(server):
+    with Client(Server(server.address, "m")) as client:
+
+        async def elsewhere() -> list[str]:
+            return await asyncio.gather(*(asyncio.wrap_future(ask(client, request(str(one)))) for one in range(5)))
+
+        assert asyncio.run(elsewhere()) == ["{}"] * 5
+        with concurrent.futures.ThreadPoolExecutor(5) as pool:
+            assert list(pool.map(lambda one: ask(client, request(one)).result(), "abcde")) == ["{}"] * 5
+
+
+def test_closing_ends_what_is_under_way(server):
+    server.faults = {"time-out": 1.0}
+    with Client(Server(server.address, "m")) as client:
+        call = ask(client)
+        while not server.requests:
+            time.sleep(0.01)
+    assert call.cancelled()
+    client.close()
