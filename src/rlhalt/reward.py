@@ -8,11 +8,14 @@ from typing import Literal
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
+from rlhalt.fragments.steps import steps
 from rlhalt.records import Label
 from rlhalt.scoring import Scorer
 from rlhalt.settings import read_settings
 from rlhalt.tasks import countries
+from rlhalt.verifiers import Verifier
 from rlhalt.verifiers.knowledge import KnowledgeVerifier
+from rlhalt.verifiers.maths import MathsVerifier
 
 # In a checkout the specifications lie at the top level; an installed wheel carries them inside the package.
 _FOLDERS = (Path(__file__).parents[2] / "reward", Path(__file__).parent / "specifications")
@@ -37,34 +40,36 @@ class Specification:
 
     Attributes:
         domain: its name.
-        fragmenter: how responses are split; `sentences`.
-        verifier: what judges the fragments; `knowledge`.
-        table: the knowledge the verifier checks against; `countries`.
+        fragmenter: how responses are split; `sentences` or `steps`.
+        verifier: what judges the fragments; `knowledge` or `maths`.
         halting: `independent` (a doubtful fragment is left out, the answer goes on) or `causal` (everything after the
             first error rests on it: halt there).
         threshold: τ where none is given.
         max_failure_rate: share of failed fragments above which a run stops.
         promised_agreement, promised_decided: what the audit against human-checked fragments must reach.
+        table: the knowledge that `knowledge` checks against; `countries`.
     """
 
     domain: str
-    fragmenter: Literal["sentences"]
-    verifier: Literal["knowledge"]
-    table: Literal["countries"]
+    fragmenter: Literal["sentences", "steps"]
+    verifier: Literal["knowledge", "maths"]
     halting: Literal["independent", "causal"]
     threshold: float
     max_failure_rate: float
     promised_agreement: float
     promised_decided: float
+    table: Literal["countries"] | None = None
 
     def scorer(self) -> Scorer:
         """The scorer this specification declares."""
-        return Scorer(sentences, KnowledgeVerifier(countries.facts()), self.max_failure_rate)
+        fragment = {"sentences": sentences, "steps": steps}[self.fragmenter]
+        verifier: Verifier = MathsVerifier() if self.verifier == "maths" else KnowledgeVerifier(countries.facts())
+        return Scorer(fragment, verifier, self.max_failure_rate)
 
 
 _CHOICES = {
-    "fragmenter": ("sentences",),
-    "verifier": ("knowledge",),
+    "fragmenter": ("sentences", "steps"),
+    "verifier": ("knowledge", "maths"),
     "table": ("countries",),
     "halting": ("independent", "causal"),
 }
@@ -84,9 +89,11 @@ def load_specification(name: str | Path) -> Specification:
         )
     path = folder / "reward.yaml"
     fields = {field.name: str(field.type) for field in dataclasses.fields(Specification)}
-    data = read_settings(path, fields, required=fields)
+    data = read_settings(path, fields, required=fields.keys() - {"table"})
+    if data.get("verifier") == "knowledge" and "table" not in data:
+        raise InputError("expected the table that the knowledge verifier checks against", path=path, field="table")
     for key, kind in fields.items():
-        if key in _CHOICES and data[key] not in _CHOICES[key]:
+        if key in _CHOICES and key in data and data[key] not in _CHOICES[key]:
             raise InputError(f"expected {' or '.join(_CHOICES[key])}, found {data[key]!r}", path=path, field=key)
         if kind == "float" and (not isinstance(data[key], int | float) or isinstance(data[key], bool)):
             raise InputError(f"expected a number, found {data[key]!r}", path=path, field=key)

@@ -1,0 +1,110 @@
+"""Reasoning steps, with the character offsets where they stand in the response.
+ HALT (arXiv 2506.04051) splits maths at every "=" and line end. Half an equation ("48/2") can be neither right nor
+wrong, so here a step is the shortest piece that states something:
+
+- A line is a step; so is each sentence of a line, and what follows "Step 2:" in the middle of one.
+- A chain is cut before its second and later "=": "3(4+5) = 3·9 = 27" states "3(4+5) = 3·9" and "= 27", and either can
+  be the first wrong one. Two equations with words between them ("2+3 = 5 apples and 5-1 = 4 are left") are one step,
+  because no rule finds the words where the second one begins.
+ Nothing is cut inside of LaTeX, calculator annotations (<<48/2=24>>), numbers, amounts of money and units with a full
+stop. List markers, numbers of lines and "Step 2:" belong to no fragment.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from rlhalt.fragments.sentences import sentences
+from rlhalt.records import Fragment
+
+_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
+_STEP = re.compile(r"[\W_]*\bstep\s+\d{1,3}\b[\W_]*?(?:[:.)\-–—][*_]*(?=\s|$)\s*|$)", re.IGNORECASE)
+_INNER_STEP = re.compile(r"(?<=\s)[*_]*step\s+\d{1,3}[*_]*[:.)]", re.IGNORECASE)
+_ANSWER = re.compile(
+    r"[\W_]*(?:####|A[*_]*:|\\boxed\b|(?i:(?:(?:so|thus|therefore|hence|and)\b[\s,]*)?"
+    r"(?:(?:the|our|my)\s+)?(?:final\s+)?answer\b[*_]*\s*(?::|=|is\b)))[\W_]*\w"
+)
+
+# Between single dollars only where they cannot be money (Pandoc's rule): no space inside the ends, no digit after.
+_KEPT = re.compile(
+    r"<<[^<>\n]*>>"
+    r"|\$\$.{1,999}?\$\$|\$(?![\s$])[^$\n]*?(?<![\s\\$])\$(?!\d)"
+    r"|\\\(.{1,999}?\\\)|\\\[.{1,999}?\\\]"
+    r"|\{[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}"
+)
+_UNIT = re.compile(
+    r"(?:^|[\s\d])(?:avg|cm|doz|eq|eqs|fig|ft|gal|hr|hrs|in|kg|lb|lbs|max|min|mins|mo|oz|pcs|qt|sec|secs|tbsp|tsp|wk|wks|"
+    r"yd|yds|yr|yrs|[ap]\.m)\.$",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(r"\s*(?:[a-z=+*/×÷·<>≈]|[-–−]\s*\$?\d)")
+_EQUALS = re.compile(r"(?<![=<>!:])=(?!=|>|<(?!<))")
+# What may stand between two "=" of one chain: numbers, operators, brackets, LaTeX, single letters, at most two words of
+# unit after a number.
+_LINK = re.compile(
+    r"\s*(?:\\[a-zA-Z]+|\\.|(?<=\d),(?=\d)|[\d.\s$€£¢%+*/×÷·^_(){}\[\]<>≈&\-–−]|<<[^<>]*>>|\b[a-zA-Z]\b|(?<=\d)[a-zA-Z]\b"
+    r"|(?<=[\d>] )[^\W\d_]+(?:\s[^\W\d_]+)?(?=\s*$))+",
+)
+
+
+def steps(text: str) -> list[Fragment]:
+    """Cut a response into reasoning steps, in the order of the text; nothing is judged yet.
+
+    Each fragment is of kind `step`, `halt` where it is the halting phrase alone, or `answer` where it states the final
+    answer ("A: 26", "#### 26", "The answer is 26."). It has at least one letter or digit, and no white space at its
+    ends.
+    """
+    return [fragment for line in _LINE.finditer(text) for fragment in _of_line(text, line.start(), line.end())]
+
+
+def _of_line(text: str, begin: int, end: int) -> Iterator[Fragment]:
+    marks = [mark.start() for mark in _INNER_STEP.finditer(text, begin, end)]
+    for start, stop in itertools.pairwise([begin, *marks, end]):
+        numbered = _STEP.match(text, start, stop)
+        yield from _of_part(text, numbered.end() if numbered else start, stop)
+
+
+def _of_part(text: str, begin: int, end: int) -> Iterator[Fragment]:
+    part = text[begin:end]
+    if "####" in part and _ANSWER.match(part):
+        # `sentences` would take the four hashes for a heading's mark.
+        yield from _fragment(text, begin, end, "answer")
+        return
+    inside = bytearray(len(part) + 1)
+    for mark in _KEPT.finditer(part):
+        inside[mark.start() + 1 : mark.end()] = b"\1" * (len(mark[0]) - 1)
+    pieces: list[tuple[int, int, str]] = []
+    for one in sentences(part):
+        if pieces and (inside[pieces[-1][1]] or _is_unit(part, pieces[-1][1])):
+            pieces[-1] = (pieces[-1][0], one.end, "sentence")
+        else:
+            pieces.append((one.start, one.end, one.kind))
+    for start, stop, kind in pieces:
+        if kind == "halt" or _ANSWER.match(part, start, stop):
+            yield from _fragment(text, begin + start, begin + stop, "halt" if kind == "halt" else "answer")
+            continue
+        cuts = [begin + cut for cut in _links(part, start, stop, inside)]
+        for left, right in itertools.pairwise([begin + start, *cuts, begin + stop]):
+            yield from _fragment(text, left, right, "step")
+
+
+def _is_unit(part: str, end: int) -> bool:
+    """Whether the full stop before `end` belongs to a unit, and the sentence goes on."""
+    return bool(_UNIT.search(part, max(0, end - 8), end) and _GOES_ON.match(part, end))
+
+
+def _links(part: str, start: int, stop: int, inside: bytearray) -> list[int]:
+    """Where a sentence is cut at "=": before each that goes on a chain."""
+    signs = [sign.start() for sign in _EQUALS.finditer(part, start, stop) if not inside[sign.start()]]
+    return [second for first, second in itertools.pairwise(signs) if _LINK.fullmatch(part, first + 1, second)]
+
+
+def _fragment(text: str, start: int, end: int, kind: str) -> Iterator[Fragment]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if any(char.isalnum() for char in text[start:end]):
+        yield Fragment(start, end, kind, text[start:end])
