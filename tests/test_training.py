@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
-from rlhalt.records import Pair, content_key, write
+from rlhalt.records import Pair, Target, content_key, write
 from rlhalt.training import training_run
 from rlhalt.training.dpo import draw
 
@@ -128,6 +130,32 @@ def test_a_finished_training_is_known_by_data_keys_and_weights_not_by_place(data
     before = made("a")
     config(tmp_path, draws=5)
     assert made("a") != before
+
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def test_the_script_runs_under_accelerate_launch(tiny_model, tmp_path):
+    asked = [{"role": "user", "content": "State five facts about Norway."}]
+    said = [{"role": "assistant", "content": "Norway is in Europe."}]
+    write(tmp_path / "targets.jsonl", [Target(str(n), asked, said, "remove", "s") for n in range(4)])
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", str(SCRIPTS / "train_sft.py")]
+    command += ["--config", config(tmp_path, max_steps=2, model_name_or_path=str(tiny_model))]
+    command += ["--train_file", str(tmp_path / "targets.jsonl"), "--output_dir", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "SFTTrainer: NO, 1 process(es) on cpu" in done.stderr
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["steps"] == 2
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_the_script_names_a_misspelt_key_and_exits_with_2(data, tmp_path):
+    command = [sys.executable, str(SCRIPTS / "train_dpo.py"), "--config", config(tmp_path, draws=4, beeta=0.1)]
+    command += ["--train_file", str(data), "--output_dir", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].endswith("field 'beeta': unknown key; did you mean 'beta'?")
+    assert not (tmp_path / "out").exists()
 
 
 class TestTrlHooks:
