@@ -118,6 +118,14 @@ def test_a_misspelt_key_on_the_command_line_is_an_error_naming_it(data, tmp_path
         main([*argv, "--learning_rat", "1"])
 
 
+def test_a_missing_argument_is_one_line(tmp_path):
+    from rlhalt.training.dpo import main
+
+    with pytest.raises(InputError, match="--train_file") as caught:
+        main(["--config", config(tmp_path, draws=4), "--output_dir", "out"])
+    assert "\n" not in str(caught.value)
+
+
 def test_a_finished_training_is_known_by_data_keys_and_weights_not_by_place(data, tmp_path):
     path = config(tmp_path, draws=4)
 

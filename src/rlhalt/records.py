@@ -171,7 +171,7 @@ class Confidence:
 
     Attributes:
         key: the key of the scored response.
-        token_probability: one number a fragment, the mean probability of its tokens given the text before.
+        token_probability: one number a fragment, the geometric mean of its tokens' probabilities given the text before.
         halt_probability: one number a fragment, the probability of halting instead of beginning it: of ending the turn
             or of beginning the halting phrase.
     """

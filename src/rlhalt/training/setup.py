@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
 from rlhalt.models import resolve_model
@@ -30,10 +30,16 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
             argv[argv.index("--config") + 1], {one.name for kind in kinds for one in dataclasses.fields(kind)}
         )
     parser = TrlParser(list(kinds), allow_abbrev=False)
+    # argparse would print two screens of usage before its one line.
+    parser.error = _refuse
     try:
         return tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _refuse(message: str) -> NoReturn:
+    raise InputError(message)
 
 
 def described(*parsed: Any) -> dict[str, Any]:
