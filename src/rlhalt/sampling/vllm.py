@@ -12,6 +12,8 @@ from rlhalt.models import load_policy, resolve_model
 from rlhalt.records import Message
 from rlhalt.sampling import Completion, encode
 
+LONGEST = 4096  # tokens, prompt and response
+
 
 class VllmEngine:
     """An `Engine` on vLLM's offline `LLM`.
@@ -22,10 +24,11 @@ class VllmEngine:
 
     def __init__(self, model: str) -> None:
         import torch
+        from transformers import AutoConfig
         from vllm import LLM
 
         self._cpu = not torch.cuda.is_available()
-        options: dict[str, Any] = {"max_model_len": 2048, "seed": 0, "dtype": "bfloat16"}
+        options: dict[str, Any] = {"seed": 0, "dtype": "bfloat16"}
         if self._cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
             options["enforce_eager"] = True
@@ -36,7 +39,9 @@ class VllmEngine:
                 merged.save_pretrained(scratch)
                 tokenizer.save_pretrained(scratch)
                 folder = scratch
-            self._llm = LLM(model=folder, **options)
+            # A model's whole context would need more cache than short answers do.
+            longest = AutoConfig.from_pretrained(folder).max_position_embeddings
+            self._llm = LLM(model=folder, max_model_len=min(LONGEST, longest), **options)
         self._tokenizer = self._llm.get_tokenizer()
 
     def complete(
