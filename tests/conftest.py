@@ -27,7 +27,7 @@ CHAT_TEMPLATE = (
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a two-layer Llama of 60 thousand parameters and a byte-level BPE tokenizer; weights are random."""
+    """A folder with a two-layer Llama of 100 thousand parameters and a byte-level BPE tokenizer; weights are random."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -55,11 +55,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=48,
-            intermediate_size=96,
+            hidden_size=64,
+            intermediate_size=128,
             num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
             max_position_embeddings=1024,
             tie_word_embeddings=True,
             bos_token_id=tokenizer.bos_token_id,
