@@ -35,7 +35,7 @@ LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules
 
 def recipe(folder: Path, model: Path, **changes: object) -> Path:
     (folder / "sft.yaml").write_text(yaml.safe_dump({**TRAINING, **LORA, "model_name_or_path": "m", "max_steps": 3}))
-    (folder / "dpo.yaml").write_text(yaml.safe_dump({**TRAINING, "model_name_or_path": "m", "draws": 8}))
+    (folder / "dpo.yaml").write_text(yaml.safe_dump({**TRAINING, **LORA, "model_name_or_path": "m", "draws": 8}))
     whole = {
         "model": str(model),
         "reward": "countries",
@@ -129,6 +129,17 @@ def test_training_moved_the_adapters(straight):
     assert all(sft[name].abs().sum() > 0 for name in sft)
 
 
+def test_dpo_can_start_from_the_pretrained_model(talking_model, straight, tmp_path):
+    from safetensors.torch import load_file
+
+    assert main(["quickstart", "--config", str(recipe(tmp_path, talking_model, dpo_from="base"))]) == 0
+    record = json.loads((tmp_path / "out" / "seed0" / "dpo-0.5" / "run.json").read_text())
+    assert record["parameters"]["model_name_or_path"] == str(talking_model)
+    from_base = load_file(tmp_path / "out" / "seed0" / "dpo-0.5" / "adapter_model.safetensors")
+    from_sft = load_file(straight / "seed0" / "dpo-0.5" / "adapter_model.safetensors")
+    assert any((from_base[name] != from_sft[name]).any() for name in from_sft)
+
+
 def test_a_second_run_does_nothing_again(straight, monkeypatch):
     import rlhalt.evaluation.run
     import rlhalt.sampling
@@ -163,6 +174,11 @@ def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, strai
         ({"thresholds": [1.0]}, "threshold"),
         ({"thresholds": 0.5}, "thresholds"),
         ({"seeds": []}, "seeds"),
+        ({"seeds": [0.5]}, "seeds"),
+        ({"thresholds": ["high"]}, "thresholds"),
+        ({"responses": "many"}, "responses"),
+        ({"temperature": True}, "temperature"),
+        ({"engine": "steam"}, "engine"),
         ({"style": "hedge"}, "style"),
         ({"dpo_from": "grpo"}, "dpo_from"),
         ({"respnses": 3}, "respnses"),

@@ -135,6 +135,7 @@ def test_a_finished_training_is_known_by_data_keys_and_weights_not_by_place(data
 
     assert made("a") == made("b")
     assert made("a") != made("a", "--seed", "1")
+    assert made("a", "--use_peft") == made("b", "--use_peft") != made("a")
     before = made("a")
     config(tmp_path, draws=5)
     assert made("a") != before

@@ -34,7 +34,7 @@ from rlhalt.reward import check_threshold, load_specification
 from rlhalt.runs import Run, once
 from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.scoring import Scorer, score_file
-from rlhalt.settings import read_settings
+from rlhalt.settings import read_fields
 from rlhalt.tasks import countries
 
 _FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "recipes")
@@ -86,15 +86,10 @@ def load_recipe(path: str | Path | None) -> Recipe:
     if path is None:
         path = next(base / "quickstart.yaml" for base in _FOLDERS if (base / "quickstart.yaml").is_file())
     path = Path(path)
-    fields = dataclasses.fields(Recipe)
-    required = [field.name for field in fields if field.default is dataclasses.MISSING]
-    data = read_settings(path, [field.name for field in fields], required)
+    data = read_fields(path, Recipe)
     for key in ("thresholds", "seeds"):
-        if not isinstance(data[key], list) or not data[key]:
-            raise InputError(f"expected a list, found {data[key]!r}", path=path, field=key)
-    for key, known in (("style", ("remove", "unsure", None)), ("dpo_from", ("sft", "base"))):
-        if data.get(key, known[0]) not in known:
-            raise InputError(f"expected {known[0]} or {known[1]}, found {data[key]!r}", path=path, field=key)
+        if not data[key]:
+            raise InputError("expected at least one, found an empty list", path=path, field=key)
     for one in data["thresholds"]:
         check_threshold(one)
     for key in ("sft", "dpo"):

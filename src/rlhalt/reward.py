@@ -11,7 +11,7 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.fragments.steps import steps
 from rlhalt.records import Label
 from rlhalt.scoring import Scorer
-from rlhalt.settings import read_settings
+from rlhalt.settings import read_fields
 from rlhalt.tasks import countries
 from rlhalt.verifiers import Verifier
 from rlhalt.verifiers.knowledge import KnowledgeVerifier
@@ -67,14 +67,6 @@ class Specification:
         return Scorer(fragment, verifier, self.max_failure_rate)
 
 
-_CHOICES = {
-    "fragmenter": ("sentences", "steps"),
-    "verifier": ("knowledge", "maths"),
-    "table": ("countries",),
-    "halting": ("independent", "causal"),
-}
-
-
 def load_specification(name: str | Path) -> Specification:
     """A specification by domain name (`countries`) or by folder.
 
@@ -88,15 +80,9 @@ def load_specification(name: str | Path) -> Specification:
             f"expected a reward specification ({', '.join(known)}, or a folder with reward.yaml)", path=name
         )
     path = folder / "reward.yaml"
-    fields = {field.name: str(field.type) for field in dataclasses.fields(Specification)}
-    data = read_settings(path, fields, required=fields.keys() - {"table"})
-    if data.get("verifier") == "knowledge" and "table" not in data:
+    data = read_fields(path, Specification)
+    if data["verifier"] == "knowledge" and "table" not in data:
         raise InputError("expected the table that the knowledge verifier checks against", path=path, field="table")
-    for key, kind in fields.items():
-        if key in _CHOICES and key in data and data[key] not in _CHOICES[key]:
-            raise InputError(f"expected {' or '.join(_CHOICES[key])}, found {data[key]!r}", path=path, field=key)
-        if kind == "float" and (not isinstance(data[key], int | float) or isinstance(data[key], bool)):
-            raise InputError(f"expected a number, found {data[key]!r}", path=path, field=key)
     check_threshold(data["threshold"])
     return Specification(**data)
 

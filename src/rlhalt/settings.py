@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import types
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from rlhalt.errors import InputError
 from rlhalt.records import Json
+
+# `int | None` is the one, `Literal[...] | None` the other.
+_UNIONS = (types.UnionType, Union)
 
 
 def read_settings(path: str | Path, known: Collection[str], required: Collection[str] = ()) -> Json:
@@ -36,3 +42,37 @@ def read_settings(path: str | Path, known: Collection[str], required: Collection
         if key not in data:
             raise InputError("expected this key, found none", path=path, field=key)
     return data
+
+
+def read_fields(path: str | Path, kind: type[Any]) -> Json:
+    """The keys and values of a YAML file that holds the fields of a dataclass: all without a default, of their types.
+
+    Raises:
+        InputError: see `read_settings`; and a value that is not of its field's type.
+    """
+    fields = dataclasses.fields(kind)
+    required = [field.name for field in fields if field.default is dataclasses.MISSING]
+    data = read_settings(path, [field.name for field in fields], required)
+    for key, hint in get_type_hints(kind).items():
+        if key in data and not _fits(data[key], hint):
+            raise InputError(f"expected {_spoken(hint)}, found {data[key]!r}", path=path, field=key)
+    return data
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) in _UNIONS:
+        return any(_fits(value, one) for one in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) is list:
+        return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
+    # A boolean is an int, and a whole number is a number.
+    return not isinstance(value, bool) and isinstance(value, (int, float) if hint is float else hint)
+
+
+def _spoken(hint: Any) -> str:
+    if get_origin(hint) in (*_UNIONS, Literal):
+        return " or ".join(one if isinstance(one, str) else _spoken(one) for one in get_args(hint))
+    if get_origin(hint) is list:
+        return f"a list, each {_spoken(get_args(hint)[0])}"
+    return {str: "text", int: "a whole number", float: "a number", types.NoneType: "null"}[hint]

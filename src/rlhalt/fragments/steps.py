@@ -1,12 +1,14 @@
 """Reasoning steps, with the character offsets where they stand in the response.
- HALT (arXiv 2506.04051) splits maths at every "=" and line end. Half an equation ("48/2") can be neither right nor
+
+HALT (arXiv 2506.04051) splits maths at every "=" and line end. Half an equation ("48/2") can be neither right nor
 wrong, so here a step is the shortest piece that states something:
 
 - A line is a step; so is each sentence of a line, and what follows "Step 2:" in the middle of one.
 - A chain is cut before its second and later "=": "3(4+5) = 3·9 = 27" states "3(4+5) = 3·9" and "= 27", and either can
   be the first wrong one. Two equations with words between them ("2+3 = 5 apples and 5-1 = 4 are left") are one step,
   because no rule finds the words where the second one begins.
- Nothing is cut inside of LaTeX, calculator annotations (<<48/2=24>>), numbers, amounts of money and units with a full
+
+Nothing is cut inside of LaTeX, calculator annotations (<<48/2=24>>), numbers, amounts of money and units with a full
 stop. List markers, numbers of lines and "Step 2:" belong to no fragment.
 """
 

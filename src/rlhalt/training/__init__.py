@@ -8,7 +8,7 @@ from pathlib import Path
 from rlhalt.models import identity
 from rlhalt.runs import Run
 
-_PATHS = ("--config", "--train_file", "--output_dir")
+_PATHS = ("--train_file", "--output_dir", "--model_name_or_path")
 
 
 def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str) -> Run:
@@ -18,9 +18,12 @@ def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str |
     not where these lie.
     """
     keys, config = [], []
-    for name, value in zip(argv[::2], argv[1::2], strict=False):
-        if name == "--config":
-            config = [value]
-        elif name not in (*_PATHS, "--model_name_or_path"):
-            keys.append(f"{name} {value}")
+    rest = iter(argv)
+    for word in rest:
+        if word == "--config":
+            config = [next(rest, "")]
+        elif word in _PATHS:
+            next(rest, "")
+        else:
+            keys.append(word)
     return Run(f"train {kind}", output, inputs=[data, *config], config={"keys": keys, "model": identity(model)})

@@ -25,10 +25,9 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     from trl import TrlParser
 
     argv = list(argv)
-    if "--config" in argv:
-        read_settings(
-            argv[argv.index("--config") + 1], {one.name for kind in kinds for one in dataclasses.fields(kind)}
-        )
+    if "--config" in argv[:-1]:
+        known = {one.name for kind in kinds for one in dataclasses.fields(kind)}
+        read_settings(argv[argv.index("--config") + 1], known)
     parser = TrlParser(list(kinds), allow_abbrev=False)
     # argparse would print two screens of usage before its one line.
     parser.error = _refuse

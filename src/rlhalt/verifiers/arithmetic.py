@@ -10,7 +10,8 @@ What counts as equal:
 
 - exactly equal as fractions, or to 12 significant digits (calculators print 2.3333333333333335);
 - a right side with decimals that is the left one rounded, or cut off, at the last digit.
- What is neither equal nor false (`unclear`): a whole number less than 1 away from a left side that is none ("10/3 =
+
+What is neither equal nor false (`unclear`): a whole number less than 1 away from a left side that is none ("10/3 =
 3"), two sides within 1 % where one has decimals (rounding carried along), sides that differ by the factor of a unit or
 a percentage that the text names ("5*20 = $1" in a text about cents), calculating on ("20 - 5 = 15 - 3"), a missing sign
 in a comparison ("3-7 = 4 less"), conversions ("1 hour = 2*30 minutes") and shares ("2/5 = 12 pupils").

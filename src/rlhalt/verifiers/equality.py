@@ -1,5 +1,6 @@
 """Whether two mathematical answers are equal, by math-verify, in a process that can be killed.
- SymPy can take for ever, or all memory, on what a model writes; a signal can interrupt neither everywhere nor off the
+
+SymPy can take for ever, or all memory, on what a model writes; a signal can interrupt neither everywhere nor off the
 main thread. So one worker process answers all questions, one at a time, started by the first. A question that takes too
 long kills it, and the next question starts another. The worker limits its own memory, and its own alarm ends it if
 whoever asked was killed meanwhile.

@@ -2,7 +2,8 @@
 
     step ─ arithmetic.equations ─► equations ─ checked, then looked up in the reference ─► verdict
     answer ─ exact number, else math-verify ─► verdict
- The reference's *results* are those of its calculations and what these go through: of 16-3-4 = 9 also 16-3 = 13 and, up
+
+The reference's *results* are those of its calculations and what these go through: of 16-3-4 = 9 also 16-3 = 13 and, up
 to the sign, 3+4 = 7; of 9*2 after it, what 16-3-4 goes through on the way. A step is
 
 - *incorrect* where an equation in it is false;
@@ -10,7 +11,8 @@ to the sign, 3+4 = 7; of 9*2 after it, what 16-3-4 goes through on the way. A st
   earlier steps or units (60 minutes) have;
 - *unverifiable* where it calculates nothing, repeats an earlier calculation, or where its arithmetic holds but its
   result is not in the reference: another way to the right answer looks like that too.
- Only a wrong final answer decides the last case: it shows that one of the steps is wrong, and the first step whose
+
+Only a wrong final answer decides the last case: it shows that one of the steps is wrong, and the first step whose
 result is not in the reference is where the solution leaves it. That step is *incorrect*, with the probability that a
 person too finds it wrong, or one before it (`LEAVING`). Where the final answer is right, or missing, nothing
 contradicts such a step.
