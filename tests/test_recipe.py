@@ -141,13 +141,15 @@ def test_dpo_can_start_from_the_pretrained_model(talking_model, straight, tmp_pa
 
 
 def test_a_second_run_does_nothing_again(straight, monkeypatch):
-    import rlhalt.evaluation.run
-    import rlhalt.sampling
+    import rlhalt.evaluation.confidence
+    import rlhalt.training.dpo
     import rlhalt.training.sft
+    from rlhalt.sampling.local import TransformersEngine
 
     before = snapshot(straight)
-    monkeypatch.setattr(rlhalt.sampling, "load_engine", lambda *_: pytest.fail("sampled again"))
-    monkeypatch.setattr(rlhalt.evaluation.run, "load_engine", lambda *_: pytest.fail("evaluated again"))
+    monkeypatch.setattr(TransformersEngine, "__init__", lambda *_: pytest.fail("sampled again"))
+    monkeypatch.setattr(rlhalt.evaluation.confidence, "load_policy", lambda *_: pytest.fail("evaluated again"))
+    monkeypatch.setattr(rlhalt.training.dpo, "main", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
     assert main(["quickstart", "--config", str(straight.parent / "recipe.yaml")]) == 0
     assert snapshot(straight) == before

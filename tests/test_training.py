@@ -170,9 +170,10 @@ def test_the_script_names_a_misspelt_key_and_exits_with_2(data, tmp_path):
 class TestTrlHooks:
     """What rlhalt relies on inside TRL; these fail first when TRL moves."""
 
-    def test_scoring_only_completions_changes_neither_loss_nor_gradient(self, tiny_model):
+    def test_scoring_only_completions_changes_neither_loss_nor_gradient(self, tiny_model, monkeypatch):
         import torch
         from transformers import AutoModelForCausalLM
+        from trl.trainer import utils
         from trl.trainer.utils import add_fused_lm_head
 
         from rlhalt.training.setup import scoring_only_completions
@@ -190,9 +191,18 @@ class TestTrlHooks:
             output.log_probs.sum().backward()
             return output.log_probs.detach(), model.model.layers[0].mlp.up_proj.weight.grad.clone()
 
+        projected: list[int] = []
+        project = utils._ChunkedLogProbFunction.apply
+
+        def counting(hidden: torch.Tensor, *rest: object) -> object:
+            projected.append(len(hidden))
+            return project(hidden, *rest)
+
+        monkeypatch.setattr(utils._ChunkedLogProbFunction, "apply", counting)
         everywhere = run()
         with scoring_only_completions():
             completions = run()
+        assert projected == [labels[:, 1:].numel(), int((labels[:, 1:] != -100).sum())]
         for one, other in zip(everywhere, completions, strict=True):
             assert torch.allclose(one, other, rtol=1e-5, atol=1e-6)
 

@@ -1,0 +1,88 @@
+"""What an evaluation reads off a real (tiny) model, against the plain way of computing it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from rlhalt.evaluation import confidence
+from rlhalt.evaluation import run as evaluation
+from rlhalt.evaluation.confidence import confidences
+from rlhalt.evaluation.run import Policy, continuations
+from rlhalt.fragments.sentences import sentences
+from rlhalt.records import HALT_PHRASE, Message
+from rlhalt.reward import load_specification
+from rlhalt.sampling import Completion
+from rlhalt.spans import fragment_tokens, render
+
+ASIA, CAPITAL = "A is in Asia.", "Its capital is B."
+
+
+@pytest.fixture
+def policy(tiny_model, monkeypatch):
+    """The tiny model in float32, for exact comparisons."""
+    from rlhalt.models import load_policy
+
+    model, tokenizer = load_policy(str(tiny_model))
+    monkeypatch.setattr(confidence, "load_policy", lambda name: (model.float(), tokenizer))
+    return model.float(), tokenizer
+
+
+def test_confidences_are_the_models_own_probabilities(policy, scored_row):
+    """Rows of unlike length in one padded batch, each against its own unpadded forward pass."""
+    import torch
+
+    model, tokenizer = policy
+    shot: list[Message] = [
+        {"role": "user", "content": "State five facts about France."},
+        {"role": "assistant", "content": "France is in Europe."},
+    ]
+    rows = [scored_row([ASIA, CAPITAL, HALT_PHRASE], "+-."), scored_row([CAPITAL], "+"), scored_row([], "")]
+    halting = {tokenizer.eos_token_id}
+    halting |= {tokenizer(text)["input_ids"][0] for text in (HALT_PHRASE, f" {HALT_PHRASE}")}
+    found = confidences("tiny", rows, shot)
+    assert [one.key for one in found] == [row.key for row in rows]
+    for row, one in zip(rows, found, strict=True):
+        prompt = render(tokenizer, [*shot, *row.prompt])
+        ids, spans = fragment_tokens(tokenizer, prompt, row.response, row.fragments)
+        with torch.no_grad():
+            probabilities = model(torch.tensor([ids])).logits[0].softmax(-1)
+        tokens = [[probabilities[at - 1, ids[at]].item() for at in range(low, high)] for low, high in spans]
+        means = [math.prod(each) ** (1 / len(each)) for each in tokens]
+        halts = [sum(probabilities[low - 1, token].item() for token in halting) for low, _ in spans]
+        assert one.token_probability == pytest.approx(means, rel=1e-4)
+        assert one.halt_probability == pytest.approx(halts, rel=1e-4)
+
+
+def test_the_base_model_is_asked_where_the_policy_ended(monkeypatch, scored_row):
+    asked: list[str] = []
+
+    class Base:
+        def complete(
+            self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
+        ) -> list[Completion]:
+            asked.extend(chat[-1]["content"] for chat in chats)
+            says = [" Kenya is in Africa. And more.", " The capital of Kenya is Oslo.", "", f" {HALT_PHRASE}"]
+            return [Completion(text, 3, "stop") for text in says]
+
+    monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
+    region, halted = "Kenya is in East Africa.", "The official language of Kenya is Swahili."
+    rows = [
+        scored_row([halted, HALT_PHRASE], "+."),
+        scored_row([region], "+"),
+        scored_row([halted], "+"),
+        scored_row([], ""),
+    ]
+    rows = [dataclasses.replace(row, reference={"subject": "Kenya"}) for row in rows]
+    found = continuations(Policy("base", "m"), rows, load_specification("countries").scorer(), "transformers")
+    assert asked == [halted, region, halted, rows[3].prompt[0]["content"]]
+    assert [(one.text, one.label) for one in found] == [
+        ("Kenya is in Africa.", "correct"),
+        ("The capital of Kenya is Oslo.", "incorrect"),
+        ("", None),
+        ("", None),
+    ]
+    assert len(sentences(found[0].text)) == 1
