@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from rlhalt.credit import fragment_reward
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
-from rlhalt.reward import fragment_reward, load_specification
+from rlhalt.reward import load_specification
 from rlhalt.scoring import Scorer, score_file
 from rlhalt.verifiers import Verdict
 

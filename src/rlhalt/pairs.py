@@ -33,9 +33,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Fragment, Message, Pair, Scored, Target, content_key, read
-from rlhalt.reward import check_threshold
 from rlhalt.runs import once
 
 Style = Literal["remove", "unsure"]

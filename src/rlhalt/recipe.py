@@ -26,11 +26,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.pairs import Style, default_style, write_pairs, write_targets
 from rlhalt.records import Prompt
-from rlhalt.reward import check_threshold, load_specification
+from rlhalt.reward import load_specification
 from rlhalt.runs import Run, once
 from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.scoring import Scorer, score_file

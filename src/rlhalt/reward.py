@@ -1,4 +1,4 @@
-"""Reward specifications: `reward/<domain>/reward.yaml` → a scorer, and what a fragment earns at the threshold τ."""
+"""Reward specifications: `reward/<domain>/reward.yaml` → a scorer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.fragments.steps import steps
-from rlhalt.records import Label
 from rlhalt.scoring import Scorer
 from rlhalt.settings import read_fields
 from rlhalt.tasks import countries
@@ -19,19 +19,6 @@ from rlhalt.verifiers.maths import MathsVerifier
 
 # In a checkout the specifications lie at the top level; an installed wheel carries them inside the package.
 _FOLDERS = (Path(__file__).parents[2] / "reward", Path(__file__).parent / "specifications")
-
-
-def check_threshold(value: float, field: str = "threshold") -> float:
-    """The correctness threshold τ, checked.
-
-    Raises:
-        InputError: τ outside the open interval (0, 1).
-    """
-    if not 0 < value < 1:
-        raise InputError(
-            f"expected a correctness threshold τ between 0 and 1, both excluded, found {value}", field=field
-        )
-    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,13 +76,3 @@ def load_specification(name: str | Path) -> Specification:
 
 def _is_spec(folder: Path) -> bool:
     return (folder / "reward.yaml").is_file()
-
-
-def fragment_reward(label: Label | None, threshold: float) -> float | None:
-    """What a fragment earns: 1 - τ correct, -τ incorrect, 0 halting or unverifiable, None where scoring failed.
-
-    A model that is right with probability p gains p (1 - τ) - (1 - p) τ = p - τ by speaking: it should iff p ≥ τ.
-    """
-    if label is None:
-        return None
-    return {"correct": 1 - threshold, "incorrect": -threshold, "unverifiable": 0.0, "halt": 0.0}[label]
