@@ -100,6 +100,7 @@ class Fragment:
         probability: how sure the verifier is of its verdict, where it says so.
         verifier: name and version of the verifier that judged.
         evidence: what the verdict rests on, one line for a person.
+        claim: what the text says, as a statement that stands by itself, where a fragmenter made one.
     """
 
     start: int
@@ -111,6 +112,7 @@ class Fragment:
     verifier: str | None = None
     evidence: str | None = None
     error: str | None = None
+    claim: str | None = None
 
     @property
     def failed(self) -> bool:
