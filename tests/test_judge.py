@@ -12,8 +12,9 @@ import pytest
 from judge_server import FAULTS, JudgeServer, label_of, read_prompt
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
+from rlhalt.journal import Journal
 from rlhalt.llm import Budget, BudgetExceeded, CallFailure, Client, Limits, Server
-from rlhalt.records import Fragment, Journal, Response, Scored, content_key
+from rlhalt.records import Fragment, Response, Scored, content_key, read
 from rlhalt.verifiers import Verdict
 from rlhalt.verifiers.judge import JudgeVerifier, passages, quoted, read_verdicts
 
@@ -313,13 +314,14 @@ def score(one: JudgeVerifier, rows: list[Response], output: Path) -> list[Scored
         ]
         return Scored(**vars(response), fragments=judged)
 
-    async def every(done: dict[str, Scored]) -> list[Scored]:
-        return await asyncio.gather(*(row(response, done.get(response.key)) for response in rows))
+    async def every(before: dict[str, Scored | None]) -> list[Scored]:
+        return await asyncio.gather(*(row(response, before[response.key]) for response in rows))
 
     with Journal(output, Scored) as journal:
-        for scored in asyncio.run(every(dict(journal.done))):
+        for scored in asyncio.run(every({one.key: journal.earlier(one.key) for one in rows})):
             journal.add(scored)
-        return journal.finish([response.key for response in rows])
+        journal.finish([response.key for response in rows])
+    return list(read(output, Scored))
 
 
 def response(number: int) -> Response:

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
-from rlhalt.records import Journal, Prompt, Scored, Target, content_key, dumps, read, write
+from rlhalt.journal import Journal
+from rlhalt.records import Prompt, Scored, Target, content_key, dumps, read, write
 
 PROMPT = Prompt("k", [{"role": "user", "content": "State five facts about A."}], {"subject": "A"}, "countries", "train")
 
@@ -124,9 +125,9 @@ def test_a_killed_journal_gives_the_same_file_as_one_that_was_not(tmp_path_facto
         with (folder / "rows.jsonl.part").open("ab") as file:
             file.write(torn[:cut])
     with Journal(folder / "rows.jsonl", Target) as journal:
-        assert list(journal.done) == [row.key for row in rows[:killed_after]]
+        assert [row.key in journal for row in rows] == [place < killed_after for place in range(len(rows))]
         for row in rows:
-            if row.key not in journal.done:
+            if row.key not in journal:
                 journal.add(row)
         journal.finish([row.key for row in rows])
     assert list(read(folder / "rows.jsonl", Target)) == rows
@@ -137,7 +138,9 @@ def test_failed_rows_are_done_again(scored_row, tmp_path):
     good, bad = scored_row(["Yes."], "+"), scored_row(["No?"], "!")
     write(tmp_path / "scored.jsonl", [good, bad])
     with Journal(tmp_path / "scored.jsonl", Scored, keep=lambda row: not row.failed) as journal:
-        assert list(journal.done) == [good.key]
+        assert good.key in journal
+        assert bad.key not in journal
+        assert journal.earlier(bad.key) == bad
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):

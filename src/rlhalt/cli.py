@@ -92,11 +92,11 @@ def _some(rows: list[Any], path: str) -> list[Any]:
 
 
 def _score(args: argparse.Namespace) -> None:
-    from rlhalt.records import Response, read
+    from rlhalt.records import Response, Rows
     from rlhalt.reward import load_specification
     from rlhalt.scoring import score_file
 
-    score_file(list(read(args.responses, Response)), load_specification(args.reward).scorer(), args.output)
+    score_file(Rows(Path(args.responses), Response), load_specification(args.reward).scorer(), args.output)
 
 
 def _pairs(args: argparse.Namespace) -> None:

@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def track(items: Sequence[T], what: str) -> Iterable[T]:
-    """Iterate with a progress bar on standard error; in a log, one line at the start and one at the end."""
-    if not items:
-        return items
-    if not sys.stderr.isatty():
-        return _logged(items, what)
+def track(items: Iterable[T], what: str, total: int | None = None, note: Callable[[], str] = str) -> Iterator[T]:
+    """Iterate with a progress bar on standard error; in a log, a line at the start, at each tenth and at the end.
+
+    Args:
+        total: how many items there are, where they have no length.
+        note: what else to show, asked now and then (what has been spent, say).
+    """
+    if total is None:
+        assert isinstance(items, Sequence)
+        total = len(items)
+    if not total:
+        return iter(items)
+    return (_bar if sys.stderr.isatty() else _logged)(items, what, total, note)
+
+
+def _bar(items: Iterable[T], what: str, total: int, note: Callable[[], str]) -> Iterator[T]:
     from rich.console import Console
-    from rich.progress import track as rich_track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return rich_track(items, description=f"{what:<28}", console=Console(stderr=True))
+    columns = (TextColumn(f"{what:<24}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=total, note=note())
+        for item in items:
+            yield item
+            progress.update(task, advance=1, note=note())
 
 
-def _logged(items: Sequence[T], what: str) -> Iterator[T]:
-    tenth = max(1, len(items) // 10)
-    for done, item in enumerate(items):
+def _logged(items: Iterable[T], what: str, total: int, note: Callable[[], str]) -> Iterator[T]:
+    def line(done: int) -> None:
+        said = note()
+        print(f"{what}: {done}/{total}{f', {said}' if said else ''}", file=sys.stderr, flush=True)
+
+    tenth = max(1, total // 10)
+    done = 0
+    for item in items:
         if done % tenth == 0:
-            print(f"{what}: {done}/{len(items)}", file=sys.stderr, flush=True)
+            line(done)
         yield item
-    print(f"{what}: {len(items)}/{len(items)}", file=sys.stderr, flush=True)
+        done += 1
+    line(done)

@@ -4,8 +4,8 @@
 
 A row is a frozen record, its file is JSON lines that `datasets.load_dataset("json", ...)` reads as it is. Every row
 has a key made from its content. A stage that is run again does only the missing and the failed rows: while it runs,
-finished rows are appended to `NAME.part` (a journal); at its end the output is replaced whole and the journal goes. A
-process killed at any point loses at most the row it was writing. Beside each output lies its `run.json`.
+finished rows are appended to `NAME.part` (`rlhalt.journal`); at its end the output is replaced whole and the part goes.
+A process killed at any point loses at most the row it was writing. Beside each output lies its `run.json`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeVar, get_args
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from rlhalt.errors import InputError
 
@@ -289,35 +288,42 @@ def _fragment(data: object, response: str, path: Path, row: int) -> Fragment:
     return fragment
 
 
+def parse_line(line: bytes, path: Path, row: int) -> Json | None:
+    """One line of a JSONL file; None for a blank one.
+
+    Raises:
+        InputError: not UTF-8, or not a JSON object.
+    """
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"expected UTF-8, found byte 0x{line[error.start]:02x}; convert the file to UTF-8", path=path, row=row
+        ) from None
+    if not text.strip():
+        return None
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"expected JSON, found {error.msg} at column {error.colno}", path=path, row=row) from None
+    if not isinstance(data, dict):
+        raise InputError(f"expected a JSON object, found {_short(data)}", path=path, row=row)
+    return data
+
+
 def iter_json(path: Path) -> Iterator[tuple[int, Json]]:
     """Parsed lines of a JSONL file with their 1-based row numbers; blank lines are passed over.
 
     Raises:
-        InputError: the file is missing, not UTF-8, or a line is not a JSON object.
+        InputError: the file is missing, or see `parse_line`.
     """
     if not path.is_file():
         raise InputError("expected a JSON lines file, found no such file", path=path)
     with path.open("rb") as file:
         for row, line in enumerate(file, start=1):
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"expected UTF-8, found byte 0x{line[error.start]:02x}; convert the file to UTF-8",
-                    path=path,
-                    row=row,
-                ) from None
-            if not text.strip():
-                continue
-            try:
-                data = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"expected JSON, found {error.msg} at column {error.colno}", path=path, row=row
-                ) from None
-            if not isinstance(data, dict):
-                raise InputError(f"expected a JSON object, found {_short(data)}", path=path, row=row)
-            yield row, data
+            data = parse_line(line, path, row)
+            if data is not None:
+                yield row, data
 
 
 def read(path: str | Path, kind: type[R]) -> Iterator[R]:
@@ -329,6 +335,22 @@ def read(path: str | Path, kind: type[R]) -> Iterator[R]:
     path = Path(path)
     for row, data in iter_json(path):
         yield from_json(kind, data, path, row)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows(Generic[R]):
+    """The records of a JSONL file, to be gone through any number of times without holding them.
+
+    Attributes:
+        path: the file.
+        kind: the record it holds.
+    """
+
+    path: Path
+    kind: type[R]
+
+    def __iter__(self) -> Iterator[R]:
+        return read(self.path, self.kind)
 
 
 def dumps(record: object) -> str:
@@ -357,68 +379,3 @@ def write_atomic(path: str | Path, chunks: Iterable[str]) -> None:
 def write(path: str | Path, rows: Iterable[object]) -> None:
     """Write records to a JSONL file that appears whole or not at all."""
     write_atomic(path, (dumps(row) + "\n" for row in rows))
-
-
-class Journal:
-    """The resumable output of a stage.
-
-    On entering, rows of an earlier run are read from the output and from `NAME.part`; `done` holds those worth keeping,
-    by key. `add` appends a row and flushes it. `finish` writes all rows in the given order and removes the journal.
-    Leaving without `finish` keeps the journal for the next run.
-
-    Args:
-        path: the output, a JSONL file.
-        kind: the record it holds.
-        keep: rows for which this is false are done again (a scored response that failed, say).
-    """
-
-    def __init__(self, path: str | Path, kind: type[R], keep: Callable[[R], bool] = lambda row: True) -> None:
-        self.path = Path(path)
-        self.part = self.path.with_name(self.path.name + ".part")
-        self.done: dict[str, Any] = {}
-        self._kind: type[Any] = kind
-        self._keep: Callable[[Any], bool] = keep
-
-    def __enter__(self) -> Self:
-        if self.path.is_file():
-            self._load(read(self.path, self._kind))
-        if self.part.is_file():
-            self._load(self._torn_rows())
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.part.open("a", encoding="utf-8")
-        return self
-
-    def _load(self, rows: Iterable[Any]) -> None:
-        for row in rows:
-            if self._keep(row):
-                self.done[row.key] = row
-
-    def _torn_rows(self) -> Iterator[Any]:
-        # A kill can tear the last line only; cut it off, so that what is appended next starts on a line of its own.
-        raw = self.part.read_bytes()
-        whole = raw.rfind(b"\n") + 1
-        if whole != len(raw):
-            os.truncate(self.part, whole)
-        for row, line in enumerate(raw[:whole].decode("utf-8").split("\n")[:-1], start=1):
-            yield from_json(self._kind, json.loads(line), self.part, row)
-
-    def add(self, row: Any) -> None:
-        """Append a finished row; it survives a kill from here on."""
-        self._file.write(dumps(row) + "\n")
-        self._file.flush()
-        self.done[row.key] = row
-
-    def finish(self, keys: Sequence[str]) -> list[Any]:
-        """Write the rows with these keys, in this order, and return them."""
-        rows = [self.done[key] for key in keys]
-        self._file.close()
-        write(self.path, rows)
-        self.part.unlink()
-        return rows
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-        if self.part.is_file() and self.part.stat().st_size == 0:
-            self.part.unlink()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
+from rlhalt.journal import Journal
 from rlhalt.progress import track
-from rlhalt.records import Fragment, Journal, Json, Response, Scored, content_key
+from rlhalt.records import Fragment, Json, Response, Rows, Scored
 from rlhalt.runs import Run
 from rlhalt.verifiers import Verdict, Verifier
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,84 +29,149 @@ class Scorer:
         fragment: text to fragments, offsets into the text.
         verifier: fragments to verdicts.
         max_failure_rate: share of failed fragments above which a run stops with `TooManyFailures`.
+        workers: responses that are judged at once, at most.
+        client: what asks a model, where one is asked; its usage is shown and written down.
     """
 
     fragment: Callable[[str], list[Fragment]]
     verifier: Verifier
     max_failure_rate: float = 0.02
+    workers: int = 1
+    client: Client | None = None
 
-    def judge(self, text: str, reference: Json) -> list[Fragment]:
+    def judge(self, text: str, reference: Json, earlier: Sequence[Fragment] = ()) -> list[Fragment]:
         """The fragments of a text with their verdicts.
 
-        This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason.
+        This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason; the
+        whole text is one failed fragment where splitting it broke. May be called from several threads.
+
+        Args:
+            earlier: the same text judged before; a verifier that is asked at a price need not be asked again for the
+                fragments it has labelled.
 
         Raises:
             InputError: the reference names nothing the verifier knows; that is the user's to mend, not a failure.
             BudgetExceeded: a paid verifier may not ask any more.
         """
-        fragments = self.fragment(text)
+        fragments: list[Fragment] = []
+        verdicts: Sequence[Verdict | VerifierFailure]
         try:
+            fragments = self._remembered(self.fragment(text), earlier)
             verdicts = self.verifier.verify(text, fragments, reference) if fragments else []
             if len(verdicts) != len(fragments):
                 raise VerifierFailure(f"expected {len(fragments)} verdicts, found {len(verdicts)}")
         except (InputError, BudgetExceeded):
             raise
         except Exception as error:  # noqa: BLE001 - the verifier boundary
+            fragments = fragments or [Fragment(0, len(text), "response", text)]
             verdicts = [VerifierFailure(f"{type(error).__name__}: {error}")] * len(fragments)
         return [self._judged(one, verdict) for one, verdict in zip(fragments, verdicts, strict=True)]
 
+    def _remembered(self, fragments: list[Fragment], earlier: Sequence[Fragment]) -> list[Fragment]:
+        known = {(one.start, one.end, one.claim): one for one in earlier if one.verifier == self.verifier.name}
+        return [known.get((one.start, one.end, one.claim), one) for one in fragments]
+
     def _judged(self, fragment: Fragment, verdict: Verdict | VerifierFailure) -> Fragment:
+        name = self.verifier.name
         if isinstance(verdict, VerifierFailure):
-            return dataclasses.replace(fragment, verifier=self.verifier.name, error=str(verdict))
+            return dataclasses.replace(
+                fragment, label=None, probability=None, verifier=name, evidence=None, error=str(verdict)
+            )
         return dataclasses.replace(
             fragment,
             label=verdict.label,
             probability=verdict.probability,
-            verifier=self.verifier.name,
+            verifier=name,
             evidence=verdict.evidence,
+            error=None,
         )
 
-    def score(self, response: Response) -> Scored:
-        """A response with its judged fragments."""
+    def score(self, response: Response, earlier: Sequence[Fragment] = ()) -> Scored:
+        """A response with its judged fragments; see `judge`."""
         values = {field.name: getattr(response, field.name) for field in dataclasses.fields(Response)}
-        return Scored(**values, fragments=self.judge(response.response, response.reference))
+        return Scored(**values, fragments=self.judge(response.response, response.reference, earlier))
+
+    def current(self, row: Scored) -> bool:
+        """Whether a row needs no scoring: this verifier has judged it, and nothing in it failed."""
+        return not row.failed and all(one.verifier == self.verifier.name for one in row.fragments)
 
 
-def score_file(responses: Sequence[Response], scorer: Scorer, output: str | Path) -> list[Scored]:
+def score_file(responses: Sequence[Response] | Rows[Response], scorer: Scorer, output: str | Path) -> None:
     """Score responses into a JSONL file; rows scored by this verifier are kept, failed ones are done again.
+
+    Rows are read, judged and written one after another: memory does not grow with their number.
 
     Raises:
         InputError: a response whose reference has no entry, naming its row.
+        BudgetExceeded: the rows finished until then are kept.
         TooManyFailures: after the rows are written.
     """
-
-    def current(row: Scored) -> bool:
-        return not row.failed and all(one.verifier == scorer.verifier.name for one in row.fragments)
-
-    keys = [one.key for one in responses]
-    run = Run("score", output, config={"verifier": scorer.verifier.name, "responses": content_key(keys)})
-    with run, Journal(output, Scored, keep=current) as journal:
-        missing = [(row, one) for row, one in enumerate(responses, start=1) if one.key not in journal.done]
-        for row, response in track(missing, "score"):
-            try:
-                journal.add(scorer.score(response))
-            except InputError as error:
-                raise InputError(f"{error.message} (response {row}, key {response.key})", field=error.field) from None
-        rows: list[Scored] = journal.finish(keys)
-        labels = Counter(one.label or "failed" for row in rows for one in row.fragments)
-        run.result(rows=len(rows), fragments=dict(labels))
-    check_failures(rows, scorer.max_failure_rate, output)
-    return rows
+    total, digest = _keys(responses)
+    run = Run("score", output, config={"verifier": scorer.verifier.name, "responses": digest})
+    with run, Journal(output, Scored, keep=scorer.current) as journal:
+        missing = sum(one.key not in journal for one in responses)
+        jobs = (
+            (row, one, journal.earlier(one.key)) for row, one in enumerate(responses, start=1) if one.key not in journal
+        )
+        for scored in track(_scored(jobs, scorer), "score", missing, note=lambda: _spent(scorer)):
+            journal.add(scored)
+        journal.finish(one.key for one in responses)
+        labels, reasons = _counted(output)
+        run.result(rows=total, fragments={**labels, **({"failed": reasons.total()} if reasons else {})})
+        if scorer.client is not None:
+            run.result(usage=dataclasses.asdict(scorer.client.usage))
+    _check_failures(labels, reasons, scorer.max_failure_rate, output)
 
 
-def check_failures(rows: Sequence[Scored], limit: float, output: str | Path) -> None:
-    """Stop where more than `limit` of the fragments failed.
+def _keys(responses: Iterable[Response]) -> tuple[int, str]:
+    total, digest = 0, hashlib.sha256()
+    for one in responses:
+        total += 1
+        digest.update(one.key.encode() + b"\n")
+    return total, digest.hexdigest()[:16]
 
-    Raises:
-        TooManyFailures: with the most frequent reason.
-    """
-    reasons = Counter(one.error for row in rows for one in row.fragments if one.failed)
-    failed, total = sum(reasons.values()), sum(len(row.fragments) for row in rows)
+
+def _spent(scorer: Scorer) -> str:
+    return str(scorer.client.usage) if scorer.client is not None else ""
+
+
+def _scored(jobs: Iterable[tuple[int, Response, Scored | None]], scorer: Scorer) -> Iterator[Scored]:
+    """Scored responses as they are done, with no more of them under way than keep the workers busy."""
+
+    def score(row: int, response: Response, earlier: Scored | None) -> Scored:
+        try:
+            return scorer.score(response, earlier.fragments if earlier else ())
+        except InputError as error:
+            raise InputError(f"{error.message} (response {row}, key {response.key})", field=error.field) from None
+
+    if scorer.workers == 1:
+        yield from (score(*job) for job in jobs)
+        return
+    with concurrent.futures.ThreadPoolExecutor(scorer.workers) as pool:
+        waiting: set[concurrent.futures.Future[Scored]] = set()
+        try:
+            for job in jobs:
+                waiting.add(pool.submit(score, *job))
+                if len(waiting) >= 2 * scorer.workers:
+                    done, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
+                    yield from (one.result() for one in done)
+            yield from (one.result() for one in concurrent.futures.as_completed(waiting))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _counted(scored: str | Path) -> tuple[Counter[str], Counter[str]]:
+    """How many fragments have each label, and how many failed for each reason."""
+    labels: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for row in Rows(Path(scored), Scored):
+        labels.update(one.label for one in row.fragments if one.label)
+        reasons.update(one.error for one in row.fragments if one.failed and one.error)
+    return labels, reasons
+
+
+def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, output: str | Path) -> None:
+    failed, total = reasons.total(), labels.total() + reasons.total()
     if total and failed / total > limit:
         reason, count = reasons.most_common(1)[0]
         raise TooManyFailures(

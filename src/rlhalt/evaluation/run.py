@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.models import identity
-from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, write
+from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
 from rlhalt.runs import Run
 from rlhalt.sampling import EngineName, Settings, load_engine, sample
 from rlhalt.scoring import Scorer, score_file
@@ -83,7 +83,8 @@ def evaluate(
         greedy = Settings(policy.model, engine, temperature=0.0, few_shot=policy.few_shot)
         drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)
         responses = sample(prompts, greedy, folder / "greedy.jsonl") + sample(prompts, drawn, folder / "sampled.jsonl")
-        scored = score_file(responses, scorer, folder / "scored.jsonl")
+        score_file(responses, scorer, folder / "scored.jsonl")
+        scored = list(read(folder / "scored.jsonl", Scored))
         write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot))
         if base is not None:
             ended = [row for row in scored if row.sampler["temperature"] == 0]

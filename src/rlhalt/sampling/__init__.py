@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from rlhalt.errors import InputError
+from rlhalt.journal import Journal
 from rlhalt.models import identity
 from rlhalt.progress import track
-from rlhalt.records import Journal, Message, Prompt, Response, content_key, read
+from rlhalt.records import Message, Prompt, Response, content_key, read
 from rlhalt.runs import Run
 
 EngineName = Literal["transformers", "vllm"]
@@ -134,7 +135,7 @@ def sample(
         return list(read(output, Response))
     with run, Journal(output, Response) as journal:
         batches = list(_batches(wanted, keys, settings.batch_size))
-        missing = [batch for batch in batches if any(key not in journal.done for key in batch[1])]
+        missing = [batch for batch in batches if any(key not in journal for key in batch[1])]
         engine = load(settings.model, settings.engine) if missing else None
         for jobs, batch_keys in track(missing, f"sample {Path(settings.model).name}"):
             assert engine is not None
@@ -160,7 +161,8 @@ def sample(
                         n_tokens=completion.n_tokens,
                     )
                 )
-        rows: list[Response] = journal.finish(keys)
+        journal.finish(keys)
+        rows = list(read(output, Response))
         run.result(rows=len(rows), tokens=sum(row.n_tokens for row in rows))
     return rows
 
