@@ -308,7 +308,7 @@ def test_the_key_comes_from_the_environment_and_stands_nowhere(server, tmp_path,
             ask(client).result()
         server.faults = {}
         ask(client).result()
-        assert client._clean("Incorrect key: sk-secret-123") == "Incorrect key: [key]"
+        assert client.server.clean("Incorrect key: sk-secret-123") == "Incorrect key: [key]"
     assert {one["authorization"] for one in server.headers} == {"Bearer sk-secret-123"}
     assert all(b"sk-secret" not in path.read_bytes() for path in tmp_path.iterdir())
 

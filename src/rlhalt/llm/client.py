@@ -1,0 +1,209 @@
+"""The client: cache, slots, budget, rate limit, attempts and waits around one request over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from rlhalt.errors import InputError
+from rlhalt.llm.budget import Budget, Ledger
+from rlhalt.llm.cache import Cache, cache_parts
+from rlhalt.llm.calls import CallFailure, Request, Server, Usage
+from rlhalt.llm.limits import Limits, Pacer
+from rlhalt.llm.loop import BackgroundLoop
+from rlhalt.llm.replies import read_completion, retry_after
+from rlhalt.records import Json, content_key
+
+if TYPE_CHECKING:
+    from rlhalt.llm.wire import Reply, Wire
+
+T = TypeVar("T")
+
+
+class Client:
+    """Asks one server, within limits and a budget. A context: leaving it ends what is under way.
+
+    All work runs on one event loop in a thread of the client's own, so that it can be used from plain code, from
+    several threads and from any other loop alike (see `submit`).
+
+    Args:
+        server: where to ask.
+        limits: how it is treated.
+        budget: what may be spent.
+        cache: the file that keeps good replies.
+
+    Raises:
+        InputError: a budget in money for a server without prices.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        limits: Limits | None = None,
+        budget: Budget | None = None,
+        cache: str | Path | None = None,
+    ) -> None:
+        self.server = server
+        self.limits = limits or Limits()
+        if budget and budget.money is not None and server.prices is None:
+            raise InputError("expected the server's prices with a budget in money, found none", field="prices")
+        self._cache = Cache(cache) if cache is not None else None
+        self._ledger = Ledger(budget or Budget())
+        self._pacer = Pacer(self.limits.requests_per_minute)
+        self._slots = asyncio.Semaphore(self.limits.concurrency)
+        self._takes_schema = True
+        self._loop = BackgroundLoop("rlhalt.llm")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def usage(self) -> Usage:
+        """What has been spent so far."""
+        return self._ledger.spent
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start work on the client's own loop; `.result()` waits for it, on another loop `asyncio.wrap_future` does."""
+        return self._loop.submit(work)
+
+    def close(self) -> None:
+        """End what is under way and close connections and cache."""
+        if not self._loop.closed:
+            self._loop.close(last=self._end())
+
+    async def _end(self) -> None:
+        if "_wire" in self.__dict__:
+            await self._wire.close()
+        if self._cache:
+            self._cache.close()
+
+    def estimate(self, requests: Iterable[Request]) -> Usage:
+        """What these requests would cost, without sending any: equal ones once, those in the cache not at all."""
+
+        async def look() -> Usage:
+            total, seen = Usage(), set()
+            for request in requests:
+                parts = cache_parts(self.server, request)
+                if (key := content_key(parts)) in seen or (self._cache and self._cache.get(parts) is not None):
+                    total += Usage(cached=1)
+                else:
+                    total += request.about(self.server)
+                seen.add(key)
+            return total
+
+        return self.submit(look()).result()
+
+    async def ask(self, request: Request, read: Callable[[str], tuple[T, bool]]) -> T:
+        """The value of the model's reply. Runs on the client's loop: start it through `submit`.
+
+        Args:
+            request: the question.
+            read: the reply's text to its value and whether it is whole; only whole replies are kept. It raises
+                `CallFailure` for a reply that is no answer, which is then asked for again.
+
+        Raises:
+            CallFailure: no answer after all attempts.
+            BudgetExceeded: before the attempt that could pass the budget.
+            InputError: the server does not take the key, or does not know the address or the model.
+        """
+        parts = cache_parts(self.server, request)
+        kept = self._cache.get(parts) if self._cache else None
+        if kept is not None:
+            self._ledger.spent += Usage(cached=1)
+            return read(kept)[0]
+        for attempt in range(1, self.limits.attempts + 1):
+            try:
+                async with self._slots:
+                    reply = await self._attempt(request)
+                value, whole = read(reply)
+            except CallFailure as failure:
+                if not failure.again or attempt == self.limits.attempts:
+                    detail = f"{failure.detail} ({attempt} attempt{'s' * (attempt > 1)})"
+                    raise CallFailure(failure.reason, detail, again=False) from None
+                await asyncio.sleep(self.limits.wait(attempt, failure.wait))
+            else:
+                if whole and self._cache:
+                    self._cache.put(parts, reply)
+                return value
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(self, request: Request) -> str:
+        takes_schema = self._takes_schema
+        try:
+            return await self._send(request, takes_schema)
+        except _FormatRefused:
+            reply = await self._send(request, False)
+            # Only now it is known that the format was what the server minded.
+            self._takes_schema = False
+            return reply
+
+    async def _send(self, request: Request, with_schema: bool) -> str:
+        most = request.most(self.server)
+        await self._ledger.reserve(most)
+        # An attempt that breaks off may have been billed in full.
+        spent = most
+        try:
+            await self._pacer.turn()
+            reply = await self._wire.exchange(self._body(request, with_schema))
+            if reply.status != 200:
+                spent = Usage(calls=1)
+                raise self._refusal(reply, with_schema)
+            text, used = read_completion(reply.body)
+            if used:
+                spent = self.server.cost(*used)
+            if isinstance(text, CallFailure):
+                raise text
+            return text
+        finally:
+            self._ledger.settle(most, spent)
+
+    def _body(self, request: Request, with_schema: bool) -> Json:
+        body: Json = {
+            "model": self.server.model,
+            "messages": request.messages,
+            "temperature": 0,
+            "max_tokens": request.max_tokens,
+        }
+        if with_schema:
+            schema = {"name": "reply", "strict": True, "schema": request.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return body
+
+    def _refusal(self, reply: Reply, with_schema: bool) -> Exception:
+        """What a status other than 200 means."""
+        said = f"{reply.status} {self.server.clean(reply.body.decode(errors='replace'))}"
+        if reply.status == 401:
+            return InputError(f"expected an API key that the server takes in {self.server.key_variable}, found {said}")
+        if reply.status == 404:
+            return InputError(f"expected the model {self.server.model!r} at {self.server.address}, found {said}")
+        if reply.status in (400, 422) and with_schema:
+            return _FormatRefused()
+        wait = retry_after(reply.headers)
+        if wait is not None and wait > self.limits.longest_wait:
+            return CallFailure("rate limit", f"{reply.status}, the server asks to wait {wait:.0f} s", again=False)
+        if reply.status == 429:
+            self._pacer.pause(wait or 0)
+            return CallFailure("rate limit", said, wait=wait)
+        if reply.status in (408, 409) or reply.status >= 500:
+            return CallFailure("server error", said, wait=wait)
+        return CallFailure("refused", said, again=False)
+
+    @functools.cached_property
+    def _wire(self) -> Wire:
+        from rlhalt.llm.wire import Wire
+
+        return Wire(self.server, self.limits)
+
+
+class _FormatRefused(Exception):
+    """A 400 to a request with a schema: the server may not know `response_format`."""
