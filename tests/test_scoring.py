@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -9,7 +8,6 @@ from rlhalt.credit import fragment_reward
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
-from rlhalt.reward import load_specification
 from rlhalt.scoring import Scorer, score_file
 from rlhalt.verifiers import Verdict
 
@@ -122,43 +120,43 @@ def test_fragment_rewards(label, threshold, reward):
     assert fragment_reward(label, threshold) == pytest.approx(reward)
 
 
-def test_the_built_in_specification_judges():
-    scorer = load_specification("countries").scorer()
-    row = dataclasses.replace(response("Kenya is in Africa. Its capital is Oslo."), reference={"subject": "Kenya"})
-    assert [one.label for one in scorer.score(row).fragments] == ["correct", "incorrect"]
+def test_several_workers_give_the_same_file_in_the_same_order(tmp_path):
+    rows = [response(f"{number} is {number % 3 == 0}.".lower()) for number in range(50)]
+    for workers in (1, 8):
+        score_file(rows, Scorer(sentences, Parrot(), workers=workers), tmp_path / f"{workers}.jsonl")
+    assert (tmp_path / "1.jsonl").read_text() == (tmp_path / "8.jsonl").read_text()
+    assert [row.key for row in read(tmp_path / "8.jsonl", Scored)] == [row.key for row in rows]
 
 
-def test_the_maths_specification_judges():
-    scorer = load_specification("maths").scorer()
-    gold = "He sold 48/2 = <<48/2=24>>24 clips in May.\nHe sold 48+24 = <<48+24=72>>72 in all.\n#### 72"
-    row = dataclasses.replace(
-        response("He sold 48/2 = 24 clips in May.\nHe sold 48+24 = 74 in all.\n#### 74"), reference={"answer": gold}
-    )
-    assert [one.label for one in scorer.score(row).fragments] == ["correct", "incorrect", "incorrect"]
+def test_an_error_in_a_worker_keeps_what_was_done(tmp_path):
+    rows = [*(response(f"{number} is true.") for number in range(20)), response("a spent budget.")]
+    with pytest.raises(BudgetExceeded):
+        score_file(rows, Scorer(sentences, Parrot(), workers=2), tmp_path / "scored.jsonl")
+    again = Parrot()
+    with pytest.raises(BudgetExceeded):
+        score_file(rows, Scorer(sentences, again, workers=2), tmp_path / "scored.jsonl")
+    assert len(again.asked) < 10
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ("threshold: 0.5", "threshold: 1.5"),
-        ("table: countries", "table: planets"),
-        ("fragmenter: sentences", "fragmenter: words"),
-        ("halting: independent", "haltng: independent"),
-        ("max_failure_rate: 0.02", "max_failure_rate: much"),
-        ("domain: countries", "domain: [unclosed"),
-    ],
-)
-def test_a_wrong_specification_is_one_line_naming_the_key(tmp_path, change, says):
-    from rlhalt.reward import _FOLDERS
+def test_what_a_verifier_labelled_before_it_is_shown_again():
+    class Remembering(Parrot):
+        def verify(self, response, fragments, reference):
+            self.seen = [one.label for one in fragments]
+            return [Verdict(one.label or "correct", "") for one in fragments]
 
-    text = (_FOLDERS[0] / "countries" / "reward.yaml").read_text(encoding="utf-8")
-    (tmp_path / "reward.yaml").write_text(text.replace(change, says), encoding="utf-8")
-    with pytest.raises(InputError) as caught:
-        load_specification(tmp_path)
-    assert "\n" not in str(caught.value)
-    assert says.split(":")[0] in str(caught.value) or "YAML" in str(caught.value)
+    earlier = Scorer(sentences, Parrot()).judge("half of this is true. And that.", {})
+    again = Remembering()
+    Scorer(sentences, again).judge("half of this is true. And that.", {}, earlier)
+    assert again.seen == ["correct", None]
+    another = Remembering()
+    another.name = "another/1"
+    Scorer(sentences, another).judge("half of this is true. And that.", {}, earlier)
+    assert another.seen == [None, None]
 
 
-def test_an_unknown_domain_lists_the_known_ones():
-    with pytest.raises(InputError, match="countries"):
-        load_specification("astrology")
+def test_a_fragmenter_that_breaks_fails_the_whole_text():
+    def broken(text: str) -> list[Fragment]:
+        raise VerifierFailure("no split for this one")
+
+    (one,) = Scorer(broken, Parrot()).judge("A text.", {})
+    assert (one.text, one.label, one.error) == ("A text.", None, "VerifierFailure: no split for this one")

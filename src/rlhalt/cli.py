@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rlhalt
 from rlhalt.errors import InputError, RlhaltError
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
@@ -94,9 +98,38 @@ def _some(rows: list[Any], path: str) -> list[Any]:
 def _score(args: argparse.Namespace) -> None:
     from rlhalt.records import Response, Rows
     from rlhalt.reward import load_specification
-    from rlhalt.scoring import score_file
+    from rlhalt.scoring import estimate, score_file
 
-    score_file(Rows(Path(args.responses), Response), load_specification(args.reward).scorer(), args.output)
+    responses = Rows(Path(args.responses), Response)
+    with _client(args) as client:
+        scorer = load_specification(args.reward).scorer(client, unsafe=args.unsafe)
+        if args.dry_run:
+            print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
+        else:
+            score_file(responses, scorer, args.output)
+
+
+@contextlib.contextmanager
+def _client(args: argparse.Namespace) -> Iterator[Client | None]:
+    """What asks the judge, where one is given."""
+    if not args.judge_address:
+        yield None
+        return
+    if not args.judge_model:
+        raise InputError("expected the judge's name with its address, found none", field="--judge-model")
+    from rlhalt.llm import Budget, Client, Limits, Server
+
+    prices = tuple(args.judge_prices) if args.judge_prices else None
+    client = Client(
+        Server(args.judge_address, args.judge_model, args.judge_key, prices),
+        Limits(concurrency=args.judge_concurrency, requests_per_minute=args.judge_rate, timeout=args.judge_timeout),
+        Budget(args.budget_calls, args.budget_tokens, args.budget_money),
+        args.judge_cache,
+    )
+    with client:
+        yield client
+        if client.usage.calls or client.usage.cached:
+            print(f"judge: {client.usage}", file=sys.stderr)
 
 
 def _pairs(args: argparse.Namespace) -> None:
@@ -119,16 +152,17 @@ def _evaluate(args: argparse.Namespace) -> None:
     from rlhalt.tasks.countries import few_shot
 
     prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
-    evaluate(
-        Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args)),
-        _some(prompts, args.prompts),
-        load_specification(args.reward).scorer(),
-        args.output,
-        base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
-        samples=args.samples,
-        temperature=args.temperature,
-        engine=args.engine or default_engine(),
-    )
+    with _client(args) as client:
+        evaluate(
+            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args)),
+            _some(prompts, args.prompts),
+            load_specification(args.reward).scorer(client, unsafe=args.unsafe),
+            args.output,
+            base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
+            samples=args.samples,
+            temperature=args.temperature,
+            engine=args.engine or default_engine(),
+        )
 
 
 def _compare(args: argparse.Namespace) -> None:
@@ -142,7 +176,8 @@ def _audit(args: argparse.Namespace) -> None:
     from rlhalt.reward import load_specification
 
     folder = Path(args.reward)
-    judged = judge(folder / "audit.jsonl", load_specification(folder).scorer())
+    with _client(args) as client:
+        judged = judge(folder / "audit.jsonl", load_specification(folder).scorer(client, unsafe=args.unsafe))
     write_table(folder / "README.md", judged)
     print(
         f"{len(judged)} fragments, {decided_share(judged):.1%} decided, {agreement(judged):.1%} agreement where decided"
@@ -172,6 +207,21 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--few-shot", action="store_true", help="put three examples before every prompt")
         one.add_argument("--seed", type=int, default=0)
 
+    def judging(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--unsafe", action="store_true", help="run generated code although no sandbox works here")
+        judge = one.add_argument_group("a language model as the judge (domains that need one)")
+        judge.add_argument("--judge-address", metavar="URL", help="of an OpenAI-compatible server: http://host:8000/v1")
+        judge.add_argument("--judge-model", metavar="NAME", help="as the server knows it")
+        judge.add_argument("--judge-key", metavar="VARIABLE", default="OPENAI_API_KEY", help="holds the API key")
+        judge.add_argument("--judge-prices", metavar=("IN", "OUT"), nargs=2, type=float, help="a million tokens")
+        judge.add_argument("--judge-concurrency", metavar="N", type=int, default=16, help="calls under way at once")
+        judge.add_argument("--judge-rate", metavar="N", type=float, help="calls a minute")
+        judge.add_argument("--judge-timeout", metavar="S", type=float, default=60.0, help="seconds a call may take")
+        judge.add_argument("--judge-cache", metavar="FILE", help="keeps replies; made where it is missing")
+        judge.add_argument("--budget-calls", metavar="N", type=int, help="stops before more are made")
+        judge.add_argument("--budget-tokens", metavar="N", type=int, help="read and written")
+        judge.add_argument("--budget-money", metavar="X", type=float, help="in the unit of the prices")
+
     one = verb("prompts", _prompts, "write the countries' prompts with their references")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
     one.add_argument("--output", required=True)
@@ -187,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("score", _score, "split responses into fragments and judge each")
     one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote")
     one.add_argument("--reward", default="countries", help="a domain under reward/, or a folder with reward.yaml")
+    one.add_argument("--dry-run", action="store_true", help="say what the judge would cost, and ask nothing")
+    judging(one)
     one.add_argument("--output", required=True)
 
     one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
@@ -209,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--temperature", type=float, default=0.7, help="of the sampled responses")
     one.add_argument("--samples", type=int, default=2, help="sampled responses a prompt, beside the greedy one")
     one.add_argument("--reward", default="countries")
+    judging(one)
     one.add_argument("--output", required=True)
 
     one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
@@ -217,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("audit", _audit, "measure a domain's verifier against labels given by hand, into its README")
     one.add_argument("reward", help="a folder with reward.yaml, audit.jsonl and README.md")
+    judging(one)
 
     one = verb("quickstart", _quickstart, "the whole chain, resumable")
     one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")

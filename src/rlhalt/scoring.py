@@ -18,7 +18,7 @@ from rlhalt.runs import Run
 from rlhalt.verifiers import Verdict, Verifier
 
 if TYPE_CHECKING:
-    from rlhalt.llm import Client
+    from rlhalt.llm import Client, Usage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Scorer:
         fragments: list[Fragment] = []
         verdicts: Sequence[Verdict | VerifierFailure]
         try:
-            fragments = self._remembered(self.fragment(text), earlier)
+            fragments = self.remembered(self.fragment(text), earlier)
             verdicts = self.verifier.verify(text, fragments, reference) if fragments else []
             if len(verdicts) != len(fragments):
                 raise VerifierFailure(f"expected {len(fragments)} verdicts, found {len(verdicts)}")
@@ -67,7 +67,8 @@ class Scorer:
             verdicts = [VerifierFailure(f"{type(error).__name__}: {error}")] * len(fragments)
         return [self._judged(one, verdict) for one, verdict in zip(fragments, verdicts, strict=True)]
 
-    def _remembered(self, fragments: list[Fragment], earlier: Sequence[Fragment]) -> list[Fragment]:
+    def remembered(self, fragments: list[Fragment], earlier: Sequence[Fragment]) -> list[Fragment]:
+        """The fragments, with the labels that this verifier has given them before."""
         known = {(one.start, one.end, one.claim): one for one in earlier if one.verifier == self.verifier.name}
         return [known.get((one.start, one.end, one.claim), one) for one in fragments]
 
@@ -123,6 +124,33 @@ def score_file(responses: Sequence[Response] | Rows[Response], scorer: Scorer, o
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
 
 
+def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) -> Usage:
+    """What `score_file` would ask of a model and what that would cost, roughly, without asking.
+
+    Where the fragments themselves come from a model they are not known yet; sentences stand for them.
+
+    Raises:
+        InputError: a reference that lacks what the judge must see; or a scorer that asks no model.
+    """
+    from rlhalt.fragments.sentences import sentences
+    from rlhalt.llm import Usage
+
+    usage = Usage()
+    with Journal(output, Scored, keep=scorer.current) as journal:
+        for one in responses:
+            if one.key in journal:
+                continue
+            earlier = journal.earlier(one.key)
+            if hasattr(scorer.fragment, "estimate"):
+                usage += scorer.fragment.estimate([one.response])
+                fragments = list(earlier.fragments) if earlier else sentences(one.response)
+            else:
+                fragments = scorer.remembered(scorer.fragment(one.response), earlier.fragments if earlier else ())
+            if hasattr(scorer.verifier, "estimate"):
+                usage += scorer.verifier.estimate([(fragments, one.reference)])
+    return usage
+
+
 def _keys(responses: Iterable[Response]) -> tuple[int, str]:
     total, digest = 0, hashlib.sha256()
     for one in responses:
@@ -147,6 +175,8 @@ def _scored(jobs: Iterable[tuple[int, Response, Scored | None]], scorer: Scorer)
     if scorer.workers == 1:
         yield from (score(*job) for job in jobs)
         return
+    # After an error nothing more is begun; what was under way ends and is kept, because it has been paid for.
+    errors: list[BaseException] = []
     with concurrent.futures.ThreadPoolExecutor(scorer.workers) as pool:
         waiting: set[concurrent.futures.Future[Scored]] = set()
         try:
@@ -154,10 +184,28 @@ def _scored(jobs: Iterable[tuple[int, Response, Scored | None]], scorer: Scorer)
                 waiting.add(pool.submit(score, *job))
                 if len(waiting) >= 2 * scorer.workers:
                     done, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
-                    yield from (one.result() for one in done)
-            yield from (one.result() for one in concurrent.futures.as_completed(waiting))
+                    yield from _results(done, errors)
+                if errors:
+                    break
+            for one in waiting if errors else ():
+                one.cancel()
+            for one in concurrent.futures.as_completed(waiting):
+                yield from _results([one], errors)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    if errors:
+        raise errors[0]
+
+
+def _results(done: Iterable[concurrent.futures.Future[Scored]], errors: list[BaseException]) -> Iterator[Scored]:
+    for one in done:
+        if one.cancelled():
+            continue
+        error = one.exception()
+        if error is None:
+            yield one.result()
+        else:
+            errors.append(error)
 
 
 def _counted(scored: str | Path) -> tuple[Counter[str], Counter[str]]:

@@ -66,6 +66,8 @@ def _fits(value: object, hint: Any) -> bool:
         return value in get_args(hint)
     if get_origin(hint) is list:
         return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
+    if get_origin(hint) is dict:
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value)
     # A boolean is an int, and a whole number is a number.
     return not isinstance(value, bool) and isinstance(value, (int, float) if hint is float else hint)
 
@@ -75,4 +77,6 @@ def _spoken(hint: Any) -> str:
         return " or ".join(one if isinstance(one, str) else _spoken(one) for one in get_args(hint))
     if get_origin(hint) is list:
         return f"a list, each {_spoken(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return "keys and values"
     return {str: "text", int: "a whole number", float: "a number", types.NoneType: "null"}[hint]
