@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
-from rlhalt.pairs import compose, pairs, targets
-from rlhalt.records import HALT_PHRASE, Fragment, Scored
+from rlhalt.pairs import Style, compose, pairs, write_pairs
+from rlhalt.pairs.hedge import HEDGE
+from rlhalt.pairs.reflect import HEADING, LISTED, MOSTLY_UNSURE, SURE, read_reflection, reflection
+from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Pair, Scored, read, write
 
 ASIA, CAPITAL, CURRENCY = "A is in Asia.", "Its capital is B.", "Its currency is C."
+WHOLE = f"{ASIA} {CAPITAL} {CURRENCY}"
+STYLES = get_args(Style)
 
 
 def sides(row, threshold, style):
@@ -24,7 +30,7 @@ def test_remove_decides_every_fragment_by_itself(scored_row, threshold):
     keep = round(1 - threshold, 3)
     assert sides(row, threshold, "remove") == [
         ("keep", keep, f"{ASIA} {CURRENCY}", CURRENCY),
-        ("remove", threshold, f"{ASIA} {CURRENCY}", f"{ASIA} {CAPITAL} {CURRENCY}"),
+        ("remove", threshold, f"{ASIA} {CURRENCY}", WHOLE),
         ("keep", keep, f"{ASIA} {CURRENCY}", ASIA),
     ]
 
@@ -33,32 +39,108 @@ def test_remove_decides_every_fragment_by_itself(scored_row, threshold):
 def test_unsure_cuts_before_the_first_wrong_fragment(scored_row, threshold):
     row = scored_row([ASIA, CAPITAL, CURRENCY], "+-+")
     assert sides(row, threshold, "unsure") == [
-        ("unsure", threshold, f"{ASIA} {HALT_PHRASE}", f"{ASIA} {CAPITAL} {CURRENCY}"),
+        ("unsure", threshold, f"{ASIA} {HALT_PHRASE}", WHOLE),
         ("keep", round(1 - threshold, 3), f"{ASIA} {HALT_PHRASE}", HALT_PHRASE),
+    ]
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.8])
+def test_truncate_ends_the_turn_without_a_phrase(scored_row, threshold):
+    keep = round(1 - threshold, 3)
+    assert sides(scored_row([ASIA, CAPITAL, CURRENCY], "++-"), threshold, "truncate") == [
+        ("truncate", threshold, f"{ASIA} {CAPITAL}", WHOLE),
+        ("keep", keep, f"{ASIA} {CAPITAL}", HALT_PHRASE),
+        ("keep", keep, f"{ASIA} {CAPITAL}", ASIA),
     ]
 
 
 def test_going_on_sees_everything_that_follows(scored_row):
     row = scored_row([ASIA, CAPITAL, CURRENCY], "+++")
-    whole = f"{ASIA} {CAPITAL} {CURRENCY}"
-    assert [(chosen, rejected) for _, _, chosen, rejected in sides(row, 0.5, "unsure")] == [
-        (whole, HALT_PHRASE),
-        (whole, f"{ASIA} {HALT_PHRASE}"),
-        (whole, f"{ASIA} {CAPITAL} {HALT_PHRASE}"),
+    for style in ("unsure", "keep"):
+        assert [(chosen, rejected) for _, _, chosen, rejected in sides(row, 0.5, style)] == [
+            (WHOLE, HALT_PHRASE),
+            (WHOLE, f"{ASIA} {HALT_PHRASE}"),
+            (WHOLE, f"{ASIA} {CAPITAL} {HALT_PHRASE}"),
+        ]
+
+
+def test_keep_is_the_counterpart_of_unsure_alone(scored_row):
+    row = scored_row([ASIA, CAPITAL, CURRENCY], "++-")
+    assert sides(row, 0.8, "keep") == [one for one in sides(row, 0.8, "unsure") if one[0] == "keep"]
+    assert sides(scored_row([CAPITAL], "-"), 0.8, "keep") == []
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.8])
+def test_flip_hedges_the_wrong_ones_above_and_the_right_ones_below(scored_row, threshold):
+    row = scored_row([ASIA, CAPITAL, CURRENCY], "+-+")
+    assert sides(row, threshold, "flip") == [
+        ("flip", threshold, f"{ASIA} {HEDGE}{CAPITAL} {CURRENCY}", WHOLE),
+        ("keep", round(1 - threshold, 3), WHOLE, f"{HEDGE}{ASIA} {CAPITAL} {HEDGE}{CURRENCY}"),
+    ]
+    assert [one[0] for one in sides(scored_row([ASIA], "+"), threshold, "flip")] == ["keep"]
+    assert [one[0] for one in sides(scored_row([ASIA], "-"), threshold, "flip")] == ["flip"]
+
+
+def test_a_hedge_stands_behind_a_list_mark(scored_row):
+    row = scored_row([ASIA, CAPITAL], "+-", between="\n- ")
+    assert sides(row, 0.5, "flip")[0][2] == f"{ASIA}\n- {HEDGE}{CAPITAL}"
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.8])
+def test_reflect_decides_what_is_listed(scored_row, threshold):
+    keep = round(1 - threshold, 3)
+    said = f"{WHOLE}\n\n{HEADING}\n"
+    good = f"{said}{LISTED}\n1. {CAPITAL}"
+    assert sides(scored_row([ASIA, CAPITAL, CURRENCY], "+-+"), threshold, "reflect") == [
+        ("reflect", 0.5, good, WHOLE),
+        ("keep", keep, good, f"{said}{LISTED}\n1. {ASIA}\n2. {CAPITAL}"),
+        ("reflect", threshold, good, f"{said}{SURE}"),
+        ("keep", keep, good, f"{said}{LISTED}\n1. {CAPITAL}\n2. {CURRENCY}"),
     ]
 
 
-@pytest.mark.parametrize("style", ["remove", "unsure"])
+def test_both_sides_have_a_reflection_in_all_pairs_but_one(scored_row):
+    made = sides(scored_row([ASIA, CAPITAL, CURRENCY], "+-?"), 0.5, "reflect")
+    assert [HEADING in rejected for _, _, _, rejected in made] == [False, True, True]
+
+
+@pytest.mark.parametrize(("n_wrong", "form"), [(0, SURE), (1, LISTED), (10, LISTED), (11, MOSTLY_UNSURE)])
+def test_a_reflection_has_three_forms(scored_row, n_wrong, form):
+    row = scored_row([ASIA, *(f"Fact {n}." for n in range(n_wrong))], "+" + "-" * n_wrong)
+    (_, _, good, _), *others = sides(row, 0.5, "reflect")
+    assert good.split(f"{HEADING}\n")[1].startswith(form)
+    # Beyond ten no fragment is named: a right one more or less changes nothing, one wrong less gives a list.
+    assert len(others) == (n_wrong if n_wrong == 11 else n_wrong + 1)
+
+
+def test_a_reflection_lists_claims_that_stand_by_themselves(scored_row):
+    row = scored_row([ASIA], "-")
+    claimed = Fragment(0, len(ASIA), "claim", ASIA, "incorrect", verifier="h", claim="A lies in Asia.")
+    row.fragments[:] = [claimed]
+    assert sides(row, 0.5, "reflect")[0][2].endswith("\n1. A lies in Asia.")
+
+
+@given(st.lists(st.text(min_size=1).filter(lambda text: text.split()), max_size=12), st.text())
+def test_a_reflection_can_be_read_back(statements, answer):
+    if HEADING in answer:
+        return
+    text = answer + "".join(reflection(statements))
+    if len(statements) > 10:
+        assert read_reflection(text) == (answer, None)
+    else:
+        assert read_reflection(text) == (answer, [" ".join(one.split()) for one in statements])
+    assert read_reflection(answer) == (answer, None)
+
+
+@pytest.mark.parametrize("style", ["remove", "unsure", "truncate"])
 def test_nothing_right_leaves_the_halting_phrase(scored_row, style):
     row = scored_row([CAPITAL], "-")
     assert sides(row, 0.5, style) == [(style, 0.5, HALT_PHRASE, CAPITAL)]
 
 
-@pytest.mark.parametrize("style", ["remove", "unsure"])
-def test_a_failed_fragment_gives_no_pair_and_no_target(scored_row, style):
-    row = scored_row([ASIA, CAPITAL], "+!")
-    assert sides(row, 0.5, style) == []
-    assert list(targets([row], style)) == []
+@pytest.mark.parametrize("style", STYLES)
+def test_a_failed_fragment_gives_no_pair(scored_row, style):
+    assert sides(scored_row([ASIA, CAPITAL], "+!"), 0.5, style) == []
 
 
 def test_unverifiable_fragments_decide_nothing(scored_row):
@@ -68,29 +150,26 @@ def test_unverifiable_fragments_decide_nothing(scored_row):
         ("remove", 0.5, ASIA, f"{ASIA} {CAPITAL}"),
     ]
     assert sides(row, 0.5, "unsure")[0][2] == f"{ASIA} It is lovely. {HALT_PHRASE}"
+    assert sides(row, 0.5, "flip")[1][3] == f"{HEDGE}{ASIA} It is lovely. {CAPITAL}"
+    assert all("1. It is lovely." not in chosen + rejected for _, _, chosen, rejected in sides(row, 0.5, "reflect"))
 
 
 def test_a_fragment_cut_off_at_the_token_limit_decides_nothing(scored_row):
     row = scored_row([ASIA, "Its capital is"], "+-", finish_reason="length")
     assert sides(row, 0.5, "remove") == [("keep", 0.5, ASIA, HALT_PHRASE)]
-    assert [one.completion[0]["content"] for one in targets([row], "remove")] == [ASIA]
-    assert [one.completion[0]["content"] for one in targets([row], "unsure")] == [f"{ASIA} {HALT_PHRASE}"]
+    assert sides(row, 0.5, "unsure") == [("keep", 0.5, f"{ASIA} {HALT_PHRASE}", HALT_PHRASE)]
 
 
-@pytest.mark.parametrize(
-    ("marks", "remove", "unsure"),
-    [
-        ("+++", f"{ASIA} {CAPITAL} {CURRENCY}", f"{ASIA} {CAPITAL} {CURRENCY}"),
-        ("+-+", f"{ASIA} {CURRENCY}", f"{ASIA} {HALT_PHRASE}"),
-        ("-++", f"{CAPITAL} {CURRENCY}", HALT_PHRASE),
-        ("---", HALT_PHRASE, HALT_PHRASE),
-        ("???", HALT_PHRASE, f"{ASIA} {CAPITAL} {CURRENCY}"),
-    ],
-)
-def test_targets(scored_row, marks, remove, unsure):
-    row = scored_row([ASIA, CAPITAL, CURRENCY], marks)
-    assert [one.completion[0]["content"] for one in targets([row], "remove")] == [remove]
-    assert [one.completion[0]["content"] for one in targets([row], "unsure")] == [unsure]
+def test_halting_stands_where_the_next_fragment_would_have_begun(scored_row):
+    """On a line of its own where fragments are; after a space where they touch."""
+    for between, before in [("\n", "\n"), ("\n2. ", "\n"), ("", " "), ("\n\n", "\n\n")]:
+        row = scored_row([ASIA, CAPITAL], "+-", between=between)
+        assert sides(row, 0.5, "unsure")[0][2] == f"{ASIA}{before}{HALT_PHRASE}"
+
+
+def test_a_response_that_halts_by_itself_is_not_halted_again(scored_row):
+    row = scored_row([ASIA, HALT_PHRASE], "+.")
+    assert sides(row, 0.5, "unsure") == [("keep", 0.5, f"{ASIA} {HALT_PHRASE}", HALT_PHRASE)]
 
 
 @pytest.mark.parametrize("threshold", [0, 1, -0.5, 1.2, float("nan")])
@@ -99,14 +178,38 @@ def test_a_threshold_outside_the_open_interval_is_refused(scored_row, threshold)
         list(pairs([scored_row([ASIA], "+")], threshold, "remove"))
 
 
-def test_weights_make_speaking_worth_it_exactly_above_the_threshold(scored_row):
-    """Of 10 answers of which 7 are right, the pairs weigh for speaking iff 0.7 > τ."""
+@pytest.mark.parametrize(("wrong", "hint"), [("truncat", "did you mean 'truncate'?"), ("hush", "remove, unsure")])
+def test_an_unknown_style_is_refused_kindly(scored_row, wrong, hint):
+    with pytest.raises(InputError, match="style") as caught:
+        list(pairs([scored_row([ASIA], "+")], 0.5, wrong))
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("style", ["remove", "unsure", "truncate", "flip", "reflect"])
+def test_weights_make_speaking_worth_it_exactly_above_the_threshold(scored_row, style):
+    """Of 10 answers of one fragment, of which 7 are right, the pairs weigh for speaking iff 0.7 > τ."""
     rows = [scored_row([f"Fact {index}."], "+" if index < 7 else "-") for index in range(10)]
     for threshold in (0.3, 0.5, 0.65, 0.75, 0.9):
-        made = list(pairs(rows, threshold, "remove"))
+        # Of a reflection's pairs those whose rejected side has none decide nothing.
+        made = [one for one in pairs(rows, threshold, style) if style != "reflect" or HEADING in str(one.rejected)]
         speak = sum(one.weight for one in made if one.style == "keep")
-        halt = sum(one.weight for one in made if one.style == "remove")
+        halt = sum(one.weight for one in made if one.style == style)
         assert (speak > halt) == (threshold < 0.7)
+
+
+def test_the_optimum_of_flip_switches_at_the_threshold_where_fragments_are_alike():
+    """Its pairs have the sum of their fragments' margins; the loss still falls from 0 towards asserting iff p > τ."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for p in (0.2, 0.5, 0.8):
+        n_right = rng.binomial(5, p, 20_000)
+        for threshold in (0.3, 0.45, 0.55, 0.7):
+            margins = np.linspace(-2, 2, 401)
+            flip = np.array([np.logaddexp(0, (5 - n_right) * m).mean() for m in margins])
+            keep = np.array([np.logaddexp(0, -n_right * m).mean() for m in margins])
+            best = margins[(threshold * flip + (1 - threshold) * keep).argmin()]
+            assert (best > 0) == (p > threshold)
 
 
 def test_list_marks_and_missing_spaces(scored_row):
@@ -123,29 +226,83 @@ def test_list_marks_and_missing_spaces(scored_row):
     assert row.response == ASIA
 
 
-sentence = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=8).map(lambda text: text + ".")
+CUT_OFF = "\u232b"
+words = st.text(st.characters(exclude_categories=("Cs", "Z", "Cc")), min_size=1, max_size=8).filter(
+    lambda text: CUT_OFF not in text
+)
+gaps = st.sampled_from([" ", "", "\n", "\n2. ", " - ", "\n\n", "\u3000"])
+labels = st.sampled_from([*LABELS, None])
 
 
-@given(st.lists(st.tuples(sentence, st.sampled_from("+-?")), min_size=1, max_size=6), st.sampled_from([0.2, 0.5, 0.9]))
-def test_pairs_share_what_stands_before_the_cut_and_differ_after(parts, threshold):
-    text, fragments = "", []
-    for piece, mark in parts:
-        text += " " if text else ""
-        label = {"+": "correct", "-": "incorrect", "?": "unverifiable"}[mark]
-        fragments.append(Fragment(len(text), len(text) + len(piece), "sentence", piece, label, verifier="h"))  # type: ignore[arg-type]
-        text += piece
-    row = Scored("k", "p", 0, [], text, {}, "d", "train", "stop", {}, 1, fragments)
-    for style in ("remove", "unsure"):
-        made = list(pairs([row], threshold, style))
-        right = sum(mark == "+" for _, mark in parts)
-        wrong = sum(mark == "-" for _, mark in parts)
-        if style == "remove":
-            assert len(made) == right + wrong
-        for one in made:
-            chosen, rejected = one.chosen[0]["content"], one.rejected[0]["content"]
-            assert chosen
-            assert rejected
-            assert chosen != rejected
-            assert chosen[: one.cut] == rejected[: one.cut]
-            assert one.weight == pytest.approx(1 - threshold if one.style == "keep" else threshold)
-        assert len({one.key for one in made}) == len(made) or len({piece for piece, _ in parts}) < len(parts)
+@st.composite
+def scored_rows(draw):
+    """Any text in any language, cut anywhere, with any verdicts, finished or not."""
+    text, fragments = draw(st.sampled_from(["", "1. ", "\n"])), []
+    parts = draw(st.lists(st.tuples(words, labels, gaps, st.booleans()), max_size=7))
+    reason = draw(st.sampled_from(["stop", "length"]))
+    for n, (word, label, gap, broke) in enumerate(parts, start=1):
+        text += gap if fragments else ""
+        word = HALT_PHRASE if label == "halt" else word
+        word += CUT_OFF if reason == "length" and n == len(parts) else ""
+        label = label or (None if broke else "unverifiable")
+        error = None if label else "broke"
+        fragments.append(Fragment(len(text), len(text) + len(word), "s", word, label, verifier="h", error=error))
+        text += word
+    text += draw(st.sampled_from(["", " ", "\n3."]))
+    asked = [{"role": "user", "content": "Say."}]
+    return Scored("k", "p", 0, asked, text, {}, "d", "train", reason, {}, 1, fragments)
+
+
+@given(scored_rows(), st.sampled_from(STYLES), st.floats(0.01, 0.99))
+def test_what_holds_of_every_pair(row, style, threshold):
+    made = list(pairs([row], threshold, style))
+    if row.failed:
+        assert made == []
+    for one in made:
+        chosen, rejected = one.chosen[0]["content"], one.rejected[0]["content"]
+        assert one.prompt == row.prompt
+        assert one.source == row.key
+        assert chosen.strip()
+        assert rejected.strip()
+        assert chosen != rejected
+        assert chosen[: one.cut] == rejected[: one.cut]
+        assert 0 < one.weight <= 1
+        assert one.weight in (threshold, 1 - threshold) or (style == "reflect" and one.weight == 0.5)
+        assert one.style in (style, "keep")
+        assert CUT_OFF not in chosen + rejected
+    assert len({one.key for one in made}) == len(made)
+
+
+@given(scored_rows(), st.floats(0.01, 0.99))
+def test_every_right_and_every_wrong_fragment_is_decided_once_by_remove(row, threshold):
+    if row.failed:
+        return
+    finished = row.fragments[:-1] if row.finish_reason == "length" else row.fragments
+    made = list(pairs([row], threshold, "remove"))
+    assert len(made) == sum(one.label in ("correct", "incorrect") for one in finished)
+
+
+def test_pairs_are_written_once_whole_or_not_at_all(scored_row, tmp_path, monkeypatch):
+    rows = [scored_row([ASIA, f"Its capital is {n}."], "+-") for n in range(3)]
+    write(tmp_path / "scored.jsonl", rows)
+    write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
+    first = (tmp_path / "pairs.jsonl").read_bytes()
+    assert len(list(read(tmp_path / "pairs.jsonl", Pair))) == 6
+    monkeypatch.setattr("rlhalt.pairs.files.pairs", lambda *_: pytest.fail("made again"))
+    write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
+    monkeypatch.undo()
+    assert (tmp_path / "pairs.jsonl").read_bytes() == first
+    write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.8, "remove")
+    assert {one.threshold for one in read(tmp_path / "pairs.jsonl", Pair)} == {0.8}
+
+
+def test_responses_to_held_out_prompts_are_refused(scored_row, tmp_path):
+    import dataclasses
+
+    trained = scored_row([ASIA], "+")
+    held_out = dataclasses.replace(scored_row([CAPITAL], "-"), split="heldout")
+    write(tmp_path / "scored.jsonl", [trained, held_out])
+    with pytest.raises(InputError, match=r"scored\.jsonl:2: field 'split': .*heldout") as caught:
+        write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
+    assert held_out.key in str(caught.value)
+    assert not (tmp_path / "pairs.jsonl").exists()

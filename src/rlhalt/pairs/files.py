@@ -1,0 +1,51 @@
+"""From file to file: pairs and targets of the responses to training prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rlhalt.errors import InputError
+from rlhalt.pairs.ranking import best
+from rlhalt.pairs.styles import Style, pairs, targets
+from rlhalt.records import Scored, read
+from rlhalt.runs import once
+
+
+def training_rows(path: str | Path) -> Iterator[Scored]:
+    """The scored responses of a file, all to training prompts.
+
+    Raises:
+        InputError: a response to a prompt of another split. What is trained on held-out prompts cannot be measured on
+            them.
+    """
+    for number, row in enumerate(read(path, Scored), start=1):
+        if row.split != "train":
+            raise InputError(
+                f"expected responses to prompts of the split train, found '{row.split}' (key {row.key}); "
+                "leave these prompts to the evaluation",
+                path=path,
+                row=number,
+                field="split",
+            )
+        yield row
+
+
+def write_pairs(scored: str | Path, output: str | Path, threshold: float, style: Style) -> None:
+    """The pairs of a file of scored responses, into a file; see `rlhalt.pairs.pairs`.
+
+    Raises:
+        InputError: see `training_rows` and `pairs`.
+    """
+    config = {"style": style, "threshold": threshold}
+    once("pairs", output, [scored], config, lambda: pairs(training_rows(scored), threshold, style))
+
+
+def write_targets(scored: str | Path, output: str | Path, style: Style, share: float) -> None:
+    """The targets of the best responses of a file of scored responses, into a file; see `best` and `targets`.
+
+    Raises:
+        InputError: see `training_rows`, `best` and `targets`.
+    """
+    config = {"style": style, "best": share}
+    once("targets", output, [scored], config, lambda: targets(best(training_rows(scored), share), style))

@@ -1,0 +1,118 @@
+"""A response in pieces: one piece of text a fragment, so that two answers can share their beginning piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from rlhalt.records import HALT_PHRASE, Fragment, Message, Pair, Scored, Target, content_key
+
+Side = tuple[str, ...]
+"""One side of a pair: the pieces of its text, in order."""
+
+HALT: Side = (HALT_PHRASE,)
+
+
+def finished(row: Scored) -> list[Fragment]:
+    """The fragments that can be learnt from: all, but the last where the response ran into the token limit."""
+    return row.fragments[:-1] if row.finish_reason == "length" else row.fragments
+
+
+def right(fragments: Sequence[Fragment]) -> list[int]:
+    """Which fragments are right."""
+    return [index for index, one in enumerate(fragments) if one.label == "correct"]
+
+
+def wrong(fragments: Sequence[Fragment]) -> list[int]:
+    """Which fragments are wrong."""
+    return [index for index, one in enumerate(fragments) if one.label == "incorrect"]
+
+
+def until_wrong(fragments: Sequence[Fragment]) -> int:
+    """How many fragments stand before the first wrong one or the first halt."""
+    ends = (index for index, one in enumerate(fragments) if one.label in ("incorrect", "halt"))
+    return next(ends, len(fragments))
+
+
+def pieces(response: str, fragments: Sequence[Fragment], kept: Collection[int]) -> Side:
+    """Some fragments of a response, each with what stood before it (white space, list marks).
+
+    Keeping all of them gives the response without blank ends and without what stands after the last one.
+    """
+    side: list[str] = []
+    previous = -1
+    for index, fragment in enumerate(fragments):
+        if index not in kept:
+            continue
+        lead = response[fragments[index - 1].end if index else 0 : fragment.start]
+        if not side:
+            lead = lead.lstrip()
+        elif previous != index - 1:
+            lead = lead or " "
+        side.append(lead + fragment.text)
+        previous = index
+    return tuple(side)
+
+
+def compose(response: str, fragments: Sequence[Fragment], kept: Collection[int]) -> str:
+    """The text of `pieces`."""
+    return "".join(pieces(response, fragments, kept))
+
+
+def whole(row: Scored) -> Side:
+    """All finished fragments of a response."""
+    fragments = finished(row)
+    return pieces(row.response, fragments, range(len(fragments)))
+
+
+def halted(row: Scored, stop: int) -> Side:
+    """The first `stop` fragments of a response, then "Unsure from here.".
+
+    The phrase stands where the next fragment would have begun, after the same white space: what goes on and what halts
+    then part where most tokenizers part them too, also where fragments stand on lines of their own.
+    """
+    if stop == 0:
+        return HALT
+    rest = row.response[row.fragments[stop - 1].end :]
+    blank = rest[: len(rest) - len(rest.lstrip())]
+    return (*pieces(row.response, row.fragments, range(stop)), (blank if rest.strip() and blank else " ") + HALT_PHRASE)
+
+
+def _assistant(text: str) -> list[Message]:
+    return [{"role": "assistant", "content": text}]
+
+
+def target(row: Scored, text: str, style: str) -> Target:
+    """A supervised example made of one response."""
+    return Target(content_key(row.key, text, style), row.prompt, _assistant(text), style, row.key)
+
+
+def pair(
+    row: Scored, chosen: Side, rejected: Side, *, weight: float, style: str, threshold: float, decides: int
+) -> Pair:
+    """A pair of one response.
+
+    Args:
+        decides: the number of the fragment that it decides, part of its key: a response may hold two equal fragments.
+    """
+    better, worse = "".join(chosen), "".join(rejected)
+    return Pair(
+        key=content_key(row.key, better, worse, style, threshold, decides),
+        prompt=row.prompt,
+        chosen=_assistant(better),
+        rejected=_assistant(worse),
+        weight=weight,
+        style=style,
+        threshold=threshold,
+        cut=_parting(chosen, rejected),
+        source=row.key,
+    )
+
+
+def _parting(one: Side, other: Side) -> int:
+    """How many characters the pieces have that two sides begin with."""
+    shared = 0
+    for piece, its in zip(one, other, strict=False):
+        if piece != its:
+            break
+        shared += len(piece)
+    return shared
