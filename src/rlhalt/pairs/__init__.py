@@ -19,25 +19,33 @@ What halting looks like is the style. The module of each shows its pairs on one 
 Unverifiable fragments decide nothing; in `remove` they are left out of both sides, so that these hold only what was
 checked. A response with a failed fragment gives nothing, and a fragment cut off at the token limit stands on no side.
 
+Supervised targets are the better sides, or those of the methods that rlhalt is compared with.
+
     pieces      a response in pieces, and a pair of two of them
     styles      the styles by name
+    supervised  the other methods by name: HALT and its baselines in `halt`, Alignment for Honesty in `honesty`
     ranking     which of a prompt's N responses become targets
+    odds        how likely a fragment is to be right, by the N responses
     files       from file to file, of training prompts alone
 """
 
-from rlhalt.pairs.files import write_pairs, write_targets
+from rlhalt.pairs.files import write_pairs, write_supervised, write_targets
 from rlhalt.pairs.pieces import compose
 from rlhalt.pairs.ranking import best
 from rlhalt.pairs.styles import Style, check_style, default_style, pairs, targets
+from rlhalt.pairs.supervised import Method, supervised
 
 __all__ = [
+    "Method",
     "Style",
     "best",
     "check_style",
     "compose",
     "default_style",
     "pairs",
+    "supervised",
     "targets",
     "write_pairs",
+    "write_supervised",
     "write_targets",
 ]

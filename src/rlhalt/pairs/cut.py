@@ -32,10 +32,11 @@ def ideal(row: Scored, phrase: bool) -> Side:
     stop = until_wrong(finished(row))
     if stop == len(row.fragments):
         return whole(row) or HALT
-    return _ended(row, stop, phrase)
+    return ended(row, stop, phrase)
 
 
-def _ended(row: Scored, stop: int, phrase: bool) -> Side:
+def ended(row: Scored, stop: int, phrase: bool) -> Side:
+    """The first `stop` fragments, with or without the phrase after them; the phrase alone where there are none."""
     return halted(row, stop) if phrase else pieces(row.response, row.fragments, range(stop)) or HALT
 
 
@@ -55,5 +56,5 @@ def keep(row: Scored, threshold: float, phrase: bool = True) -> Iterator[Pair]:
     fragments = finished(row)
     good = ideal(row, phrase)
     for index in right(fragments[: until_wrong(fragments)]):
-        early = _ended(row, index, phrase)
+        early = ended(row, index, phrase)
         yield pair(row, good, early, weight=1 - threshold, style="keep", threshold=threshold, decides=index)

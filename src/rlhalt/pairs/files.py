@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.pairs.ranking import best
 from rlhalt.pairs.styles import Style, pairs, targets
+from rlhalt.pairs.supervised import Method, supervised
 from rlhalt.records import Scored, read
 from rlhalt.runs import once
 
@@ -49,3 +51,13 @@ def write_targets(scored: str | Path, output: str | Path, style: Style, share: f
     """
     config = {"style": style, "best": share}
     once("targets", output, [scored], config, lambda: targets(best(training_rows(scored), share), style))
+
+
+def write_supervised(scored: str | Path, output: str | Path, method: Method) -> None:
+    """The targets of a method, of a file of scored responses, into a file; see `supervised`.
+
+    Raises:
+        InputError: see `training_rows` and `supervised`.
+    """
+    config = dataclasses.asdict(method)
+    once("targets", output, [scored], config, lambda: supervised(training_rows(scored), method))

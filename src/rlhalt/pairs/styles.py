@@ -57,18 +57,27 @@ def pairs(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Pa
             yield from make(row, threshold)
 
 
-def targets(rows: Iterable[Scored], style: Style) -> Iterator[Target]:
-    """Supervised targets: what the response should have been, one a scored response (HALT, arXiv 2506.04051, §3).
-
-    It is the better side of the style's pairs: for `remove` the right fragments, for `unsure` what comes before the
-    first wrong one and then "Unsure from here.", for `reflect` the response with a reflection (UNIT), and so on. A
-    response without a wrong fragment stays as it is; nothing at all becomes "Unsure from here.".
+def ideal(row: Scored, style: Style) -> str:
+    """The best a response without a failed fragment could have been: the better side of the style's pairs.
 
     Raises:
         InputError: an unknown style.
     """
     check_style(style)
-    _, ideal = _STYLES[style]
+    _, make = _STYLES[style]
+    return "".join(make(row))
+
+
+def targets(rows: Iterable[Scored], style: Style) -> Iterator[Target]:
+    """Supervised targets: what the response should have been, one a scored response (HALT, arXiv 2506.04051, §3).
+
+    See `ideal`: for `remove` the right fragments, for `unsure` what comes before the first wrong one and then "Unsure
+    from here.", for `reflect` the response with a reflection (UNIT), and so on. A response without a wrong fragment
+    stays as it is; nothing at all becomes "Unsure from here.".
+
+    Raises:
+        InputError: an unknown style.
+    """
     for row in rows:
         if not row.failed:
-            yield target(row, "".join(ideal(row)), style)
+            yield target(row, ideal(row, style), style)
