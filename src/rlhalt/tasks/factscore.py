@@ -1,0 +1,147 @@
+"""FActScore's biographies (Min et al., arXiv 2305.14251), as scored responses: people judged them, fact by fact.
+
+One file holds one model's answers to "Question: Tell me a bio of Marie Curie.". People split each sentence into atomic
+facts and labelled them by the person's article: S (supported) is *correct*, NS (not supported) *incorrect*, IR
+(irrelevant, or only true if the fact before it is) *unverifiable*. A sentence that is not about the person has no facts
+and is *unverifiable* too.
+
+Where a response says that it knows nothing of the person there are no annotations: it halts, from its first to its last
+character. It has nothing that is right or wrong, so it makes no pair; as a supervised target it becomes "Unsure from
+here.". One response of the data is empty: it has no fragments, and its target is the same.
+
+Reading files into rows is this room's work; turning labels into fragments is `rlhalt.verifiers.annotation`'s.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlhalt.errors import InputError
+from rlhalt.records import Json, Label, Scored, content_key, iter_json, write
+from rlhalt.runs import Run
+from rlhalt.tasks.biography import prompt
+from rlhalt.tasks.jsonl import field, text_field
+from rlhalt.verifiers.annotation import NAME, Fact, Granularity, Passage, abstention, annotate
+
+_LABELS: dict[str, Label] = {"S": "correct", "NS": "incorrect", "IR": "unverifiable"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Unplaced:
+    """A labelled passage that is not in its response.
+
+    Attributes:
+        path, row: the file and its 1-based line.
+        text: the passage.
+    """
+
+    path: str
+    row: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Biographies:
+    """What the files hold.
+
+    Attributes:
+        rows: one a response, all of them.
+        unplaced: labels that are in no row, because their passage is not in its response.
+    """
+
+    rows: list[Scored]
+    unplaced: list[Unplaced]
+
+
+def read(paths: Iterable[str | Path], granularity: Granularity) -> Biographies:
+    """The labelled responses of files, each of one model, which its file is named after.
+
+    `index` tells the answers to one prompt apart: the number of the file. `reference` is `{"subject": topic}`; the
+    articles are not in the data. `n_tokens` is 0: the data do not tell.
+
+    Raises:
+        InputError: no such file, or a malformed row, naming it and its field.
+    """
+    rows: list[Scored] = []
+    unplaced: list[Unplaced] = []
+    for index, path in enumerate(map(Path, paths)):
+        for number, data in iter_json(path):
+            row, missing = _scored(data, index, granularity, path, number)
+            rows.append(row)
+            unplaced += [Unplaced(str(path), number, one.text) for one in missing]
+    return Biographies(rows, unplaced)
+
+
+def write_scored(paths: Sequence[str | Path], output: str | Path, granularity: Granularity) -> Biographies:
+    """The labelled responses of files, into a file of scored rows; its run.json counts what was placed and what not.
+
+    Raises:
+        InputError: see `read`.
+    """
+    found = read(paths, granularity)
+    config = {"granularity": granularity, "verifier": NAME}
+    with Run("annotation", output, inputs=paths, config=config) as run:
+        write(output, found.rows)
+        labels = Counter(one.label for row in found.rows for one in row.fragments)
+        unplaced = [dataclasses.asdict(one) | {"path": Path(one.path).name} for one in found.unplaced]
+        run.result(rows=len(found.rows), fragments=dict(labels), unplaced=unplaced)
+    return found
+
+
+def _scored(
+    data: Json, index: int, granularity: Granularity, path: Path, row: int
+) -> tuple[Scored, tuple[Passage, ...]]:
+    topic = text_field(data, "topic", path, row)
+    response = field(data, "output", path, row)
+    if not isinstance(response, str):
+        raise InputError("expected text", path=path, row=row, field="output")
+    annotations = field(data, "annotations", path, row)
+    unplaced: tuple[Passage, ...] = ()
+    if annotations is None:
+        fragments = abstention(response)
+    else:
+        annotated = annotate(response, _passages(annotations, path, row), granularity)
+        fragments, unplaced = annotated.fragments, annotated.unplaced
+    asked = prompt(topic, {})
+    sampler = {"model": path.stem, "source": "FActScore"}
+    scored = Scored(
+        key=content_key(asked.key, response, sampler, index),
+        prompt_key=asked.key,
+        index=index,
+        prompt=asked.prompt,
+        response=response,
+        reference=asked.reference,
+        domain=asked.domain,
+        split=asked.split,
+        finish_reason="stop",
+        sampler=sampler,
+        n_tokens=0,
+        fragments=fragments,
+    )
+    return scored, unplaced
+
+
+def _passages(annotations: Any, path: Path, row: int) -> list[Passage]:
+    if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
+        raise InputError("expected a list of sentences, or null", path=path, row=row, field="annotations")
+    return [
+        Passage(text_field(one, "text", path, row), _facts(field(one, "human-atomic-facts", path, row), path, row))
+        for one in annotations
+    ]
+
+
+def _facts(facts: Any, path: Path, row: int) -> tuple[Fact, ...]:
+    if facts is None:
+        return ()
+    if not isinstance(facts, list) or not all(isinstance(one, dict) for one in facts):
+        raise InputError("expected a list of facts, or null", path=path, row=row, field="human-atomic-facts")
+    for one in facts:
+        if field(one, "label", path, row) not in _LABELS:
+            raise InputError(
+                f"expected {', '.join(_LABELS)}, found {one['label']!r}", path=path, row=row, field="label"
+            )
+    return tuple(Fact(text_field(one, "text", path, row), _LABELS[one["label"]]) for one in facts)
