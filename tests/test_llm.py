@@ -264,6 +264,18 @@ def test_a_kept_reply_makes_no_request(server, tmp_path):
     assert len(server.requests) == 1
 
 
+def test_equal_questions_under_way_together_are_paid_for_once(server, tmp_path):
+    server.latency = 0.1
+    with Client(Server(server.address, "m"), cache=tmp_path / "c") as client:
+        assert [one.result() for one in [ask(client) for _ in range(8)]] == ["{}"] * 8
+        assert (client.usage.calls, client.usage.cached) == (1, 7)
+        server.faults = {"500": 0.5}
+        failing = request("another")
+        calls = [client.submit(client.ask(failing, read)) for _ in range(8)]
+        assert {one.result() for one in calls} == {"{}"}
+    assert len(server.requests) == 2 + server.struck["500"]
+
+
 def test_a_cache_key_is_made_of_named_parts():
     parts = cache_parts(Server("http://a/v1/", "m"), request("x 12 y", "12"))
     assert parts == {

@@ -28,8 +28,8 @@ class Ledger:
         self._settled = asyncio.Event()
 
     def _over(self, usage: Usage) -> str | None:
-        for name, limit in dataclasses.asdict(self._budget).items():
-            found = getattr(usage, name)
+        for name in ("calls", "tokens", "money"):
+            limit, found = getattr(self._budget, name), getattr(usage, name)
             if limit is not None and found > limit:
                 return f"{found:,.10g} of {limit:,.10g} {name}"
         return None

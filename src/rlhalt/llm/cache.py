@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.llm.calls import Request, Server
-from rlhalt.records import Json, content_key
+from rlhalt.records import Json
 
 
 def cache_parts(server: Server, request: Request) -> Json:
@@ -44,14 +44,14 @@ class Cache:
         except sqlite3.DatabaseError as error:
             raise InputError(f"expected a cache that rlhalt has made, found {error}", path=path) from None
 
-    def get(self, parts: Json) -> str | None:
-        """The reply kept for these parts."""
-        row = self._base.execute("SELECT parts, reply FROM replies WHERE key = ?", [content_key(parts)]).fetchone()
+    def get(self, key: str, parts: Json) -> str | None:
+        """The reply kept for these parts, whose `content_key` is `key`."""
+        row = self._base.execute("SELECT parts, reply FROM replies WHERE key = ?", [key]).fetchone()
         return row[1] if row and json.loads(row[0]) == parts else None
 
-    def put(self, parts: Json, reply: str) -> None:
+    def put(self, key: str, parts: Json, reply: str) -> None:
         """Keep a reply; it survives a kill from here on."""
-        values = [content_key(parts), json.dumps(parts, ensure_ascii=False), reply]
+        values = [key, json.dumps(parts, ensure_ascii=False), reply]
         self._base.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", values)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,7 @@ class Client:
         self._pacer = Pacer(self.limits.requests_per_minute)
         self._slots = asyncio.Semaphore(self.limits.concurrency)
         self._takes_schema = True
+        self._asked: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._loop = BackgroundLoop("rlhalt.llm")
 
     def __enter__(self) -> Self:
@@ -88,13 +90,14 @@ class Client:
             self._cache.close()
 
     def estimate(self, requests: Iterable[Request]) -> Usage:
-        """What these requests would cost, without sending any: equal ones once, those in the cache not at all."""
+        """What these requests would cost, without sending any: with a cache, equal ones once, kept ones not at all."""
 
         async def look() -> Usage:
             total, seen = Usage(), set()
             for request in requests:
                 parts = cache_parts(self.server, request)
-                if (key := content_key(parts)) in seen or (self._cache and self._cache.get(parts) is not None):
+                key = content_key(parts)
+                if self._cache and (key in seen or self._cache.get(key, parts) is not None):
                     total += Usage(cached=1)
                 else:
                     total += request.about(self.server)
@@ -116,11 +119,23 @@ class Client:
             BudgetExceeded: before the attempt that could pass the budget.
             InputError: the server does not take the key, or does not know the address or the model.
         """
+        if self._cache is None:
+            return (await self._answer(request, read))[0]
         parts = cache_parts(self.server, request)
-        kept = self._cache.get(parts) if self._cache else None
-        if kept is not None:
-            self._ledger.spent += Usage(cached=1)
-            return read(kept)[0]
+        key = content_key(parts)
+        # Equal questions under way together wait for the first: it is paid for once.
+        async with self._asked.setdefault(key, asyncio.Lock()):
+            kept = self._cache.get(key, parts)
+            if kept is not None:
+                self._ledger.spent += Usage(cached=1)
+                return read(kept)[0]
+            value, kept = await self._answer(request, read)
+            if kept is not None:
+                self._cache.put(key, parts, kept)
+            return value
+
+    async def _answer(self, request: Request, read: Callable[[str], tuple[T, bool]]) -> tuple[T, str | None]:
+        """The value of the reply, and the reply if it is whole."""
         for attempt in range(1, self.limits.attempts + 1):
             try:
                 async with self._slots:
@@ -132,9 +147,7 @@ class Client:
                     raise CallFailure(failure.reason, detail, again=False) from None
                 await asyncio.sleep(self.limits.wait(attempt, failure.wait))
             else:
-                if whole and self._cache:
-                    self._cache.put(parts, reply)
-                return value
+                return value, reply if whole else None
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, request: Request) -> str:

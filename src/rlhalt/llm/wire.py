@@ -38,6 +38,8 @@ class Wire:
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(
                 timeout=limits.timeout,
+                # As many as can be under way: the default keeps no more than 100 open and would make others anew.
+                limits=httpx2.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency),
                 # A small compressed body may be a huge one.
                 headers={"Accept-Encoding": "identity"},
                 event_hooks={"response": [functools.partial(_limit_body, limits.max_bytes)]},
