@@ -1,4 +1,4 @@
-"""Character offsets → tokens: the only place that knows tokens and text at once."""
+"""Character offsets → tokens of a response; whether two responses share their tokens is in `rlhalt.alignment`."""
 
 from __future__ import annotations
 
