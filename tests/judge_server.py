@@ -1,7 +1,8 @@
 """A real HTTP server on 127.0.0.1 that speaks the OpenAI chat API, judges by fixed rules, and breaks on demand.
 
 It reads the prompt as a judge would: strictly by its delimiters (`read_prompt`). A fragment is correct where it says
-"right", incorrect where it says "wrong", else unverifiable. Each fault strikes a request with its own probability.
+"right", incorrect where it says "wrong", else unverifiable. Asked to split sentences into claims, it cuts them at their
+commas. Each fault strikes a request with its own probability.
 """
 
 from __future__ import annotations
@@ -37,12 +38,19 @@ _BEGIN = re.compile(r"BEGIN (\w+) ([0-9a-f]{16})")
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """A prompt taken apart: what stands outside the delimiters, and the data inside them."""
+    """A prompt taken apart: what stands outside the delimiters, and the data inside them.
+
+    Attributes:
+        fragments, claims: by number, the fragments and what they say, where the prompt has that; or the sentences.
+        splits: whether claims are asked for, not verdicts.
+    """
 
     skeleton: str
     data: dict[str, list[str]]
     fragments: dict[int, str]
     asked: list[int]
+    claims: dict[int, str] = dataclasses.field(default_factory=dict)
+    splits: bool = False
 
 
 def read_prompt(message: str) -> Prompt:
@@ -62,13 +70,17 @@ def read_prompt(message: str) -> Prompt:
         else:
             data[inside].append(line)
     assert inside is None, "a section without an end"
-    fragments = {}
-    for line in data.pop("fragments"):
-        number, _, text = line.partition(" ")
-        fragments[int(number)] = json.loads(text)
+    splits = "sentences" in data
+    fragments, claims = {}, {}
+    for line in data.pop("sentences" if splits else "fragments"):
+        number, _, rest = line.partition(" ")
+        fragments[int(number)], end = json.JSONDecoder().raw_decode(rest)
+        if end < len(rest):
+            claims[int(number)] = json.loads(rest[end:])
     texts = {name: [json.loads(line) for line in lines] for name, lines in data.items()}
     last = outside.pop()
-    return Prompt("\n".join(outside), texts, fragments, [int(one) for one in re.findall(r"\d+", last)])
+    asked = [int(one) for one in re.findall(r"\d+", last)]
+    return Prompt("\n".join(outside), texts, fragments, asked, claims, splits)
 
 
 def label_of(text: str) -> str:
@@ -77,6 +89,17 @@ def label_of(text: str) -> str:
 
 def judge(prompt: Prompt) -> list[dict[str, Any]]:
     return [{"id": one, "evidence": "it says so", "label": label_of(prompt.fragments[one])} for one in prompt.asked]
+
+
+def split(prompt: Prompt) -> list[dict[str, Any]]:
+    return [
+        {"id": number, "claims": [{"quote": part, "claim": f"It says: {part}"} for part in parts_of(text)]}
+        for number, text in prompt.fragments.items()
+    ]
+
+
+def parts_of(sentence: str) -> list[str]:
+    return [one.strip() for one in sentence.split(",") if any(char.isalnum() for char in one)]
 
 
 class JudgeServer:
@@ -202,17 +225,17 @@ class JudgeServer:
 
 
 def verdicts(prompt: Prompt, fault: str | None = None) -> str:
-    """What the judge says of a prompt, as text."""
+    """What the model says of a prompt, as text."""
     if fault == "empty reply":
         return ""
-    found = judge(prompt)
+    found = split(prompt) if prompt.splits else judge(prompt)
     if fault == "half a list":
         found = found[: len(found) // 2]
     if fault == "another fragment":
-        found.append({"id": 999, "evidence": "out of thin air", "label": "correct"})
+        found.append({**found[0], "id": 999} if prompt.splits else {"id": 999, "evidence": "air", "label": "correct"})
     if fault == "wrong schema":
-        return json.dumps({"verdicts": {one["id"]: one["label"] for one in found}})
-    text = json.dumps({"verdicts": found})
+        return json.dumps({"verdicts": {one["id"]: one for one in found}})
+    text = json.dumps({"sentences" if prompt.splits else "verdicts": found})
     return text[:-4] if fault == "broken JSON" else text
 
 

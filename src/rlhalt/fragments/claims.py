@@ -1,0 +1,196 @@
+"""Atomic claims, by a language model: each with the words of the response it comes from, put so that it stands alone.
+
+    text ─ sentences ─ request ─► one call ─ read_claims ─► fragments with a claim each, or a failure
+
+FActScore (Min et al., arXiv 2305.14251, section 3.1) lets a model break each sentence into independent facts. Here each
+fact also comes with a quote, so that a verdict has a place in the text. A quote is looked for in its sentence, word for
+word, from where the quote before it ended; only white space may differ. Where two claims quote the same or overlapping
+words, which is how models split "an American actor", they are one fragment that says both.
+
+What no claim quotes is in no fragment. A reply that cannot be tied to the text is a failure: no fragment is made of
+what only the model says. The text is data, see `rlhalt.prompting`; a sentence that is the halting phrase is not asked
+about and stays a `halt`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlhalt.fragments.sentences import sentences
+from rlhalt.llm import CallFailure, Client, Request, Usage, read_json
+from rlhalt.prompting import RULES, instructions, messages, quoted
+from rlhalt.records import Fragment, Json, content_key
+
+# Of the layout of prompts and the reading of replies: another version splits anew.
+_VERSION = 1
+
+_REPLY = """ The data are the sentences of one answer, numbered, in its order.
+
+How to reply: one JSON object and nothing else, with one entry for each sentence, in their order, by its number:
+{"sentences": [{"id": 1, "claims": [{"quote": "words of the sentence", "claim": "A statement that stands alone."}]}]}
+Each quote is copied from its sentence without any change. Quotes of one sentence come in its order and share no words.
+A sentence without any claim has an empty list."""
+
+_CLAIM: Json = {
+    "type": "object",
+    "properties": {"quote": {"type": "string"}, "claim": {"type": "string"}},
+    "required": ["quote", "claim"],
+    "additionalProperties": False,
+}
+_SENTENCE: Json = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "claims": {"type": "array", "items": _CLAIM}},
+    "required": ["id", "claims"],
+    "additionalProperties": False,
+}
+_SCHEMA: Json = {
+    "type": "object",
+    "properties": {"sentences": {"type": "array", "items": _SENTENCE}},
+    "required": ["sentences"],
+    "additionalProperties": False,
+}
+
+
+class ClaimsFragmenter:
+    """Cuts a response into atomic claims by asking a language model; called as `sentences` is.
+
+    Args:
+        client: asks the model.
+        prompt: a text file that says what a claim of this domain is.
+
+    Raises:
+        InputError: no such prompt, or an empty one.
+    """
+
+    def __init__(self, client: Client, prompt: str | Path) -> None:
+        self._prompt = instructions(prompt, "the prompt for splitting into claims")
+        self._client = client
+        self._version = f"claims/{_VERSION}-{content_key(self._prompt)[:8]}"
+
+    @property
+    def name(self) -> str:
+        """`claims/VERSION-PROMPT/MODEL`; another prompt or another model splits in another way."""
+        return f"{self._version}/{self._client.server.model}"
+
+    def __call__(self, text: str) -> list[Fragment]:
+        """The claims of a text, in its order, of kind `claim`, and its halting phrases, of kind `halt`.
+
+        May be called from several threads.
+
+        Raises:
+            CallFailure: no reply, or one that cannot be tied to the text.
+            InputError: the server does not take key, address or model.
+            BudgetExceeded: see `rlhalt.llm`.
+        """
+        return self._client.submit(self._split(text)).result()
+
+    async def split(self, text: str) -> list[Fragment]:
+        """As calling it, on any event loop; any number may be under way together."""
+        return await asyncio.wrap_future(self._client.submit(self._split(text)))
+
+    def estimate(self, texts: Iterable[str]) -> Usage:
+        """What splitting these texts would cost, without asking."""
+        return self._client.estimate(self.request(asked) for text in texts if (asked := _asked(text)))
+
+    async def _split(self, text: str) -> list[Fragment]:
+        asked = _asked(text)
+        claims: list[Fragment] = []
+        if asked:
+            claims = await self._client.ask(self.request(asked), functools.partial(_read, text=text, asked=asked))
+        halts = [one for one in sentences(text) if one.kind == "halt"]
+        return sorted([*claims, *halts], key=lambda one: one.start)
+
+    def request(self, asked: Sequence[Fragment]) -> Request:
+        """The question to the model about these sentences."""
+        lines = [f"{number} {quoted(one.text)}" for number, one in enumerate(asked, start=1)]
+        asking, code = messages(
+            self._prompt + RULES + _REPLY, {"sentences": lines}, f"Split the sentences 1 to {len(asked)} into claims."
+        )
+        # Quote and claim say each word about twice, the subject once more for every claim, and braces around them: as
+        # many tokens as the text has bytes are enough.
+        room = 256 + 64 * len(asked) + sum(len(one.encode()) for one in lines)
+        return Request(asking, self._version, room, _SCHEMA, code)
+
+
+def _asked(text: str) -> list[Fragment]:
+    return [one for one in sentences(text) if one.kind != "halt"]
+
+
+def _read(reply: str, text: str, asked: Sequence[Fragment]) -> tuple[list[Fragment], bool]:
+    return read_claims(reply, text, asked), True
+
+
+def read_claims(reply: str, text: str, asked: Sequence[Fragment]) -> list[Fragment]:
+    """A reply, read strictly: the claims of the sentences of a text.
+
+    The fragments are sorted, do not overlap, and lie within the sentences; each has at least one letter or digit and no
+    white space at its ends. `claim` is the model's statement on one line, or several where quotes overlap.
+
+    Raises:
+        CallFailure: no JSON of the asked form; a sentence that is left out, stands twice or does not exist; a quote
+            that is not in its sentence after the one before it.
+    """
+    entries = _member(_object(read_json(reply), {"sentences"}), "sentences", list)
+    found: dict[int, list[Any]] = {}
+    for entry in entries:
+        sentence = _object(entry, {"id", "claims"})
+        number = sentence["id"]
+        if type(number) is not int or not 1 <= number <= len(asked):  # a boolean is an int
+            raise CallFailure("wrong schema", f"expected sentences 1 to {len(asked)}, found {str(number)[:40]!r}")
+        if number in found:
+            raise CallFailure("wrong schema", f"found sentence {number} twice")
+        found[number] = _member(sentence, "claims", list)
+    missing = [number for number in range(1, len(asked) + 1) if number not in found]
+    if missing:
+        raise CallFailure("wrong schema", f"expected {len(asked)} sentences, found {len(found)}, {missing[0]} missing")
+    return [one for number in sorted(found) for one in _tied(text, asked[number - 1], number, found[number])]
+
+
+def _object(value: Any, keys: set[str]) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or value.keys() != keys:
+        raise CallFailure("wrong schema", f"expected an object with {', '.join(sorted(keys))} and nothing else")
+    return value
+
+
+def _member(data: Mapping[str, Any], name: str, kind: type) -> Any:
+    if not isinstance(data[name], kind):
+        raise CallFailure("wrong schema", f"expected {name} to be a {kind.__name__}")
+    return data[name]
+
+
+def _tied(text: str, sentence: Fragment, number: int, claims: Sequence[Any]) -> Iterator[Fragment]:
+    """The claims of one sentence where their quotes stand."""
+    before: Fragment | None = None
+    for entry in claims:
+        data = _object(entry, {"quote", "claim"})
+        quote, claim = (" ".join(_member(data, name, str).split()) for name in ("quote", "claim"))
+        if not claim or not any(char.isalnum() for char in quote):
+            raise CallFailure("wrong schema", f"expected a quote and a claim in words, of sentence {number}")
+        span = _find(text, quote, before.end if before else sentence.start, sentence.end)
+        if span is None and before is not None:
+            span = _find(text, quote, before.start, sentence.end)
+        if span is None:
+            raise CallFailure("wrong schema", f"found a quote that is not in sentence {number}, or not in its order")
+        if before is None or span[0] >= before.end:
+            if before is not None:
+                yield before
+            before = Fragment(span[0], span[1], "claim", text[span[0] : span[1]], claim=claim)
+        else:
+            end = max(before.end, span[1])
+            both = f"{before.claim} {claim}" if claim != before.claim else claim
+            before = dataclasses.replace(before, end=end, text=text[before.start : end], claim=both)
+    if before is not None:
+        yield before
+
+
+def _find(text: str, quote: str, start: int, end: int) -> tuple[int, int] | None:
+    words = r"\s+".join(map(re.escape, quote.split()))
+    # Whole words where there are any: "art" is no quote of "artist". Chinese has no white space between its words.
+    found = re.compile(rf"(?<!\w){words}(?!\w)").search(text, start, end) or re.compile(words).search(text, start, end)
+    return found.span() if found else None
