@@ -1,0 +1,37 @@
+"""GSM8K (Cobbe et al., arXiv 2110.14168): grade-school word problems with worked solutions, for the maths verifier.
+
+A file is JSON lines of {question, answer}; the answer is worked step by step, with its calculations in annotations
+(<<48/2=24>>) and the result after "####".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rlhalt.errors import InputError
+from rlhalt.records import Prompt, content_key, iter_json
+from rlhalt.tasks.jsonl import distinct, text_field, user
+
+DOMAIN = "maths"
+
+
+def prompts(path: str | Path, split: Literal["train", "heldout"]) -> list[Prompt]:
+    """One prompt a problem, in the order of the file; `reference` is `{"answer": worked solution}`.
+
+    Args:
+        split: of all of them: GSM8K's train.jsonl is for training, its test.jsonl is held out.
+
+    Raises:
+        InputError: no such file, no rows, a row without question or answer, an answer without a result, or a question
+            twice.
+    """
+    path = Path(path)
+    rows = []
+    for row, data in iter_json(path):
+        messages = user(text_field(data, "question", path, row))
+        answer = text_field(data, "answer", path, row)
+        if "####" not in answer:
+            raise InputError("expected a result after ####", path=path, row=row, field="answer")
+        rows.append((row, Prompt(content_key(messages, DOMAIN), messages, {"answer": answer}, DOMAIN, split)))
+    return distinct(rows, path)

@@ -1,0 +1,61 @@
+"""TruthfulQA (Lin et al., arXiv 2109.07958): questions that tempt to a false answer, with true and false answers.
+
+The file is its TruthfulQA.csv. Lists of answers stand in one cell, parted by semicolons.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from rlhalt.errors import InputError
+from rlhalt.records import Prompt, content_key
+from rlhalt.tasks.jsonl import distinct, split_of, user
+
+DOMAIN = "truthfulqa"
+_COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
+
+
+def prompts(path: str | Path) -> list[Prompt]:
+    """One prompt a question, in the order of the file, one in five held out.
+
+    `reference` is `{"question": text, "true": answers, "false": answers}`; the best of the true answers comes first.
+
+    Raises:
+        InputError: no such file, no UTF-8, missing columns, no rows, a row without an answer of each kind, or the same
+            question twice.
+    """
+    path = Path(path)
+    rows = []
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+    missing = [one for one in _COLUMNS if one not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(f"expected the columns {', '.join(_COLUMNS)}; {', '.join(missing)} missing", path=path)
+    # A line of a CSV file is no row: cells may hold line ends.
+    for row, data in enumerate(reader, start=2):
+        question, best, true, false = (data[one] or "" for one in _COLUMNS)
+        answers = {"true": answers_of(f"{best}; {true}"), "false": answers_of(false)}
+        for name, value in {"Question": question.strip(), **answers}.items():
+            if not value:
+                raise InputError("expected text, found none", path=path, row=row, field=name)
+        reference = {"question": question, **answers}
+        messages = user(question)
+        key = content_key(messages, DOMAIN)
+        rows.append((row, Prompt(key, messages, reference, DOMAIN, split_of(messages))))
+    return distinct(rows, path)
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise InputError("expected TruthfulQA.csv, found no such file", path=path)
+    try:
+        # With the mark that spreadsheets put before UTF-8, or without it.
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected UTF-8, found another encoding at byte {error.start}", path=path) from None
+
+
+def answers_of(cell: str) -> list[str]:
+    """The answers of a cell, each once, in their order."""
+    return list(dict.fromkeys(one for part in cell.split(";") if (one := part.strip())))
