@@ -134,6 +134,30 @@ def test_a_killed_journal_gives_the_same_file_as_one_that_was_not(tmp_path_facto
     assert [path.name for path in folder.iterdir()] == ["rows.jsonl"]
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(rows=targets.filter(lambda rows: len(rows) > 2), data=st.data())
+def test_a_journal_that_was_killed_twice_lost_nothing(tmp_path_factory, rows, data):
+    """Each time in the middle of a line; what is added after the first kill must not stand behind the torn one."""
+    folder = tmp_path_factory.mktemp("journal")
+    rows = [dataclasses.replace(row, completion=[{"role": "assistant", "content": "x"}]) for row in rows]
+    second = data.draw(st.integers(1, len(rows) - 1))
+    first = data.draw(st.integers(0, second - 1))
+    for start, end in [(0, first), (first, second)]:
+        with Journal(folder / "rows.jsonl", Target) as journal:
+            assert [row.key in journal for row in rows] == [place < start for place in range(len(rows))]
+            for row in rows[start:end]:
+                journal.add(row)
+        torn = (dumps(rows[end]) + "\n").encode()
+        with (folder / "rows.jsonl.part").open("ab") as file:
+            file.write(torn[: data.draw(st.integers(1, len(torn) - 1))])
+    with Journal(folder / "rows.jsonl", Target) as journal:
+        assert [row.key in journal for row in rows] == [place < second for place in range(len(rows))]
+        for row in rows[second:]:
+            journal.add(row)
+        journal.finish([row.key for row in rows])
+    assert list(read(folder / "rows.jsonl", Target)) == rows
+
+
 def test_failed_rows_are_done_again(scored_row, tmp_path):
     good, bad = scored_row(["Yes."], "+"), scored_row(["No?"], "!")
     write(tmp_path / "scored.jsonl", [good, bad])

@@ -99,10 +99,17 @@ class TestTransformers:
 
     @pytest.fixture(scope="class")
     def engine(self, tiny_model):
+        import torch
+
         from rlhalt.sampling.local import TransformersEngine
 
         engine = TransformersEngine(str(tiny_model))
         engine._model.float()
+        # As it is built the model says a newline whatever it reads; with larger weights it looks at its context.
+        with torch.no_grad():
+            for name, weight in engine._model.named_parameters():
+                if "proj" in name:
+                    weight.mul_(4)
         return engine
 
     def chats(self) -> list[list[Message]]:
@@ -118,6 +125,23 @@ class TestTransformers:
         engine._shared = None
         assert together == alone
         assert all(one.finish_reason == "length" and one.n_tokens == 12 for one in together)
+
+    def test_padding_is_not_seen(self, engine, monkeypatch):
+        """Rows of very different lengths: as alone, and otherwise than if the padding were seen."""
+        chats = [[{"role": "user", "content": "many " * n + "facts?"}] for n in (1, 60, 20)]
+        alone = [engine.complete([chat], temperature=0, max_tokens=12, seed=0)[0].text for chat in chats]
+        together = engine.complete(chats, temperature=0, max_tokens=12, seed=0)
+        assert [one.text for one in together] == alone
+        padded = engine._padded
+
+        def seen(*args):
+            inputs = padded(*args)
+            return {**inputs, "attention_mask": inputs["attention_mask"].new_ones(inputs["attention_mask"].shape)}
+
+        monkeypatch.setattr(engine, "_padded", seen)
+        with_padding = engine.complete(chats, temperature=0, max_tokens=12, seed=0)
+        assert with_padding[1].text == alone[1]
+        assert all(with_padding[row].text != alone[row] for row in (0, 2))
 
     def test_equal_arguments_give_equal_completions(self, engine):
         draw = lambda seed: engine.complete(self.chats(), temperature=1.0, max_tokens=12, seed=seed)  # noqa: E731

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -92,6 +93,27 @@ def test_dpo_learns_the_preference_and_says_what_it_did(tiny_model, data, tmp_pa
     said = capsys.readouterr().err
     assert "1 process(es) on cpu" in said
     assert "effective batch 2" in said
+
+
+def test_dpo_draws_pairs_in_proportion_to_their_weights(tiny_model, tmp_path, monkeypatch):
+    import rlhalt.training.setup
+    from rlhalt.training.dpo import main
+
+    weights = {"Norway is in Europe.": 0.1, "Norway is in Asia.": 0.2, "Norway is large.": 0.7}
+    pairs = [dataclasses.replace(pair(text, "Unsure from here."), weight=weight) for text, weight in weights.items()]
+    write(tmp_path / "pairs.jsonl", pairs)
+    seen = Counter()
+    monkeypatch.setattr(
+        rlhalt.training.setup,
+        "fit",
+        lambda trainer, *_: seen.update(
+            trainer.processing_class.decode(row["chosen_ids"], skip_special_tokens=True).strip()
+            for row in trainer.train_dataset
+        ),
+    )
+    argv = ["--config", config(tmp_path, draws=30), "--train_file", str(tmp_path / "pairs.jsonl")]
+    main([*argv, "--output_dir", str(tmp_path / "out"), "--model_name_or_path", str(tiny_model)])
+    assert seen == {text: round(30 * weight) for text, weight in weights.items()}
 
 
 @pytest.mark.parametrize(
