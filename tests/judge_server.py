@@ -20,6 +20,10 @@ import time
 from collections import Counter
 from typing import Any
 
+from rlhalt.llm import Limits
+
+# Give up at once: a fault is seen as it is.
+QUICK = Limits(timeout=0.5, attempts=1, backoff=0.001, max_bytes=20_000)
 # And "drip", an endless reply that comes slowly; "endless 500", an endless error; "gzip", a small body, big unpacked.
 FAULTS = (
     "time-out",
@@ -33,6 +37,17 @@ FAULTS = (
     "endless",
     "another fragment",
 )
+# The reasons that the faults of the wire are told by.
+WIRE_FAULTS = {
+    "time-out": "time-out",
+    "429": "rate limit",
+    "500": "server error",
+    "reset": "connection",
+    "endless": "oversized",
+    "drip": "time-out",
+    "endless 500": "oversized",
+    "gzip": "oversized",
+}
 _BEGIN = re.compile(r"BEGIN (\w+) ([0-9a-f]{16})")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from judge_server import FAULTS, JudgeServer, label_of, read_prompt
+from judge_server import FAULTS, QUICK, WIRE_FAULTS, JudgeServer, label_of, read_prompt
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.journal import Journal
@@ -21,7 +21,6 @@ from rlhalt.verifiers.judge import JudgeVerifier, passages, read_verdicts
 
 PROMPTS = Path(__file__).parents[1] / "reward"
 REFERENCE = {"question": "What is so?", "explanation": "The right things are so."}
-QUICK = Limits(timeout=0.5, attempts=1, backoff=0.001, max_bytes=20_000)
 TEXT = "This is right. That is wrong. Those are odd. These are right."
 INJECTIONS = [json.loads(line) for line in (Path(__file__).parent / "injections.jsonl").open(encoding="utf-8")]
 
@@ -75,12 +74,7 @@ def test_any_number_is_under_way_together_on_any_loop(server):
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("time-out", "time-out"),
-        ("429", "rate limit"),
-        ("500", "server error"),
-        ("reset", "connection"),
-        ("endless", "oversized"),
-        ("drip", "time-out"),
+        *WIRE_FAULTS.items(),
         ("empty reply", "empty reply"),
         ("broken JSON", "broken JSON"),
         ("wrong schema", "wrong schema"),

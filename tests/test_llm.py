@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from judge_server import JudgeServer
+from judge_server import QUICK, WIRE_FAULTS, JudgeServer
 from rlhalt.errors import InputError
 from rlhalt.llm import (
     Budget,
@@ -24,7 +24,6 @@ from rlhalt.llm import (
     retry_after,
 )
 
-QUICK = Limits(timeout=0.4, attempts=1, backoff=0.001, max_bytes=20_000)
 PRICES = (1.0, 10.0)
 
 
@@ -47,19 +46,7 @@ def server():
         yield running
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        ("time-out", "time-out"),
-        ("429", "rate limit"),
-        ("500", "server error"),
-        ("reset", "connection"),
-        ("endless", "oversized"),
-        ("drip", "time-out"),
-        ("endless 500", "oversized"),
-        ("gzip", "oversized"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "reason"), WIRE_FAULTS.items())
 def test_each_fault_of_the_wire_is_a_failure_with_its_reason(server, fault, reason):
     server.faults = {fault: 1.0}
     with Client(Server(server.address, "m"), QUICK) as client, pytest.raises(CallFailure) as caught:
