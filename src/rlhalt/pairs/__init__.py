@@ -27,6 +27,9 @@ Supervised targets are the better sides, or those of the methods that rlhalt is 
     ranking     which of a prompt's N responses become targets
     odds        how likely a fragment is to be right, by the N responses
     files       from file to file, of training prompts alone
+    leakage     no prompt both in training and in evaluation
+    shares      how many pairs of each kind a style makes
+    smooth      an answer with gaps made fluent by a language model; off
 """
 
 from rlhalt.pairs.files import write_pairs, write_supervised, write_targets

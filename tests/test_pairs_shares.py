@@ -1,0 +1,116 @@
+"""Counting pairs, keeping prompts apart, and smoothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from rlhalt.errors import InputError
+from rlhalt.llm import CallFailure, Client, Limits, Server
+from rlhalt.pairs.leakage import prompts_seen, refuse_leakage, trained_on
+from rlhalt.pairs.shares import shares
+from rlhalt.pairs.smooth import smooth
+from rlhalt.pairs.styles import pairs, targets
+from rlhalt.records import Prompt
+
+
+def test_shares_count_what_is_made_and_what_is_not(scored_row):
+    rows = [scored_row(["A.", "B.", "C."], "++-"), scored_row(["D."], "?"), scored_row(["E."], "!")]
+    found = shares(rows, 0.8, "remove")
+    assert (found.responses, found.failed, found.silent) == (3, 1, 1)
+    assert found.halting == (1, pytest.approx(0.8))
+    assert found.speaking == (2, pytest.approx(0.4))
+    assert (found.pairs, found.halting_share) == (3, pytest.approx(1 / 3))
+    assert found.halting_weight == pytest.approx(0.8 / 1.2)
+    nothing = shares(rows[1:], 0.8, "flip")
+    assert nothing.pairs == 0
+    assert math.isnan(nothing.halting_share)
+    assert math.isnan(nothing.halting_weight)
+
+
+class TestLeakage:
+    @pytest.fixture
+    def trained(self, scored_row, tmp_path):
+        """An SFT model, and a DPO model trained on from it, with the prompts each has seen."""
+        sft = targets([scored_row(["A."], "+")], "remove")
+        other = dataclasses.replace(scored_row(["B."], "+"), prompt=[{"role": "user", "content": "Facts about B?"}])
+        dpo = pairs([other], 0.5, "remove")
+        for name, rows, start in [("sft", sft, "smollm2-135m-instruct"), ("dpo", dpo, str(tmp_path / "sft"))]:
+            (tmp_path / name).mkdir()
+            record = {"prompts": prompts_seen(rows), "parameters": {"model_name_or_path": start}}
+            (tmp_path / name / "run.json").write_text(json.dumps(record))
+        return tmp_path
+
+    def prompt(self, text: str) -> Prompt:
+        return Prompt("k", [{"role": "user", "content": text}], {}, "another domain", "heldout")
+
+    def test_a_prompt_that_was_trained_on_is_refused(self, trained):
+        asked = self.prompt("Facts  about B?\n")
+        with pytest.raises(InputError, match=r"found 1 that it was, first 'Facts {2}about B\?.*key k"):
+            refuse_leakage(trained / "dpo", [self.prompt("Facts about C?"), asked])
+        refuse_leakage(trained / "sft", [asked])
+
+    def test_so_is_one_that_the_model_before_it_was_trained_on(self, trained):
+        with pytest.raises(InputError, match="State five facts about A"):
+            refuse_leakage(trained / "dpo", [self.prompt("State five facts about A.")])
+
+    def test_models_that_were_not_trained_here_have_seen_nothing(self, trained, tmp_path):
+        refuse_leakage("smollm2-135m-instruct", [self.prompt("Facts about B?")])
+        assert trained_on(tmp_path / "none") == set()
+        (trained / "sft" / "run.json").write_text("{}")
+        assert len(trained_on(trained / "dpo")) == 1
+
+
+class TestSmooth:
+    STATEMENTS = ("Ada Berg is Norwegian.", "Ada Berg was born in 1902.")
+
+    @pytest.fixture
+    def said(self):
+        from judge_server import JudgeServer
+
+        with JudgeServer() as server, Client(Server(server.address, "m"), Limits(attempts=1)) as client:
+
+            def ask(text: object) -> str:
+                server.answer = json.dumps({"text": text})
+                return smooth(client, self.STATEMENTS)
+
+            ask.server = server
+            yield ask
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Ada Berg is Norwegian and was born in 1902.",
+            "Ada Berg, a Norwegian, was born in 1902.",
+            "Born in 1902, Ada Berg is Norwegian. She was first of all that.",
+        ],
+    )
+    def test_fluent_text_of_the_same_names_and_figures_is_taken(self, said, text):
+        assert said(text) == text
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Ada Berg is Norwegian and was born in 1903.",
+            "Ada Berg is Norwegian and was born in 1902 in Oslo.",
+            "Ada Berg was born in 1902.",
+            "Ada is Norwegian and was born in 1902.",
+            "",
+            7,
+        ],
+    )
+    def test_what_adds_changes_or_leaves_out_is_a_failure_and_no_text(self, said, text):
+        with pytest.raises(CallFailure):
+            said(text)
+
+    def test_statements_are_data(self, said):
+        said("Ada Berg is Norwegian and was born in 1902.")
+        content = said.server.requests[-1]["messages"][-1]["content"]
+        assert '\n"Ada Berg is Norwegian."\n"Ada Berg was born in 1902."\n' in content
+
+    def test_nothing_is_no_text(self):
+        with pytest.raises(InputError, match="at least one statement"):
+            smooth(None, [])
