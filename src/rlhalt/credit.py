@@ -1,9 +1,49 @@
-"""What a verdict earns at the correctness threshold τ: the one place where truth becomes a number."""
+"""What a verdict earns at the correctness threshold τ: the one place where truth becomes a number.
+
+    verdicts ─ counted ─► verdicts that count ─ fragment_reward ─► 1 - τ, -τ, 0 ─ response_reward ─► one number
+
+A fragment earns 1 - τ when it is correct, -τ when it is incorrect, 0 when it halts or cannot be checked. A model that
+is right with probability p gains p (1 - τ) - (1 - p) τ = p - τ by speaking, and should speak iff p ≥ τ.
+
+That invites cheating, so not every verdict counts. The rules take from correct fragments only, never from incorrect
+ones, so that no way of saying a thing is worth more than saying it once, plainly, in its place:
+
+- *After halting* nothing good counts. Who says "Unsure from here." and goes on has not halted; wrong claims there still
+  cost τ, or the phrase would be a licence to guess.
+- *Said twice* counts once: the same words, up to case, punctuation and invisible characters. Only in independent
+  domains, where each statement stands by itself; a line of a program may well stand there twice. That two different
+  sentences state one fact is for the verifier to see (`rlhalt.verifiers.knowledge`, `rlhalt.verifiers.maths`). A wrong
+  claim costs τ each time.
+- *After the first error* nothing counts in causal domains, good or bad: it rests on the error.
+
+An honest response, which says each thing once and ends where it halts, loses nothing by them: each claim it makes gains
+p - τ on average, whatever stands around it.
+
+In a causal domain one question is left: what the right steps before the first error are worth. `fragment_rewards` gives
+them what they earned, and the tokens of the error what it costs: each decision gains p - τ, and the rule is that of
+optimal stopping, to go on while what is still to come is worth more than nothing. `response_reward` is one number for
+all tokens, the wrong ones among them. If it grew with the steps before the error, long wrong chains would be reinforced
+with their errors (CLIFF: wrong chains grew from 1,279 to 1,959 tokens). So there a wrong chain earns -τ, however long
+the right part before the error.
+
+Not both can be had from one number. Let halting after k right steps earn h(k), and going wrong there w. Speaking gains
+p - τ over halting, for every p, only if h(k) - w = τ and h(k + 1) - w = 1: for every k, so w must grow with k.
+With w = -τ, speaking after k right steps pays from p = (k (1 - τ) + τ) / (k (1 - τ) + 1) on, which is τ for k = 0 and
+0.76 for τ = 0.2, k = 3. The response reward is therefore more careful than τ in long chains. Train on fragments where
+τ is to mean what it says.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
 from rlhalt.errors import InputError
-from rlhalt.records import Label
+from rlhalt.records import Fragment, Label
+
+Halting = Literal["independent", "causal"]
 
 
 def check_threshold(value: float, field: str = "threshold") -> float:
@@ -27,3 +67,59 @@ def fragment_reward(label: Label | None, threshold: float) -> float | None:
     if label is None:
         return None
     return {"correct": 1 - threshold, "incorrect": -threshold, "unverifiable": 0.0, "halt": 0.0}[label]
+
+
+def counted(fragments: Sequence[Fragment], halting: Halting) -> list[Label | None]:
+    """The verdicts of a response as they count, one a fragment: *unverifiable* where a verdict does not count.
+
+    None where scoring failed and, in a causal domain, from there on: what follows counts only if no error came before.
+    """
+    labels: list[Label | None] = []
+    said: set[str] = set()
+    halted = broken = wrong = False
+    for one in fragments:
+        words = statement(one) if halting == "independent" else None
+        repeated = words is not None and words in said
+        if wrong:
+            labels.append("unverifiable")
+        elif one.label is None or broken:
+            labels.append(None)
+        elif one.label == "correct" and (halted or repeated):
+            labels.append("unverifiable")
+        else:
+            labels.append(one.label)
+        if words is not None and one.label == "correct":
+            said.add(words)
+        halted |= one.label == "halt"
+        if halting == "causal":
+            broken |= one.label is None
+            wrong |= labels[-1] == "incorrect"
+    return labels
+
+
+def statement(fragment: Fragment) -> str:
+    """What a fragment says, as far as its words tell: letters and digits in lower case, one space between words."""
+    text = unicodedata.normalize("NFKC", fragment.claim or fragment.text).casefold()
+    return " ".join(re.findall(r"\w+", "".join(char for char in text if unicodedata.category(char) != "Cf")))
+
+
+def fragment_rewards(fragments: Sequence[Fragment], threshold: float, halting: Halting) -> list[float | None]:
+    """What each fragment of a response earned at τ; None where that cannot be told.
+
+    Their sum is the τ-utility of the response. A wrong chain is worth τ less than the same chain halted before its
+    first error, however long the right part.
+    """
+    return [fragment_reward(label, threshold) for label in counted(fragments, halting)]
+
+
+def response_reward(fragments: Sequence[Fragment], threshold: float, halting: Halting) -> float | None:
+    """What a whole response earns at τ; None where the scoring of any of its fragments failed.
+
+    The sum of its fragment rewards; in a causal domain -τ for every response with an error, whatever comes before it.
+    """
+    if any(one.label is None for one in fragments):
+        return None
+    rewards = [reward for reward in fragment_rewards(fragments, threshold, halting) if reward is not None]
+    if halting == "causal" and any(reward < 0 for reward in rewards):
+        return -threshold
+    return sum(rewards)
