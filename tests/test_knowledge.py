@@ -48,7 +48,6 @@ Finland | Finland is in the northern part of Europe.
 Finland | The official language of Finland is Finnish and the currency of Finland is the euro.
 Laos | Laos is a landlocked country in Southeast Asia.
 Bulgaria | Bulgaria is a European country bordering Romania.
-Kenya | Kenya is not in Europe.
 Guyana | GUYANA is a Latin American country.
 Canada | Canada has two official languages, English and French.
 Georgia | The capital of Georgia is Tbilisi.
@@ -64,6 +63,8 @@ South Africa | The capital of South Africa is Cape Town.
 Angola | Angola is in Southern Africa.
 Solomon Islands | The Solomon Islands have a population of about 700,000.
 Ukraine | The country of Ukraine also has a population of about 33 million.
+New Zealand | The official language of New Zealand is New Zealand Sign Language.
+Kenya | Ken\u200bya is in East Afri\u00adca.
 """
 
 INCORRECT = """
@@ -100,6 +101,9 @@ Australia | The capital and largest city of Australia is Canberra.
 Ireland | The currency of Ireland is the pound.
 Italy | Venice is the capital of Italy.
 Tajikistan | It borders India.
+Tajikistan | The language of Tajikistan is Pashto.
+Libya | The currency of Libya is the Libija or the Libi.
+Kenya | Kenya is in Asia or Europe.
 """
 
 UNVERIFIABLE = """
@@ -115,7 +119,6 @@ Australia | Australia is an island continent.
 Kenya | The capital of Kenyaa is Nairobi.
 Kenya | Kenife is in East Africa.
 Kenya | The main language spoken in Kenya is Kikuyu.
-Tajikistan | The language of Tajikistan is Pashto.
 Croatia | Croatia is in Croatia.
 Morocco | The currency of Morocco is not recognized.
 Mozambique | The capital of Morocco is Cairo.
@@ -131,6 +134,18 @@ Nigeria | The largest religion is Islam.
 San Marino | San Marino is a sovereign state within Italy.
 Bahrain | Bahrain borders Saudi Arabia.
 Italy | The president of Italy is in Africa.
+Kenya | Kenya is not in Europe.
+Kenya | Kenya is not landlocked.
+Kenya | Kenya does not border France.
+Kenya | Kenya is in Africa or Asia.
+Turkey | Turkey is in Europe or Asia.
+Kenya | The capital of Kenya is either Nairobi or Mombasa.
+Kenya | Is Kenya in Africa?
+Kenya | The capital of Kenya is Nairobi?
+Kenya | Kenya is in Africa, perhaps.
+Kenya | Kenya is in the world.
+Kenya | Kenya has a capital.
+Kenya | Kenya borders other countries.
 """
 
 
@@ -172,6 +187,66 @@ def test_repetition_earns_nothing():
     )
     assert (first.label, second.label, third.label) == ("correct", "unverifiable", "correct")
     assert second.evidence.startswith("repeats “The capital")
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "expected"),
+    [
+        ("Kenya", "Kenya is in Africa. Kenya is in East Africa. Kenya is in Asia.", "+?-"),
+        ("Kenya", "The capital of Kenya is Mombasa. The capital of Kenya is Nairobi.", "-?"),
+        ("South Africa", "The capital of South Africa is Pretoria. Its capital is Cape Town.", "+?"),
+        ("Peru", "Its capital is Lima. Its largest city is Lima. Its capital and largest city is Lima.", "++?"),
+        ("Peru", "Its capital is Lima. Its capital and largest city is Lima. Its largest city is Lima.", "++?"),
+        ("Iran", "Its official language is Persian. The main language of Iran is Farsi.", "+?"),
+        ("Kenya", "Its official language is English. Its official language is Swahili.", "++"),
+        ("Kenya", "Kenya borders Uganda. Kenya borders Uganda and Somalia. Kenya borders Somalia.", "++?"),
+        ("Kenya", "Kenya is not in Europe. Kenya is in Africa. Kenya is not in Africa.", "?+-"),
+        ("Kenya", "Kenya is in Africa and has many lions. Kenya is in Africa.", "?+"),
+        ("Kenya", "Kenya is in the world. Kenya is in Africa.", "?+"),
+        ("Nepal", "Nepal is a landlocked country and is not in Europe.", "+"),
+    ],
+)
+def test_what_is_stated_once_is_paid_once(subject, text, expected):
+    marks = {"correct": "+", "incorrect": "-", "unverifiable": "?"}
+    assert "".join(marks[verdict.label] for verdict in judge(subject, text)) == expected
+
+
+def test_a_second_guess_is_named_as_the_reason():
+    second = judge("Kenya", "The capital of Kenya is Mombasa. The capital of Kenya is Nairobi.")[1]
+    assert second.evidence == "another try at “The capital of Kenya is Mombasa.”"
+
+
+def test_a_sentence_too_long_to_read_is_not_read():
+    (verdict,) = judge("Kenya", "Kenya is in Africa and " * 30)
+    assert verdict.evidence == "longer than 500 characters"
+
+
+FORMS = {
+    "region": "{} is in {}.",
+    "capital": "The capital of {} is {}.",
+    "largest city": "The largest city of {} is {}.",
+    "currency": "The currency of {} is the {}.",
+    "language": "The official language of {} is {}.",
+    "spoken": "The main language spoken in {} is {}.",
+    "neighbour": "{} borders {}.",
+}
+
+
+@given(st.sampled_from(sorted(FORMS)), st.sampled_from(sorted(facts().entries)), st.data())
+def test_what_is_right_of_one_is_right_or_wrong_of_another(fact, subject, data):
+    """A value that is paid where it is right and free where it is wrong would pay for guessing."""
+    entries = facts().entries
+    other = data.draw(st.sampled_from(sorted(entries)))
+    if not entries[other].facts[fact]:
+        return
+    value = data.draw(st.sampled_from(sorted(entries[other].facts[fact])))
+    (verdict,) = judge(subject, FORMS[fact].format(subject, value))
+    if value in entries[subject].facts[fact]:
+        assert verdict.label == "correct", verdict.evidence
+    elif value in entries[subject].disputed.get(fact, ()) or value in entries[subject].names:
+        assert verdict.label == "unverifiable", verdict.evidence
+    elif not verdict.evidence.startswith("cannot tell"):  # "pound sterling" where it is the pound
+        assert verdict.label == "incorrect", verdict.evidence
 
 
 def test_halting_fragments():

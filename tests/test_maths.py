@@ -32,6 +32,7 @@ AUDIT = ROOT / "reward" / "maths" / "audit.jsonl"
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 CLIPS = {"answer": "She sold 48/2 = <<48/2=24>>24 clips in May.\nShe sold 48+24 = <<48+24=72>>72 in all.\n#### 72"}
+FIVES = {"answer": "He has 10/2 = <<10/2=5>>5 apples.\nShe has 15/3 = <<15/3=5>>5 pears.\n#### 5"}
 EGGS = {
     "answer": "Janet sells 16 - 3 - 4 = <<16-3-4=9>>9 duck eggs a day.\n"
     "She makes 9 * 2 = $<<9*2=18>>18 every day.\n#### 18"
@@ -192,6 +193,27 @@ RIGHT, WRONG, OPEN = "correct", "incorrect", "unverifiable"
         ("The answer is <<9*2=18>>18.", EGGS, [RIGHT]),
         ('[{"label": "correct"}]', EGGS, [OPEN]),
         ("A: " + "1 + " * 1000, EGGS, [OPEN]),
+        # Nothing is paid twice, in whatever form.
+        ("A: 72\nA: 72.0\nThe answer is $72.\nA: 70", CLIPS, [RIGHT, OPEN, OPEN, WRONG]),
+        ("48/2 = 24\n96/4 = 24\n72-48 = 24\n24 = 48/2", CLIPS, [RIGHT, OPEN, OPEN, OPEN]),
+        ("24*1*1 = 24\n24+7-7 = 24\n24*7/7 = 24\n72-2+2 = 72", CLIPS, [OPEN] * 4),
+        ("48/2 = 48/2\n48+24 = 24+48\n24*3 = 48+24\n48/2 = 72-48", CLIPS, [OPEN] * 4),
+        ("48/2 = 24 = 72-48", CLIPS, [RIGHT, OPEN]),
+        # The reference goes through 13, 12 and 7; they are paid where the solution goes on with them, or stops.
+        ("16-3 = 13\n16-4 = 12\n3+4 = 7\n13-4 = 9", EGGS, [RIGHT, OPEN, OPEN, RIGHT]),
+        ("16-3 = 13\nUnsure from here.", EGGS, [RIGHT, "halt"]),
+        ("16-3 = 13\n16-4 = 12\nUnsure from here.", EGGS, [OPEN, RIGHT, "halt"]),
+        # What the reference calculates twice is paid twice.
+        ("10/2 = 5\n20/4 = 5\n15/3 = 5", FIVES, [RIGHT, OPEN, RIGHT]),
+        ("10/2 = 5\n15/3 = 5\n20/4 = 5", FIVES, [RIGHT, RIGHT, OPEN]),
+        # A choice or a hedge is no answer.
+        ("A: 71 or 72", CLIPS, [OPEN]),
+        ("A: 70, 71, 72", CLIPS, [OPEN]),
+        ("The answer is not 72.", CLIPS, [OPEN]),
+        ("The answer is probably 72.", CLIPS, [OPEN]),
+        ("A: 72?", CLIPS, [OPEN]),
+        ("A: less than 73", CLIPS, [OPEN]),
+        ("A: 72,000", {"answer": "#### 72000"}, [RIGHT]),
     ],
 )
 def test_verdicts(text, reference, expected):

