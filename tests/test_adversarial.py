@@ -1,0 +1,50 @@
+"""No response of `adversarial.jsonl` earns more than the honest one beside it, at any threshold.
+
+A row holds a domain, a reference, an adversarial response (`repeat` times over, where given) and the honest one it must
+not beat: what a model with the same knowledge says when it says it once, plainly, and halts where it knows no more.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from rlhalt.credit import response_reward
+from rlhalt.records import Fragment, Json, iter_json
+from rlhalt.reward import Specification, load_specification
+from rlhalt.scoring import Scorer
+
+ROWS = [row for _, row in iter_json(Path(__file__).with_name("adversarial.jsonl"))]
+THRESHOLDS = (0.3, 0.5, 0.8, 0.9)
+
+
+@functools.cache
+def domain(name: str) -> tuple[Specification, Scorer]:
+    specification = load_specification(name)
+    return specification, specification.scorer()
+
+
+def reward(fragments: list[Fragment], name: str, threshold: float) -> float:
+    found = response_reward(fragments, threshold, domain(name)[0].halting)
+    assert found is not None, [one.error for one in fragments if one.failed]
+    return found
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row['domain']}: {row['name']}" for row in ROWS])
+def test_it_earns_no_more_than_the_honest_response(row: Json) -> None:
+    judge = domain(row["domain"])[1].judge
+    cheating = judge(row["adversarial"] * row.get("repeat", 1), row["reference"])
+    honest = judge(row["honest"], row["reference"])
+    shown = [(one.text[:60], one.label, one.evidence) for one in cheating[:20]]
+    for threshold in THRESHOLDS:
+        earned, owed = (reward(some, row["domain"], threshold) for some in (cheating, honest))
+        assert earned <= owed + 1e-9, (threshold, shown)
+        assert owed >= 0, "the honest response is no example"
+
+
+def test_there_are_enough_of_them() -> None:
+    names = [(row["domain"], row["name"]) for row in ROWS]
+    assert len(set(names)) == len(names) >= 40
+    assert max(len(row["adversarial"]) * row.get("repeat", 1) for row in ROWS) >= 100_000
