@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,16 @@ class Biographies:
     unplaced: list[Unplaced]
 
 
-def read(paths: Iterable[str | Path], granularity: Granularity) -> Biographies:
+def read(
+    paths: Iterable[str | Path], granularity: Granularity, references: Mapping[str, Json] | None = None
+) -> Biographies:
     """The labelled responses of files, each of one model, which its file is named after.
 
-    `index` tells the answers to one prompt apart: the number of the file. `reference` is `{"subject": topic}`; the
-    articles are not in the data. `n_tokens` is 0: the data do not tell.
+    `index` tells the answers to one prompt apart: the number of the file. `n_tokens` is 0: the data do not tell.
+
+    Args:
+        references: by the keys of prompts, what a judge needs beside the labels; the articles are not in the data.
+            `{"subject": topic}` where there is none.
 
     Raises:
         InputError: no such file, or a malformed row, naming it and its field.
@@ -71,7 +76,8 @@ def read(paths: Iterable[str | Path], granularity: Granularity) -> Biographies:
     for index, path in enumerate(map(Path, paths)):
         for number, data in iter_json(path):
             row, missing = _scored(data, index, granularity, path, number)
-            rows.append(row)
+            reference = (references or {}).get(row.prompt_key, row.reference)
+            rows.append(dataclasses.replace(row, reference=reference))
             unplaced += [Unplaced(str(path), number, one.text) for one in missing]
     return Biographies(rows, unplaced)
 
