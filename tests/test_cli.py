@@ -105,3 +105,27 @@ def test_scoring_by_the_command_line(tmp_path, scored_row):
     argv = ["score", "--responses", str(tmp_path / "responses.jsonl"), "--output", str(tmp_path / "scored.jsonl")]
     assert main(argv) == 0
     assert [one.label for row in read(tmp_path / "scored.jsonl", Scored) for one in row.fragments] == ["correct"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--task", "truthfulqa"], "--file"),
+        (["--task", "gsm8k", "--file", "FILE"], "--split"),
+        (["--task", "jsonl", "--file", "FILE"], "--domain"),
+    ],
+)
+def test_prompts_say_which_flag_a_task_needs(tmp_path, capsys, argv, says):
+    (tmp_path / "rows").write_text('{"prompt": "Why?", "reference": {"answer": "So."}}\n', encoding="utf-8")
+    argv = [str(tmp_path / "rows") if one == "FILE" else one for one in argv]
+    assert main(["prompts", *argv, "--output", str(tmp_path / "prompts.jsonl")]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_prompts_of_a_file_of_ones_own(tmp_path):
+    (tmp_path / "rows").write_text('{"prompt": "Why?", "reference": {"answer": "So."}}\n', encoding="utf-8")
+    output = tmp_path / "prompts.jsonl"
+    argv = ["prompts", "--task", "jsonl", "--file", str(tmp_path / "rows"), "--domain", "own", "--output", str(output)]
+    assert main(argv) == 0
+    (one,) = read(output, Prompt)
+    assert (one.prompt[0]["content"], one.reference, one.domain) == ("Why?", {"answer": "So."}, "own")

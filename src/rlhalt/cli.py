@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import rlhalt
 from rlhalt.errors import InputError, RlhaltError
+from rlhalt.tasks import TASKS
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client
@@ -58,10 +59,11 @@ def _train(kind: str, argv: Sequence[str]) -> None:
 
 def _prompts(args: argparse.Namespace) -> None:
     from rlhalt.runs import once
-    from rlhalt.tasks.countries import prompts
+    from rlhalt.tasks import load
 
-    chosen = [one for one in prompts() if args.split in (one.split, "all")]
-    once("prompts", args.output, [], {"split": args.split}, lambda: chosen)
+    inputs = [args.file] if args.file else []
+    chosen = load(args.task, args.file, args.split, args.domain)
+    once("prompts", args.output, inputs, {"task": args.task, "split": args.split}, lambda: chosen)
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -222,7 +224,10 @@ def _parser() -> argparse.ArgumentParser:
         judge.add_argument("--budget-tokens", metavar="N", type=int, help="read and written")
         judge.add_argument("--budget-money", metavar="X", type=float, help="in the unit of the prices")
 
-    one = verb("prompts", _prompts, "write the countries' prompts with their references")
+    one = verb("prompts", _prompts, "write a task's prompts with their references")
+    one.add_argument("--task", choices=TASKS, default="countries")
+    one.add_argument("--file", help="where the task's own file lies; countries are built in")
+    one.add_argument("--domain", help="of jsonl: the folder under reward/ that judges")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
     one.add_argument("--output", required=True)
 
