@@ -15,6 +15,7 @@ from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.fragments.sentences import sentences
 from rlhalt.models import load_policy
+from rlhalt.records import Fragment
 from rlhalt.spans import fragment_tokens, render
 from rlhalt.verifiers import ccp as module
 from rlhalt.verifiers.ccp import (
@@ -206,6 +207,16 @@ def test_alternatives_are_the_models_own(tiny_model, tokenizer, rows):
                 assert others == pytest.approx(sorted(best, reverse=True)[:3], abs=0.05)
 
 
+def test_all_alternatives_together_are_certain(tiny_model, tokenizer, rows):
+    """The written token counts once, whether it is among the most probable or not."""
+    [_, found, _] = alternatives(str(tiny_model), rows, k=len(tokenizer))
+    for one in found[0]:
+        assert len(one.others) == len(tokenizer) - 1
+        assert math.exp(one.written.log_probability) + sum(
+            math.exp(other.log_probability) for other in one.others
+        ) == pytest.approx(1, abs=1e-4)
+
+
 def test_however_the_rows_are_batched_the_alternatives_are_the_same(tiny_model, rows, monkeypatch):
     together = list(alternatives(str(tiny_model), rows))
     monkeypatch.setattr(module, "LOGITS", 1)
@@ -243,7 +254,7 @@ def test_what_a_sampling_engine_reports_is_taken_as_it_is(tokenizer):
     response = "The capital of Norway is Oslo. It borders Åland & 🇳🇴."
     fragments = sentences(response)
     ids = [*tokenizer(response, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    top = [{token: -0.5, (token + 7) % len(tokenizer): -1.5} for token in ids]
+    top = [{token: -0.5, (tokenizer.eos_token_id if token != tokenizer.eos_token_id else 9): -1.5} for token in ids]
     found = from_log_probabilities(tokenizer, response, fragments, ids, top)
     assert [len(one) for one in found] == [
         high - low for low, high in fragment_tokens(tokenizer, "", response, fragments)[1]
@@ -253,6 +264,21 @@ def test_what_a_sampling_engine_reports_is_taken_as_it_is(tokenizer):
         assert {(one.written.log_probability, *(two.log_probability for two in one.others)) for one in positions} == {
             (-0.5, -1.5)
         }
+        # A special token says nothing.
+        assert {two.token for one in positions for two in one.others} == {""}
+
+
+def test_characters_of_several_tokens_belong_to_their_word_and_fragment(tokenizer):
+    response = "Its capital is 東京\nÎle"
+    fragments = [Fragment(0, 17, "sentence", response[:17]), Fragment(18, 21, "sentence", "Île")]
+    ids = tokenizer(response, add_special_tokens=False)["input_ids"]
+    found = from_log_probabilities(tokenizer, response, fragments, ids, [{token: -0.5} for token in ids])
+    spans = fragment_tokens(tokenizer, "", response, fragments)[1]
+    assert [len(one) for one in found] == [high - low for low, high in spans]
+    assert [one[-1].written.claim.strip() for one in found] == ["Its capital is 東京", "Île"]
+    foreign = [one for one in found[0] if "�" in one.written.token]
+    assert len(foreign) >= 2
+    assert not any(one.function for one in foreign)
 
 
 def test_what_does_not_belong_to_the_response_is_refused(tokenizer):

@@ -197,6 +197,7 @@ def tiny_classifier(tiny_model, tmp_path_factory):
             num_attention_heads=2,
             pad_token_id=tokenizer.pad_token_id,
             id2label=dict(enumerate(names)),
+            initializer_range=1.0,
         )
         BertForSequenceClassification(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
@@ -219,6 +220,7 @@ def test_a_trained_classifier_is_an_nli_model(tiny_classifier):
     with torch.no_grad():
         alone = [names[model(**tokenizer(*pair, return_tensors="pt")).logits.argmax().item()] for pair in texts]
     assert found == alone
+    assert set(found) == set(names)
 
 
 def test_a_classifier_of_something_else_is_refused(tiny_classifier):
