@@ -27,7 +27,7 @@ def by_agreement(groups: Sequence[Sequence[Scored]]) -> dict[str, list[float]]:
     Args:
         groups: the responses to each prompt, none with a failed fragment.
     """
-    shares = {row.key: found for group in groups for row, found in zip(group, _shares(group), strict=True)}
+    shares = {row.key: found for group in groups for row, found in zip(group, agreement(group), strict=True)}
     counts: Counter[tuple[float, bool]] = Counter()
     for row in (row for group in groups for row in group):
         for fragment, share in zip(finished(row), shares[row.key], strict=True):
@@ -41,7 +41,8 @@ def by_agreement(groups: Sequence[Sequence[Scored]]) -> dict[str, list[float]]:
     return {key: [odds[share] for share in found] for key, found in shares.items()}
 
 
-def _shares(group: Sequence[Scored]) -> list[list[float]]:
+def agreement(group: Sequence[Scored]) -> list[list[float]]:
+    """For each response to one prompt, the share of the responses that state the same fact, for each fragment."""
     stated = [[_fact(one) for one in finished(row)] for row in group]
     responses = Counter(fact for facts in stated for fact in set(facts))
     return [[responses[fact] / len(group) for fact in facts] for facts in stated]
