@@ -199,6 +199,12 @@ RIGHT, WRONG, OPEN = "correct", "incorrect", "unverifiable"
         ("24*1*1 = 24\n24+7-7 = 24\n24*7/7 = 24\n72-2+2 = 72", CLIPS, [OPEN] * 4),
         ("48/2 = 48/2\n48+24 = 24+48\n24*3 = 48+24\n48/2 = 72-48", CLIPS, [OPEN] * 4),
         ("48/2 = 24 = 72-48", CLIPS, [RIGHT, OPEN]),
+        (
+            "3*1/4 = 3/4\n3/4 = 3/4\n6/8 = 3/4\n3/4 = 6/8",
+            {"answer": "<<3*1/4=.75>>\n#### 3"},
+            [RIGHT, OPEN, OPEN, OPEN],
+        ),
+        ("3/4 = 3/4", {"answer": "<<3*1/4=.75>>\n#### 3"}, [OPEN]),
         # The reference goes through 13, 12 and 7; they are paid where the solution goes on with them, or stops.
         ("16-3 = 13\n16-4 = 12\n3+4 = 7\n13-4 = 9", EGGS, [RIGHT, OPEN, OPEN, RIGHT]),
         ("16-3 = 13\nUnsure from here.", EGGS, [RIGHT, "halt"]),

@@ -242,13 +242,24 @@ def _without_idle(steps: Mapping[int, _Step], solution: _Solution) -> dict[int, 
 
 
 def _stated(equation: Equation) -> set[str]:
-    """The results that an equation states: its side without a calculation; of 16-(3+4) = 16-7 the 7."""
+    """The results that an equation states: its side without a calculation, its fraction; of 16-(3+4) = 16-7 the 7."""
     left, right = equation.left, equation.right
     for side in (right, left):
         if not side.calculates:
             return {_key(side.value)}
+    if _is_reduced(right.tree) and not _is_reduced(left.tree):
+        return {_key(right.value)}
     worked_out = {evaluate(node) for node in ast.walk(left.tree) if isinstance(node, ast.BinOp)}
     return set(map(_key, {*right.operands} & worked_out - {*left.operands}))
+
+
+def _is_reduced(tree: ast.expr) -> bool:
+    """Whether it is a fraction in lowest terms: 3/4, but neither 6/8 nor 8/2."""
+    match tree:
+        case ast.BinOp(left=ast.Constant(value=above), op=ast.Div(), right=ast.Constant(value=below)):
+            value = evaluate(tree)
+            return value.denominator != 1 and (value.numerator, value.denominator) == (above, below)
+    return False
 
 
 def _operands(equation: Equation) -> Iterator[Fraction]:
@@ -324,18 +335,18 @@ def _read(reference: Json) -> _Solution:
     answer = said[-1].strip()
     number = _number(answer)
     results: set[Fraction] = set()
-    stated: Counter[str] = Counter()
     trees: dict[Fraction, ast.expr] = {}
     for equation in _distinct(equations(text)):
         left, right = equation.left, equation.right
         results |= {left.value, right.value}
-        stated.update({_key(left.value), _key(right.value)})
         for side in (left, right):
             results |= set(_partial(side.tree, trees))
         trees.setdefault(right.value, left.tree)
         if "%" in equation.text:
             results |= {100 * left.value, 100 * right.value}
-            stated.update({_key(100 * left.value), _key(100 * right.value)})
+    stated: Counter[str] = Counter()
+    for line in text.splitlines():
+        stated.update({_key(side.value) for one in _distinct(equations(line)) for side in (one.left, one.right)})
     if number is not None:
         results.add(number)
         stated[_key(number)] += 0
