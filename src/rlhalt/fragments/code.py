@@ -1,0 +1,310 @@
+"""Statements of a Python program, with the character offsets where they stand in the response.
+
+The program of a response is the last Python block between code fences that defines a function or class, else the last
+Python block; without fences it is the text from its first to its last line that looks like code. Prose around it is
+passed over: it can be no part of a program that passes.
+
+A fragment is the shortest piece that can be right or wrong by itself:
+
+- a simple statement, on however many lines; those on one line, parted by semicolons, are one each;
+- the header of a compound statement, with its decorators, up to its colon (`for x in y:`, `elif x:`, `case 1:`).
+
+Comments, docstrings and other bare constants, and `else:`, `try:` and `finally:` claim nothing and belong to no
+fragment. Where the text does not parse, each line that is not only a comment is a fragment; the part before the first
+line that does not parse is cut into statements all the same, also where it stops in the middle of a block.
+
+The halting phrase is found as a line of its own, as a comment, and in the prose.
+"""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import dataclasses
+import functools
+import io
+import itertools
+import re
+import tokenize
+from collections.abc import Iterator, Sequence
+
+from rlhalt.fragments.sentences import sentences
+from rlhalt.records import Fragment
+
+# Atomic groups keep hostile text from being read more than once.
+_FENCE = re.compile(
+    r"^(?>[ \t]*)(?P<fence>`{3,}|~{3,})(?>[ \t]*)(?P<language>(?>[\w.+#-]*))(?>[^\n`]*)(?:\n|\Z)"
+    r"(?P<program>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_PYTHON = re.compile(r"(?:python|py)?3?", re.IGNORECASE)
+_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]", re.MULTILINE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_CODE_LINE = re.compile(
+    r"[ \t]+\S"
+    r"|(?:assert|async|await|break|case|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|match|"
+    r"nonlocal|pass|raise|return|try|while|with|yield)\b(?!,)"
+    r"|(?>[\w.\[\]'\", *]+)(?::(?>[\w.\[\], |]+))?(?:[-+/%&|^@]|//|>>|<<)?=(?!=)"
+    r"|[\w.]+\(|[@#)\]}]"
+)
+_BEGINNINGS = 3  # how often a shorter beginning is tried where a program does not parse
+
+_Place = tuple[int, int]  # row and column of a character, from 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The program in a response.
+
+    Attributes:
+        start: where it begins in the response.
+        text: as it stands there, but with spaces in place of halting phrases that are no comments.
+    """
+
+    start: int
+    text: str
+
+    def lines(self) -> list[tuple[int, str]]:
+        """Each line without its end, with the offset in the response where it begins; numbered as Python does."""
+        found, begin = [], 0
+        for end in _LINE_END.finditer(self.text):
+            found.append((self.start + begin, self.text[begin : end.start()]))
+            begin = end.end()
+        return [*found, (self.start + begin, self.text[begin:])]
+
+
+def code(text: str) -> list[Fragment]:
+    """Cut a response into statements, in the order of the text; nothing is judged yet.
+
+    Each fragment is of kind `statement`, `header`, `line` (where the text does not parse) or `halt`, and has no white
+    space at its ends.
+    """
+    found = program(text)
+    if found is None:
+        return list(_halts(text, 0, len(text)))
+    outside = [*_halts(text, 0, found.start), *_halts(text, found.start + len(found.text), len(text))]
+    return sorted([*_inside(text, found), *outside], key=lambda one: one.start)
+
+
+def program(text: str) -> Program | None:
+    """The program in a response, None where there is none."""
+    fences = list(_FENCE.finditer(text))
+    if fences:
+        python = [one for one in fences if _PYTHON.fullmatch(one["language"]) and one["program"].strip()]
+        chosen = [one for one in python if _DEFINES.search(one["program"])] or python
+        return _program(text, *chosen[-1].span("program")) if chosen else None
+    bare = _program(text, 0, len(text))
+    if parsed := _parsed([line for _, line in bare.lines()]):
+        return bare if any(map(_does_something, parsed.body)) else None
+    lines = [(start, start + len(line)) for start, line in bare.lines() if _CODE_LINE.match(line)]
+    return _program(text, lines[0][0], lines[-1][1]) if lines else None
+
+
+def layouts(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The ways in which the lines of a program may have lost or kept their indentation.
+
+    As they are; without the indentation that all have; and with that of the first one, where it went with the white
+    space around the response: the body of a function whose header stands in the prompt.
+    """
+    yield list(lines)
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    if not filled:
+        return
+    indents = [lines[number][: len(lines[number]) - len(lines[number].lstrip(" \t"))] for number in filled]
+    shortest = min(indents, key=len)
+    common = len(shortest) if all(indent.startswith(shortest) for indent in indents) else 0
+    if common:
+        yield [line[common:] for line in lines]
+    elif not lines[filled[0]][0].isspace():
+        yield [f"    {line}" if number == filled[0] else line for number, line in enumerate(lines)]
+
+
+def _program(text: str, start: int, end: int) -> Program:
+    raw = Program(start, text[start:end])
+    halts = [(begin, line) for begin, line in raw.lines() if _is_halt(line)]
+    if not halts or _parsed([line for _, line in raw.lines()]):
+        return raw
+    kept = list(raw.text)
+    for begin, line in halts:
+        kept[begin - start : begin - start + len(line)] = " " * len(line)
+    return Program(start, "".join(kept))
+
+
+def _is_halt(line: str) -> bool:
+    found = sentences(line)
+    return bool(found) and all(one.kind == "halt" for one in found) and not line.lstrip().startswith("#")
+
+
+def _halts(text: str, start: int, end: int) -> Iterator[Fragment]:
+    for one in sentences(text[start:end]):
+        if one.kind == "halt":
+            yield dataclasses.replace(one, start=start + one.start, end=start + one.end)
+
+
+def _inside(text: str, found: Program) -> Iterator[Fragment]:
+    lines = found.lines()
+    parsed = _beginning([line for _, line in lines])
+    known = parsed.known if parsed else 0
+    if parsed:
+        for kind, begin, end in parsed.pieces:
+            start, stop = (lines[row][0] + column for row, column in (begin, end))
+            yield Fragment(start, stop, kind, text[start:stop])
+        for row, column in parsed.comments():
+            yield from _halts(text, lines[row][0] + column, lines[row][0] + len(lines[row][1]))
+    for row, (start, line) in enumerate(lines):
+        stop = start + len(line)
+        if text[start:stop] != line or (row >= known and line.lstrip().startswith("#")):
+            yield from _halts(text, start, stop)
+        elif row >= known and line.strip():
+            start += len(line) - len(line.lstrip())
+            stop = start + len(line.strip())
+            yield Fragment(start, stop, "line", text[start:stop])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parsed:
+    """A program that parses, or the beginning of one.
+
+    Attributes:
+        body: its statements.
+        rows: the lines that were parsed, `above` of which stand before the program.
+        known: how many lines of the program are among them.
+        shifts: how many characters each line of the program was moved to the right.
+        tokens: as Python's tokenizer finds them.
+    """
+
+    body: list[ast.stmt]
+    rows: list[str]
+    above: int
+    known: int
+    shifts: list[int]
+    tokens: list[tokenize.TokenInfo]
+
+    @functools.cached_property
+    def pieces(self) -> list[tuple[str, _Place, _Place]]:
+        """Kind, begin and end of each statement and header, in order."""
+        found = [
+            (kind, self._in_program(begin), self._in_program(end))
+            for statement in self.body
+            for kind, begin, end in self._of(statement)
+        ]
+        return [one for one in found if one[2][0] < self.known]
+
+    def comments(self) -> Iterator[_Place]:
+        """Where comments begin that stand in no statement."""
+        begins = [begin for _, begin, _ in self.pieces]
+        for one in self.tokens:
+            place = self._in_program((one.start[0] - 1, one.start[1]))
+            if one.type == tokenize.COMMENT and place[0] < self.known:
+                before = bisect.bisect(begins, place) - 1
+                if before < 0 or self.pieces[before][2] <= place:
+                    yield place
+
+    def _of(self, node: ast.stmt | ast.excepthandler | ast.match_case) -> Iterator[tuple[str, _Place, _Place]]:
+        begin = self._begin(node)
+        inner = [getattr(node, name, []) for name in ("body", "handlers", "orelse", "finalbody", "cases")]
+        parts = list(itertools.chain(*inner))
+        if not parts:
+            # A string, number or ellipsis alone, as in a docstring, says nothing.
+            if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                assert isinstance(node, ast.stmt)
+                yield "statement", begin, self._place(node.end_lineno, node.end_col_offset)
+            return
+        if not isinstance(node, (ast.Try, ast.TryStar)):
+            row, column = self._last(":", self._begin(parts[0]))
+            yield "header", begin, (row, column + 1)
+        for part in parts:
+            yield from self._of(part)
+
+    def _begin(self, node: ast.stmt | ast.excepthandler | ast.match_case) -> _Place:
+        if isinstance(node, ast.match_case):
+            return self._last("case", self._place(node.pattern.lineno, node.pattern.col_offset))
+        if decorators := getattr(node, "decorator_list", None):
+            return self._last("@", self._place(decorators[0].lineno, decorators[0].col_offset))
+        return self._place(node.lineno, node.col_offset)
+
+    def _last(self, token: str, before: _Place) -> _Place:
+        """Where the last such token before a place begins."""
+        places = self._places[token]
+        return places[bisect.bisect_left(places, before) - 1]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, list[_Place]]:
+        found: dict[str, list[_Place]] = {":": [], "@": [], "case": []}
+        for one in self.tokens:
+            if one.type in (tokenize.OP, tokenize.NAME) and one.string in found:
+                found[one.string].append((one.start[0] - 1, one.start[1]))
+        return found
+
+    def _place(self, line: int | None, column: int | None) -> _Place:
+        """Row and column in characters; Python counts lines from 1 and columns in bytes of UTF-8."""
+        assert line is not None
+        assert column is not None
+        return line - 1, len(self.rows[line - 1].encode()[:column].decode())
+
+    def _in_program(self, place: _Place) -> _Place:
+        row = place[0] - self.above
+        return row, place[1] - (self.shifts[row] if row < self.known else 0)
+
+
+def _parsed(lines: Sequence[str], more: Sequence[str] = ()) -> _Parsed | None:
+    """The program, None where it does not parse in any layout.
+
+    Args:
+        more: lines put after it.
+    """
+    try:
+        return _parse(lines, more)
+    except SyntaxError:
+        return None
+
+
+def _beginning(lines: list[str]) -> _Parsed | None:
+    """The longest beginning of a program that is found to parse."""
+    for _ in range(_BEGINNINGS):
+        try:
+            return _parse(lines)
+        except SyntaxError as error:
+            end = error.lineno or 1
+        # A program that was left in the middle of a block lacks the statement that its last header promises.
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        indented = last[: len(last) - len(last.lstrip())] + "    pass"
+        if last.rstrip().endswith(":") and (parsed := _parsed(lines, [indented])):
+            return parsed
+        lines = lines[: min(end, len(lines)) - 1]
+        if not any(line.strip() for line in lines):
+            return None
+    return None
+
+
+def _parse(lines: Sequence[str], more: Sequence[str] = ()) -> _Parsed:
+    """The program in the first layout that parses.
+
+    Raises:
+        SyntaxError: there is none; its line is the last that one of them comes to, counted in the program.
+    """
+    reached = 0
+    for layout in layouts(lines):
+        for above in ([], ["def _():"]):
+            rows = [*above, *layout, *more]
+            text = "\n".join(rows)
+            try:
+                body = ast.parse(text).body
+                tokens = list(tokenize.generate_tokens(io.StringIO(text + "\n").readline))
+            except SyntaxError as error:
+                reached = max(reached, (error.lineno or 1) - len(above))
+            except (ValueError, MemoryError, RecursionError, tokenize.TokenError):
+                continue
+            else:
+                if above and isinstance(body[0], ast.FunctionDef):
+                    body = [*body[0].body, *body[1:]]
+                shifts = [len(new) - len(old) for new, old in zip(layout, lines, strict=True)]
+                return _Parsed(body, rows, len(above), len(lines), shifts, tokens)
+    failure = SyntaxError("no layout parses")
+    failure.lineno = max(reached, 1)
+    raise failure
+
+
+def _does_something(statement: ast.stmt) -> bool:
+    """Whether it is more than a word or a string, as which a line of prose may parse."""
+    return not (isinstance(statement, ast.Expr) and isinstance(statement.value, (ast.Name, ast.Constant, ast.Tuple)))
