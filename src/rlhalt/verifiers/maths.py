@@ -12,16 +12,16 @@ to the sign, 3+4 = 7; of 9*2 after it, what 16-3-4 goes through on the way. A st
 - *unverifiable* where it calculates nothing, or where its arithmetic holds but its result is not in the reference:
   another way to the right answer looks like that too.
 
+Only a wrong final answer decides the last case: it shows that one of the steps is wrong, and the first step whose
+result is not in the reference is where the solution leaves it. That step is *incorrect*, with the probability that a
+person too finds it wrong, or one before it (`LEAVING`). Where the final answer is right, or missing, nothing
+contradicts such a step.
+
 A policy that is paid for results of the reference would fill pages with them. So *unverifiable* is also what states no
 result that was not there before: repetitions, "72 = 72", "24*3 = 48+24", another way to 72. The reference's own results
 count as often as it calculates them; those it only goes through count where a later step that counts goes on with them,
 or where the solution stops there. Equations that give back one of their numbers whatever the others are (24*1, 24+7-7)
 are no calculations at all. In this way a solution earns once for each result that it needs.
-
-Only a wrong final answer decides the last case: it shows that one of the steps is wrong, and the first step whose
-result is not in the reference is where the solution leaves it. That step is *incorrect*, with the probability that a
-person too finds it wrong, or one before it (`LEAVING`). Where the final answer is right, or missing, nothing
-contradicts such a step.
 
 What follows the first wrong step rests on it and is unverifiable. The final answer is judged all the same. The right
 one counts once; a choice ("71 or 72") or a hedge ("probably 72") is no answer.
@@ -301,7 +301,9 @@ def _idle(equation: Equation) -> bool:
         return False
     if len(side.operands) == 2:
         return bool({Fraction(0), Fraction(1)} & {*side.operands})
-    others = {one: one + Fraction(1, prime) for one, prime in zip({*side.operands} - {0, 1}, _PRIMES, strict=False)}
+    others = {
+        one: one + Fraction(1, prime) for one, prime in zip(sorted({*side.operands} - {0, 1}), _PRIMES, strict=False)
+    }
     try:
         return evaluate(_replaced(side.tree, others)) == others.get(result, result)
     except ValueError:
