@@ -172,6 +172,12 @@ def test_a_response_that_halts_by_itself_is_not_halted_again(scored_row):
     assert sides(row, 0.5, "unsure") == [("keep", 0.5, f"{ASIA} {HALT_PHRASE}", HALT_PHRASE)]
 
 
+def test_what_is_said_after_halting_counts_for_nothing(scored_row):
+    row = scored_row([ASIA, HALT_PHRASE, CURRENCY], "+.+")
+    assert sides(row, 0.5, "unsure") == [("keep", 0.5, f"{ASIA} {HALT_PHRASE}", HALT_PHRASE)]
+    assert sides(row, 0.5, "truncate") == [("keep", 0.5, ASIA, HALT_PHRASE)]
+
+
 @pytest.mark.parametrize("threshold", [0, 1, -0.5, 1.2, float("nan")])
 def test_a_threshold_outside_the_open_interval_is_refused(scored_row, threshold):
     with pytest.raises(InputError, match="threshold"):

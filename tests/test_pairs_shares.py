@@ -60,6 +60,9 @@ class TestLeakage:
     def test_models_that_were_not_trained_here_have_seen_nothing(self, trained, tmp_path):
         refuse_leakage("smollm2-135m-instruct", [self.prompt("Facts about B?")])
         assert trained_on(tmp_path / "none") == set()
+        itself = {"prompts": ["p"], "parameters": {"model_name_or_path": str(trained / "sft")}}
+        (trained / "sft" / "run.json").write_text(json.dumps(itself))
+        assert trained_on(trained / "sft") == {"p"}
         (trained / "sft" / "run.json").write_text("{}")
         assert len(trained_on(trained / "dpo")) == 1
 
