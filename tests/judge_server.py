@@ -24,6 +24,8 @@ from rlhalt.llm import Limits
 
 # Give up at once: a fault is seen as it is.
 QUICK = Limits(timeout=0.5, attempts=1, backoff=0.001, max_bytes=20_000)
+# For all but time-outs: a busy machine is no failure.
+PATIENT = dataclasses.replace(QUICK, timeout=60.0)
 # And "drip", an endless reply that comes slowly; "endless 500", an endless error; "gzip", a small body, big unpacked.
 FAULTS = (
     "time-out",

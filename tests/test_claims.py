@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_server import FAULTS, JudgeServer, parts_of, read_prompt
+from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, parts_of, read_prompt
 from rlhalt.errors import InputError
 from rlhalt.fragments.claims import ClaimsFragmenter, read_claims
 from rlhalt.fragments.sentences import sentences
@@ -19,7 +19,6 @@ from rlhalt.verifiers.judge import JudgeVerifier
 
 REWARD = Path(__file__).parents[1] / "reward"
 PROMPT = REWARD / "biography" / "claims.txt"
-QUICK = Limits(timeout=0.5, attempts=1, backoff=0.001, max_bytes=20_000)
 TEXT = "Ada is right, and a painter. She is wrong, or odd.\nUnsure from here."
 INJECTIONS = [json.loads(line) for line in (Path(__file__).parent / "injections.jsonl").open(encoding="utf-8")]
 
@@ -32,7 +31,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with Client(Server(server.address, "m"), QUICK) as one:
+    with Client(Server(server.address, "m"), PATIENT) as one:
         yield one
 
 
@@ -106,7 +105,7 @@ def test_the_name_carries_prompt_and_model(client, tmp_path):
 
 
 def test_the_dry_run_tells_what_it_costs_and_the_cache_keeps_it(server, tmp_path):
-    with Client(Server(server.address, "m", prices=(1, 1)), QUICK, cache=tmp_path / "cache") as client:
+    with Client(Server(server.address, "m", prices=(1, 1)), PATIENT, cache=tmp_path / "cache") as client:
         one = ClaimsFragmenter(client, PROMPT)
         assert one.estimate([TEXT, "Ada.", TEXT]).calls == 2
         assert one(TEXT) == one(TEXT)
@@ -117,11 +116,7 @@ def test_the_dry_run_tells_what_it_costs_and_the_cache_keeps_it(server, tmp_path
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("time-out", "time-out"),
-        ("429", "rate limit"),
-        ("500", "server error"),
-        ("reset", "connection"),
-        ("endless", "oversized"),
+        *WIRE_FAULTS.items(),
         ("empty reply", "empty reply"),
         ("broken JSON", "broken JSON"),
         ("wrong schema", "wrong schema"),
@@ -129,9 +124,12 @@ def test_the_dry_run_tells_what_it_costs_and_the_cache_keeps_it(server, tmp_path
         ("another fragment", "wrong schema"),
     ],
 )
-def test_each_fault_is_a_failure_and_makes_no_fragment(server, client, fault, reason):
+def test_each_fault_is_a_failure_and_makes_no_fragment(server, fault, reason):
     server.faults = {fault: 1.0}
-    with pytest.raises(CallFailure) as caught:
+    with (
+        Client(Server(server.address, "m"), QUICK if reason == "time-out" else PATIENT) as client,
+        pytest.raises(CallFailure) as caught,
+    ):
         ClaimsFragmenter(client, PROMPT)(TEXT)
     assert caught.value.reason == reason
     assert server.struck == {fault: 1}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from judge_server import FAULTS, QUICK, WIRE_FAULTS, JudgeServer, label_of, read_prompt
+from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, label_of, read_prompt
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.journal import Journal
@@ -33,7 +33,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with Client(Server(server.address, "m"), QUICK) as one:
+    with Client(Server(server.address, "m"), PATIENT) as one:
         yield one
 
 
@@ -81,9 +81,10 @@ def test_any_number_is_under_way_together_on_any_loop(server):
         ("another fragment", "wrong schema"),
     ],
 )
-def test_each_fault_fails_every_fragment_with_its_reason(server, client, fault, reason):
+def test_each_fault_fails_every_fragment_with_its_reason(server, fault, reason):
     server.faults = {fault: 1.0}
-    outcomes = judge(client).verify(TEXT, sentences(TEXT), REFERENCE)
+    with Client(Server(server.address, "m"), QUICK if reason == "time-out" else PATIENT) as client:
+        outcomes = judge(client).verify(TEXT, sentences(TEXT), REFERENCE)
     assert [one.reason for one in outcomes] == [reason] * 4
     assert server.struck == {fault: 1}
 
@@ -264,7 +265,7 @@ def test_what_the_user_must_mend_is_no_failure(client, tmp_path):
 
 def test_a_budget_stops_the_judge_and_the_dry_run_tells_it_before(server, tmp_path):
     cases = [(sentences(f"{one} is right."), REFERENCE) for one in ("This", "That", "It")]
-    with Client(Server(server.address, "m", prices=(1, 1)), QUICK, Budget(calls=2), tmp_path / "cache") as client:
+    with Client(Server(server.address, "m", prices=(1, 1)), PATIENT, Budget(calls=2), tmp_path / "cache") as client:
         one = judge(client)
         usage = one.estimate(cases)
         assert (usage.calls, usage.cached) == (3, 0)
@@ -280,7 +281,7 @@ def test_a_budget_stops_the_judge_and_the_dry_run_tells_it_before(server, tmp_pa
 
 def test_only_whole_replies_are_kept(server, tmp_path):
     server.faults = {"half a list": 1.0}
-    with Client(Server(server.address, "m"), QUICK, cache=tmp_path / "cache") as client:
+    with Client(Server(server.address, "m"), PATIENT, cache=tmp_path / "cache") as client:
         judge(client).verify(TEXT, sentences(TEXT), REFERENCE)
         server.faults = {}
         assert None not in labels(judge(client).verify(TEXT, sentences(TEXT), REFERENCE))

@@ -8,6 +8,7 @@ a text that flatters or lies to it.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,9 @@ from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.records import Message
+
+# All but plain visible ASCII; most of it is harmless and stays as it is.
+_DOUBTFUL = re.compile(r"[<>\[\]]|[^ -~]")
 
 RULES = """
 
@@ -69,10 +73,11 @@ def quoted(text: str) -> str:
     Chat templates of local servers turn `<|im_end|>` or `[/INST]` inside a message into the token itself, which would
     end the turn; invisible and reordering characters hide from a person what a model reads.
     """
-    return "".join(_escaped(char) for char in json.dumps(text, ensure_ascii=False))
+    return _DOUBTFUL.sub(_escaped, json.dumps(text, ensure_ascii=False))
 
 
-def _escaped(char: str) -> str:
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
     if char not in "<>[]" and unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return char
     # JSON leaves what ASCII can show as it is, and writes what is above 16 bits as a pair.

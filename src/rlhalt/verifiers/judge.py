@@ -31,6 +31,7 @@ _LABELS = ("correct", "incorrect", "unverifiable")
 _ROUNDS = 2
 _WHOLE = 4000  # characters of reference that are shown uncut
 _PASSAGE = 500  # characters
+_WORD = re.compile(r"\w+")
 _PASSAGES_A_FRAGMENT = 5  # as FActScore (arXiv 2305.14251) retrieves
 
 _REPLY = """ The last line says which fragments to judge. Where a second string follows a fragment's own, it
@@ -195,7 +196,7 @@ def _verdict(entry: Json) -> Outcome:
 
 def _shown(reference: Json, name: str, queries: Sequence[str]) -> list[str]:
     value = reference.get(name)
-    if isinstance(value, str) and _words(value):
+    if isinstance(value, str) and _WORD.search(value):
         return passages(value, queries)
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return value
@@ -245,4 +246,4 @@ def _split(text: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+    return _WORD.findall(text.casefold())
