@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import email.utils
 import json
+import sys
 import time
 
 import pytest
@@ -322,6 +323,16 @@ def test_an_address_is_checked(address):
 def test_limits_are_checked(field):
     with pytest.raises(InputError, match=field):
         Limits(**{field: 0})
+
+
+def test_without_openai_the_install_is_named(server, monkeypatch):
+    monkeypatch.delitem(sys.modules, "rlhalt.llm.wire", raising=False)
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with (
+        Client(Server(server.address, "m")) as client,
+        pytest.raises(InputError, match=r"pip install 'rlhalt\[judge\]'"),
+    ):
+        ask(client).result()
 
 
 def test_it_serves_threads_and_other_loops_alike(server):

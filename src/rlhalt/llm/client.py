@@ -117,7 +117,8 @@ class Client:
         Raises:
             CallFailure: no answer after all attempts.
             BudgetExceeded: before the attempt that could pass the budget.
-            InputError: the server does not take the key, or does not know the address or the model.
+            InputError: the server does not take the key, or does not know the address or the model; or `openai` is not
+                installed.
         """
         if self._cache is None:
             return (await self._answer(request, read))[0]
@@ -213,8 +214,10 @@ class Client:
 
     @functools.cached_property
     def _wire(self) -> Wire:
-        from rlhalt.llm.wire import Wire
-
+        try:
+            from rlhalt.llm.wire import Wire
+        except ModuleNotFoundError as error:
+            raise InputError(f"{error.name} is not installed here: pip install 'rlhalt[judge]'") from None
         return Wire(self.server, self.limits)
 
 
