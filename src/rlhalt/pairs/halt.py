@@ -96,10 +96,11 @@ def random_trim(
     for row, stop in zip(chosen, dealt, strict=True):
         fragments = finished(row)
         if style == "remove":
-            kept = rng.choice(len(fragments), size=len(right(fragments)), replace=False)
+            said = [index for index, one in enumerate(fragments) if one.label != "halt"]
+            kept = rng.choice(said, size=len(right(fragments)), replace=False)
             side: Side = pieces(row.response, fragments, {int(one) for one in kept}) or HALT
-        elif stop < len(fragments):
-            side = cut.ended(row, int(stop), phrase=style == "unsure")
+        elif stop < len(row.fragments):
+            side = cut.ended(row, min(int(stop), len(fragments)), phrase=style == "unsure")
         else:
             side = whole(row)
         yield target(row, "".join(side), "random-trim")
