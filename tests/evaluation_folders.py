@@ -59,7 +59,7 @@ def write_folder(
     """An evaluation folder with these rows."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"stage": "evaluate", "name": "base", "threshold": None, "seed": 0, "few_shot": False, "seconds": 61.5}
-    settings |= {"model": "tiny", **run}
+    settings |= {"model": "tiny", "halting": "independent", **run}
     (folder / "run.json").write_text(json.dumps(settings), encoding="utf-8")
     write(folder / "scored.jsonl", rows)
     write(folder / "confidence.jsonl", confidence)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rlhalt.evaluation.bootstrap import estimate, weights
-from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, normalise, per_prompt, pool, utility
+from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, per_prompt, pool, utility
 from rlhalt.records import Continuation, Fragment, Scored
 
 LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
@@ -58,6 +58,15 @@ def test_a_response_in_numbers():
     assert (counts.claims, counts.halted, counts.empty, counts.tokens) == (4, 1, 0, 10)
 
 
+def test_what_does_not_earn_does_not_count():
+    after_a_halt = count(scored("chci"))
+    assert (after_a_halt.correct, after_a_halt.incorrect) == (1, 1)
+    after_an_error = count(scored("cicc"), halting="causal")
+    assert (after_an_error.correct, after_an_error.incorrect, after_an_error.claims) == (1, 1, 4)
+    said_twice = count(scored("ccc", texts=["So it is.", "so it is", "Or not."]))
+    assert (said_twice.correct, said_twice.duplicates) == (2, 1)
+
+
 @pytest.mark.parametrize("labels", ["", "h", "f", "-"], ids=["nothing", "halt", "failed", "not judged"])
 def test_a_response_without_claims_is_empty(labels):
     assert count(scored(labels)).empty == 1
@@ -66,7 +75,6 @@ def test_a_response_without_claims_is_empty(labels):
 def test_a_claim_is_a_repetition_whatever_its_case_and_punctuation():
     texts = ["Paris is big.", "paris  is big", "Rome is big.", "Paris is BIG!"]
     assert count(scored("ccic", texts=texts)).duplicates == 2
-    assert normalise("  The Émile-Street, 5! ") == "the émile street 5"
 
 
 def test_only_claims_repeat():

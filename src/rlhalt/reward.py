@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlhalt.credit import check_threshold
+from rlhalt.credit import Halting, check_threshold
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment, Json
 from rlhalt.scoring import Scorer
@@ -59,7 +59,7 @@ class Specification:
     domain: str
     fragmenter: str
     verifier: str
-    halting: Literal["independent", "causal"]
+    halting: Halting
     threshold: float
     max_failure_rate: float
     promised_agreement: float | None = None
@@ -97,6 +97,7 @@ class Specification:
             self.max_failure_rate,
             workers=used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
             client=used,
+            halting=self.halting,
         )
 
     def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:

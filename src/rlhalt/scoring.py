@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlhalt.credit import Halting
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.journal import Journal
 from rlhalt.progress import track
@@ -31,6 +32,7 @@ class Scorer:
         max_failure_rate: share of failed fragments above which a run stops with `TooManyFailures`.
         workers: responses that are judged at once, at most.
         client: what asks a model, where one is asked; its usage is shown and written down.
+        halting: what the domain's verdicts count for, see `rlhalt.credit`.
     """
 
     fragment: Callable[[str], list[Fragment]]
@@ -38,6 +40,7 @@ class Scorer:
     max_failure_rate: float = 0.02
     workers: int = 1
     client: Client | None = None
+    halting: Halting = "independent"
 
     def judge(self, text: str, reference: Json, earlier: Sequence[Fragment] = ()) -> list[Fragment]:
         """The fragments of a text with their verdicts.

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.credit import Halting
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
 from rlhalt.evaluation.calibration import Calibration, calibrate, judged
@@ -31,6 +32,7 @@ class Evaluation:
 
     Attributes:
         threshold: the τ it was trained at, None where training knows none.
+        halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
     """
 
@@ -40,6 +42,7 @@ class Evaluation:
     seed: int
     model: str
     few_shot: bool
+    halting: Halting
     seconds: float
     scored: list[Scored]
     confidence: dict[str, Confidence]
@@ -104,6 +107,7 @@ def _run(path: Path) -> dict[str, Any]:
         "seed": (int,),
         "model": (str,),
         "few_shot": (bool,),
+        "halting": (str,),
         "seconds": (float, int),
     }
     for field, types in expected.items():
@@ -291,14 +295,18 @@ def _prompt_keys(evaluations: Iterable[Evaluation]) -> dict[str, list[str]]:
 
 def _counts(one: Evaluation, decoding: str, keys: Sequence[str]) -> PromptCounts:
     # Base ends where base ends: there is no going on to compare with.
-    return per_prompt(one.rows(decoding), keys, None if one.name == "base" else one.continuation)
+    return per_prompt(one.rows(decoding), keys, None if one.name == "base" else one.continuation, one.halting)
 
 
 def _endings(group: Sequence[Evaluation], decoding: str) -> int:
     """How many endings `over_abstention` is a share of."""
     trained = [one for one in group if one.name != "base"]
     return int(
-        sum(count(row, one.continuation.get(row.key)).continued for one in trained for row in one.rows(decoding))
+        sum(
+            count(row, one.continuation.get(row.key), one.halting).continued
+            for one in trained
+            for row in one.rows(decoding)
+        )
     )
 
 

@@ -8,11 +8,11 @@ the same however often it was sampled; everything else is sums over prompts. See
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from rlhalt.credit import Halting, counted, statement
 from rlhalt.evaluation.bootstrap import Floats, divide, ratio
 from rlhalt.records import Continuation, Scored
 
@@ -39,7 +39,7 @@ class Counts:
     """One response in numbers; averaged, the same for a prompt.
 
     Attributes:
-        duplicates: claims whose normalised text repeats an earlier claim of the response.
+        duplicates: claims that repeat an earlier claim of the response.
         halted: 1 where a fragment is a halt.
         empty: 1 where there is no claim.
         continued: 1 where the response ended, base would have gone on, and its next fragment got a verdict.
@@ -66,19 +66,18 @@ class Counts:
 FIELDS = tuple(field.name for field in dataclasses.fields(Counts))
 
 
-def normalise(text: str) -> str:
-    """Text as far as it tells claims apart: letters and digits in lower case, one space between words."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def count(row: Scored, continuation: Continuation | None = None) -> Counts:
-    """Count one response.
+def count(row: Scored, continuation: Continuation | None = None, halting: Halting = "independent") -> Counts:
+    """Count one response; what counts is what earns, see `rlhalt.credit.counted`.
 
     A response cut off at the token limit did not end, and a continuation whose verifier failed has no verdict: neither
     says anything about abstention.
     """
-    labels = [fragment.label for fragment in row.fragments]
-    claims = [normalise(one.text) for one in row.fragments if one.label in ("correct", "incorrect", "unverifiable")]
+    labels = counted(row.fragments, halting)
+    claims = [
+        statement(fragment)
+        for fragment, label in zip(row.fragments, labels, strict=True)
+        if label in ("correct", "incorrect", "unverifiable")
+    ]
     ended = continuation is not None and row.finish_reason != "length" and bool(continuation.text.strip())
     next_label = continuation.label if continuation is not None and ended else None
     return Counts(
@@ -116,13 +115,16 @@ class PromptCounts:
 
 
 def per_prompt(
-    rows: Iterable[Scored], prompt_keys: Sequence[str], continuations: Mapping[str, Continuation] | None = None
+    rows: Iterable[Scored],
+    prompt_keys: Sequence[str],
+    continuations: Mapping[str, Continuation] | None = None,
+    halting: Halting = "independent",
 ) -> PromptCounts:
     """Mean counts over the responses to each prompt, in the order of `prompt_keys`, each of which has a response."""
     position = {key: i for i, key in enumerate(prompt_keys)}
     sums, responses = np.zeros((len(prompt_keys), len(FIELDS))), np.zeros((len(prompt_keys), 1))
     for row in rows:
-        counts = count(row, (continuations or {}).get(row.key))
+        counts = count(row, (continuations or {}).get(row.key), halting)
         sums[position[row.prompt_key]] += dataclasses.astuple(counts)
         responses[position[row.prompt_key]] += 1
     return PromptCounts(sums / responses)

@@ -73,6 +73,7 @@ def evaluate(
         "temperature": temperature,
         "engine": engine,
         "verifier": scorer.verifier.name,
+        "halting": scorer.halting,
         "prompts": [prompt.key for prompt in prompts],
         "base": dataclasses.asdict(base) if base else None,
     }
@@ -91,7 +92,7 @@ def evaluate(
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
         run.result(
             name=policy.name, threshold=policy.threshold, seed=policy.seed, model=policy.model,
-            few_shot=bool(policy.few_shot), rows=len(scored),
+            few_shot=bool(policy.few_shot), halting=scorer.halting, rows=len(scored),
         )  # fmt: skip
     return folder
 
