@@ -209,13 +209,45 @@ def test_the_optimum_of_flip_switches_at_the_threshold_where_fragments_are_alike
 
     rng = np.random.default_rng(0)
     for p in (0.2, 0.5, 0.8):
-        n_right = rng.binomial(5, p, 20_000)
+        n_right = rng.binomial(5, p, 4_000)
         for threshold in (0.3, 0.45, 0.55, 0.7):
             margins = np.linspace(-2, 2, 401)
             flip = np.array([np.logaddexp(0, (5 - n_right) * m).mean() for m in margins])
             keep = np.array([np.logaddexp(0, -n_right * m).mean() for m in margins])
             best = margins[(threshold * flip + (1 - threshold) * keep).argmin()]
             assert (best > 0) == (p > threshold)
+
+
+def test_deciding_by_the_next_fragment_is_near_optimal_stopping(scored_row):
+    """Chains of five fragments with odds at random, all 32 outcomes of each: what the pairs of `unsure` decide.
+
+    Nothing counts after the first error, so that going on at fragment i is worth p - τ + p · (what follows).
+    """
+    import itertools
+
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    outcomes = list(itertools.product("+-", repeat=5))
+    rows = {marks: scored_row([f"F{i}." for i in range(5)], marks) for marks in outcomes}
+    for threshold in (0.2, 0.5, 0.8, 0.95):
+        made = {marks: sides(row, threshold, "unsure") for marks, row in rows.items()}
+        earned = best = 0.0
+        for odds in rng.uniform(0.05, 0.99, (100, 5)):
+            # At each boundary, the weight of going on minus that of halting.
+            weight = np.zeros(5)
+            for marks, decisions in made.items():
+                likely = np.prod([p if mark == "+" else 1 - p for p, mark in zip(odds, marks, strict=True)])
+                for style, its, chosen, rejected in decisions:
+                    boundary = (chosen if style == "unsure" else rejected).count("F")
+                    weight[boundary] += likely * its * (1 if style == "keep" else -1)
+            assert list(weight > 0) == list(odds > threshold)
+            ours = optimal = 0.0
+            for p, goes_on in zip(odds[::-1], weight[::-1] > 0, strict=True):
+                ours = goes_on * (p - threshold + p * ours)
+                optimal = max(0.0, p - threshold + p * optimal)
+            earned, best = earned + ours, best + optimal
+        assert 0.9 < earned / best <= 1
 
 
 def test_list_marks_and_missing_spaces(scored_row):
