@@ -11,7 +11,7 @@ import pytest
 from rlhalt.errors import InputError
 from rlhalt.llm import CallFailure, Client, Limits, Server
 from rlhalt.pairs.leakage import prompts_seen, refuse_leakage, trained_on
-from rlhalt.pairs.shares import shares
+from rlhalt.pairs.shares import shares, summary
 from rlhalt.pairs.smooth import smooth
 from rlhalt.pairs.styles import pairs, targets
 from rlhalt.records import Prompt
@@ -29,6 +29,9 @@ def test_shares_count_what_is_made_and_what_is_not(scored_row):
     assert nothing.pairs == 0
     assert math.isnan(nothing.halting_share)
     assert math.isnan(nothing.halting_weight)
+    told = summary(pairs(rows, 0.8, "remove"))
+    assert told == "3 pairs of 1 responses, 33% prefer to halt, with 67% of the weight"
+    assert summary([]).startswith("no pairs")
 
 
 class TestLeakage:

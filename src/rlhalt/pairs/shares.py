@@ -62,6 +62,17 @@ def shares(rows: Sequence[Scored], threshold: float, style: Style) -> Shares:
     )
 
 
+def summary(made: Iterable[Pair]) -> str:
+    """One line on pairs for the terminal: how many, of how many responses, and how many of them prefer to halt."""
+    made = list(made)
+    halting, speaking = (_counted(one for one in made if (one.style == "keep") is kept) for kept in (False, True))
+    if not made:
+        return "no pairs: nothing in the responses is right or wrong"
+    sources = len({one.source for one in made})
+    count, weight = halting[0] / len(made), halting[1] / (halting[1] + speaking[1])
+    return f"{len(made)} pairs of {sources} responses, {count:.0%} prefer to halt, with {weight:.0%} of the weight"
+
+
 def _counted(made: Iterable[Pair]) -> tuple[int, float]:
     weights = [one.weight for one in made]
     return len(weights), sum(weights)
