@@ -20,7 +20,8 @@ def csv(path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_question_with_its_true_and_false_answers(tmp_path, encoding):
-    (prompt,) = prompts(csv(tmp_path / "a.csv", HEADER + ROW, encoding))
+    header, row = HEADER.removeprefix("Type,Category,"), ROW.removeprefix("Adversarial,Myths,")
+    (prompt,) = prompts(csv(tmp_path / "a.csv", header + row, encoding))
     assert prompt.prompt == [{"role": "user", "content": "Is it, so?"}]
     assert prompt.reference == {"question": "Is it, so?", "true": ["It is not", "No"], "false": ["Yes", "It is"]}
     assert prompt.domain == "truthfulqa"
