@@ -134,15 +134,25 @@ def _client(args: argparse.Namespace) -> Iterator[Client | None]:
             print(f"judge: {client.usage}", file=sys.stderr)
 
 
+def _annotated(args: argparse.Namespace) -> None:
+    from rlhalt.tasks.factscore import write_scored
+
+    found = write_scored(args.files, args.output, args.granularity)
+    print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
+
+
 def _pairs(args: argparse.Namespace) -> None:
-    from rlhalt.pairs import default_style, write_pairs, write_targets
+    from rlhalt.pairs import Method, default_style, write_pairs, write_supervised, write_targets
     from rlhalt.reward import load_specification
 
     specification = load_specification(args.reward)
     style = args.style or default_style(specification.halting)
     threshold = specification.threshold if args.threshold is None else args.threshold
     write_pairs(args.scored, args.output, threshold, style)
-    if args.targets:
+    if args.targets and args.method:
+        method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
+        write_supervised(args.scored, args.targets, method)
+    elif args.targets:
         write_targets(args.scored, args.targets, style, args.best)
 
 
@@ -190,6 +200,13 @@ def _quickstart(args: argparse.Namespace) -> None:
     from rlhalt.recipe import load_recipe, run
 
     run(load_recipe(args.config), Path(args.output) if args.output else None)
+
+
+def _rounds(args: argparse.Namespace) -> None:
+    from rlhalt.recipe import load_recipe
+    from rlhalt.rounds import run
+
+    run(load_recipe(args.config), args.rounds, Path(args.output) if args.output else None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -246,13 +263,22 @@ def _parser() -> argparse.ArgumentParser:
     judging(one)
     one.add_argument("--output", required=True)
 
+    one = verb("annotated", _annotated, "FActScore's biographies, labelled by people, as scored responses")
+    one.add_argument("files", nargs="+", help="ChatGPT.jsonl, InstructGPT.jsonl: one a model")
+    one.add_argument("--granularity", choices=("sentences", "facts"), default="sentences")
+    one.add_argument("--output", required=True)
+
     one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
     one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
     one.add_argument("--reward", default="countries", help="gives style and τ where they are not given")
-    one.add_argument("--style", choices=("remove", "unsure"))
+    one.add_argument("--style", help="remove, unsure, truncate, keep, reflect or flip; see docs/pairs.md")
     one.add_argument("--threshold", type=float, help="the correctness threshold τ")
-    one.add_argument("--targets", help="write supervised targets here too")
+    one.add_argument("--targets", help="write supervised targets here too: the better sides, or those of --method")
     one.add_argument("--best", type=float, default=0.5, help="share of each prompt's responses that become targets")
+    one.add_argument("--method", help="halt, halt-odds, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
+    one.add_argument("--percentile", type=float, default=0.6, help="of halt, idk and random-trim: α")
+    one.add_argument("--reading", choices=("ascending", "descending"), default="ascending", help="of the percentile")
+    one.add_argument("--seed", type=int, default=0, help="of random-trim")
     one.add_argument("--output", required=True)
 
     one = verb("train", lambda args: None, "train sft or dpo: keys as in TRL, --config FILE first")
@@ -278,6 +304,11 @@ def _parser() -> argparse.ArgumentParser:
     judging(one)
 
     one = verb("quickstart", _quickstart, "the whole chain, resumable")
+    one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")
+    one.add_argument("--output", help="folder; the recipe's own if not given")
+
+    one = verb("rounds", _rounds, "the chain again and again: the trained model answers, is scored, paired, trained")
+    one.add_argument("--rounds", type=int, required=True)
     one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")
     one.add_argument("--output", help="folder; the recipe's own if not given")
     return parser
