@@ -62,8 +62,8 @@ def finished(talking_model, tmp_path_factory):  # noqa: F811
     folder = tmp_path_factory.mktemp("rounds")
     path = recipe(folder, talking_model, thresholds=[0.5])
     page = rounds.run(load_recipe(path), 2)
-    assert page == folder / "out" / "report" / "report.html"
-    return folder / "out", path
+    assert page == folder / "out-rounds" / "report" / "report.html"
+    return folder / "out-rounds", path
 
 
 def test_rounds_make_every_file_they_promise(finished):

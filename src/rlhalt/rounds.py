@@ -54,11 +54,14 @@ from rlhalt.tasks import countries
 def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     """Run so many rounds of a recipe, for each of its seeds and τ. Returns the path of the report.
 
+    Args:
+        output: the folder everything goes to; beside the recipe's own, with `-rounds` behind its name, if None.
+
     Raises:
         InputError: fewer than one round, or more than there are training prompts; see the stages.
         TooManyFailures: see `score_file`.
     """
-    out = output or Path(recipe.output)
+    out = output or Path(f"{recipe.output}-rounds")
     specification = load_specification(recipe.reward)
     scorer = specification.scorer()
     style = recipe.style or default_style(specification.halting)
