@@ -143,12 +143,15 @@ def _annotated(args: argparse.Namespace) -> None:
 
 def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.pairs import Method, default_style, write_pairs, write_supervised, write_targets
+    from rlhalt.pairs.shares import summary
+    from rlhalt.records import Pair, read
     from rlhalt.reward import load_specification
 
     specification = load_specification(args.reward)
     style = args.style or default_style(specification.halting)
     threshold = specification.threshold if args.threshold is None else args.threshold
     write_pairs(args.scored, args.output, threshold, style)
+    print(summary(read(args.output, Pair)))
     if args.targets and args.method:
         method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
         write_supervised(args.scored, args.targets, method)

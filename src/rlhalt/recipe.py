@@ -115,7 +115,7 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     out = output or Path(recipe.output)
     specification = load_specification(recipe.reward)
     scorer = specification.scorer()
-    train, held_out = _prompts(recipe, out)
+    train, held_out = split_prompts(recipe, out)
     base = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
     style = recipe.style or default_style(specification.halting)
     data = _data(recipe, train, base, scorer, style, out / "base")
@@ -136,7 +136,8 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     return report(folders, out / "report")
 
 
-def _prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]]:
+def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]]:
+    """The training prompts and the held-out prompts of a recipe, written down together."""
     every = countries.prompts()
     train = [one for one in every if one.split == "train"][: recipe.prompts]
     held_out = [one for one in every if one.split == "heldout"][: recipe.prompts]
@@ -165,16 +166,17 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
     """Train an SFT model a seed and a DPO model a seed and τ; the policies by the name of their evaluation folder."""
     policies = {}
     for seed in recipe.seeds:
-        sft = _train("sft", recipe.sft, data.targets, out / f"seed{seed}" / "sft", seed, recipe.model)
+        sft = trained("sft", recipe.sft, data.targets, out / f"seed{seed}" / "sft", seed, recipe.model)
         policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
         for threshold, file in data.pairs.items():
             start = sft if recipe.dpo_from == "sft" else recipe.model
-            dpo = _train("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, start)
+            dpo = trained("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, start)
             policies[f"dpo-{threshold:g}-seed{seed}"] = Policy("DPO", dpo, threshold, seed)
     return policies
 
 
-def _train(kind: str, config: str, data: Path, output: Path, seed: int, model: str) -> str:
+def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str) -> str:
+    """The folder of a model trained as `kind` says, `sft` or `dpo`; one that is finished is not trained again."""
     from rlhalt.training import training_run
 
     argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]

@@ -138,9 +138,9 @@ class Pair:
     Attributes:
         prompt, chosen, rejected: chat messages, as TRL's DPOTrainer takes them.
         weight: how much the preference counts, in (0, 1].
-        style: `unsure`, `remove` or `keep` (the counterpart, where going on is right), see `rlhalt.pairs`.
+        style: the style that made it, or `keep` where going on is right, see `rlhalt.pairs`.
         threshold: τ.
-        cut: character offset into the two assistant texts where they part.
+        cut: character offset into the two assistant texts where the whole fragments that both begin with end.
         source: the key of the scored response it was made from.
     """
 

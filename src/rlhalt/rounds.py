@@ -42,7 +42,7 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.pairs import Style, default_style, pairs, write_pairs, write_targets
 from rlhalt.pairs.files import training_rows
-from rlhalt.recipe import Recipe, _prompts, _train, report
+from rlhalt.recipe import Recipe, report, split_prompts, trained
 from rlhalt.records import Pair, Prompt, write_atomic
 from rlhalt.reward import load_specification
 from rlhalt.runs import once
@@ -65,7 +65,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     specification = load_specification(recipe.reward)
     scorer = specification.scorer()
     style = recipe.style or default_style(specification.halting)
-    train, held_out = _prompts(recipe, out)
+    train, held_out = split_prompts(recipe, out)
     dealt = deal(train, rounds)
     first = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
     anchors = [
@@ -75,7 +75,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     write_targets(anchors[0], out / "targets.jsonl", style, recipe.best)
     policies = {"base": first}
     for seed in recipe.seeds:
-        sft = _train("sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
+        sft = trained("sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
         policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
         for threshold in recipe.thresholds:
             model = sft if recipe.dpo_from == "sft" else recipe.model
@@ -86,7 +86,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
                 else:
                     own = _answers(recipe, Policy("", model), prompts, scorer, folder)
                     write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style)
-                model = _train("dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
+                model = trained("dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
                 name = f"round{number}-{threshold:g}-seed{seed}"
                 policies[name] = Policy(f"round {number}", model, threshold, seed)
     folders = [

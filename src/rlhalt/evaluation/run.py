@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.models import identity
+from rlhalt.pairs.leakage import refuse_leakage
 from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
 from rlhalt.runs import Run
 from rlhalt.sampling import EngineName, Settings, load_engine, sample
@@ -80,6 +81,7 @@ def evaluate(
     run = Run("evaluate", folder, config=config)
     if run.finished:
         return folder
+    refuse_leakage(policy.model, prompts)
     with run:
         greedy = Settings(policy.model, engine, temperature=0.0, few_shot=policy.few_shot)
         drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)

@@ -9,11 +9,15 @@ weighted loss, and no step is spent on a pair that hardly counts.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from rlhalt.alignment import align, reasons
 from rlhalt.errors import InputError
+from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Pair, read
 from rlhalt.training import training_run
 
@@ -25,10 +29,14 @@ class DpoData:
     Attributes:
         train_file: pairs, JSON lines of `rlhalt.records.Pair`.
         draws: how many pairs are drawn by weight for one epoch.
+        decision_tokens: how many tokens of either side are compared, from where the two part; all of them by default.
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
     draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
+    decision_tokens: int | None = dataclasses.field(
+        default=None, metadata={"help": "Tokens compared from where the two sides part; all of them by default."}
+    )
 
 
 def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
@@ -50,6 +58,35 @@ def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
     return [int(one) for one in rng.permutation(drawn)]
 
 
+def decision(example: dict[str, Any], tokens: int) -> dict[str, Any]:
+    """A tokenised pair reduced to its decision: what both sides share joins the prompt, `tokens` of either are left.
+
+    The content of a fragment is then neither praised nor blamed, only the choice to say it. On whole responses, whether
+    a fragment was right is a matter of its content: DPO learns the answers to the training prompts, which no other
+    prompt shares, beside the decision, which all of them do (docs/threshold.md).
+    """
+    chosen, rejected = example["chosen_ids"], example["rejected_ids"]
+    sides = enumerate(zip(chosen, rejected, strict=False))
+    shared = next((index for index, (one, other) in sides if one != other), min(len(chosen), len(rejected)))
+    return {
+        **example,
+        "prompt_ids": [*example["prompt_ids"], *chosen[:shared]],
+        "chosen_ids": chosen[shared : shared + tokens],
+        "rejected_ids": rejected[shared : shared + tokens],
+    }
+
+
+def _collator(tokenizer: Any, args: Any, tokens: int) -> Any:
+    """TRL's collator, given decisions."""
+    from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+    class DecisionCollator(DataCollatorForPreference):  # type: ignore[misc]
+        def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+            return super().torch_call([decision(one, tokens) for one in examples])  # type: ignore[no-any-return]
+
+    return DecisionCollator(pad_token_id=tokenizer.pad_token_id, max_length=args.max_length)
+
+
 def main(argv: Sequence[str]) -> None:
     """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
     from trl import DPOConfig, DPOTrainer, ModelConfig
@@ -61,12 +98,21 @@ def main(argv: Sequence[str]) -> None:
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from datasets import Dataset
 
-        drawn = [rows[index] for index in draw([row.weight for row in rows], data.draws, args.seed)]
+        model, tokenizer, peft_config = load_trainable(model_args)
+        aligned, refused = align(tokenizer, rows, args.max_length)
+        run.result(prompts=prompts_seen(aligned), not_aligned=[dataclasses.asdict(one) for one in refused])
+        if refused:
+            print(f"{len(refused)} of {len(rows)} pairs are not trained on: {reasons(refused)}", file=sys.stderr)
+        drawn = [aligned[index] for index in draw([row.weight for row in aligned], data.draws, args.seed)]
         dataset = Dataset.from_list(
             [{"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected} for row in drawn]
         )
-        model, tokenizer, peft_config = load_trainable(model_args)
         trainer = DPOTrainer(
-            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
+            model=model,
+            args=args,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            peft_config=peft_config,
+            data_collator=_collator(tokenizer, args, data.decision_tokens) if data.decision_tokens else None,
         )
         fit(trainer, run, (data, args, model_args))

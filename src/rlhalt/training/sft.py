@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Target, read
 from rlhalt.training import training_run
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str]) -> None:
     with training_run("sft", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from datasets import Dataset
 
+        run.result(prompts=prompts_seen(rows))
         dataset = Dataset.from_list([{"prompt": row.prompt, "completion": row.completion} for row in rows])
         model, tokenizer, peft_config = load_trainable(model_args)
         trainer = SFTTrainer(
