@@ -6,7 +6,7 @@ Where bubblewrap works (`kind` is `bubblewrap`), the program
 
 - has no network, not even loopback, and sees no process, user, IPC object or host name of the machine outside;
 - sees only the interpreter, its libraries and the C libraries, read-only, four devices, and an empty private /tmp in
-  memory; no home, no /etc, no /proc, no shell, nothing of rlhalt; and an environment that says nothing;
+  memory; no home, no /proc, no shell, no settings, nothing of rlhalt; and an environment that says nothing;
 - runs as a user without any right, also where rlhalt runs as root, cannot gain one, and cannot make namespaces, mounts,
   traces of other processes or memory that belongs to no process (a seccomp filter, on x86-64 and ARM64);
 - is limited in processes and threads, in memory and CPU time of each, in size and number of files, output and wall
@@ -223,8 +223,8 @@ class Running:
             VerifierFailure: the program was not started.
         """
         if not told.endswith(_READY):
+            said = self._last_words()
             self.kill()
-            said = self._process.stderr.read(1000).decode(errors="replace").strip() if self._process.stderr else ""
             raise VerifierFailure(f"the sandbox did not start: {said or 'it ended without a word'}")
         pid = self._process.pid
         if self._kind == "bubblewrap":
@@ -234,6 +234,12 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             self._leader = os.pidfd_open(pid)
         self._began = time.monotonic()
+
+    def _last_words(self) -> str:
+        stderr = self._process.stderr
+        if stderr is None or not select.select([stderr], [], [], 0)[0]:
+            return ""
+        return os.read(stderr.fileno(), 1000).decode(errors="replace").strip()
 
     def wait(self) -> Outcome:
         """Read what the program writes until it ends or a limit is reached; then nothing of it is left."""
@@ -281,6 +287,10 @@ class Running:
 
     def kill(self) -> None:
         """End the program with every process it has started; returns when they are gone."""
+        # Whoever is still to write an error into a pipe that is full would wait for ever.
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
         if self._leader is not None:
             # The leader is the first process of its namespace: the kernel kills and reaps all others before it is gone.
             with contextlib.suppress(ProcessLookupError):
@@ -302,9 +312,6 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream:
-                stream.close()
 
 
 def find(unsafe: bool = False) -> Sandbox:
@@ -413,26 +420,26 @@ def _unshare() -> list[str]:
     return [*_demoted(), _tool("setpriv"), "--pdeathsig", "KILL", "--", _tool("unshare"), *own, "--"]
 
 
+_SHOWN = "/mnt"
+_SHOW = f'mount --bind "$0" {_SHOWN} && exec "$@"'
+
+
 @functools.cache
 def _bubblewrap(disk: int) -> tuple[str, ...]:
     """The command that makes the sandbox, up to its last options."""
-    tool = _tool("bwrap")
     needed = _needed()
     around: list[str] = []
     if os.geteuid() == 0:
-        around = _demoted()
-        # The interpreter may lie where only root can look (/root/.pyenv). Then a first bubblewrap covers that folder in
-        # a view of its own, and puts the interpreter where the user without rights finds it.
-        hidden = {path: cover for path in needed if (cover := _hidden_by(path))}
+        # The interpreter may lie where only root can look (/root/.pyenv). Then it is shown at another place too, in a
+        # view of the file system that this process alone has.
+        hidden = [path for path in needed if _is_hidden(path)]
         if hidden:
-            around = [tool, "--die-with-parent", "--dev-bind", "/", "/"]
-            for cover in sorted(set(hidden.values())):
-                around += ["--tmpfs", cover]
-            for number, (path, cover) in enumerate(hidden.items()):
-                needed[path] = f"{cover}/{number}"
-                around += ["--ro-bind", path, needed[path]]
-            around += ["--", *_demoted()]
-    inside = [tool, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--hostname", "sandbox"]
+            folder = os.path.commonpath([str(Path(path).parent) for path in hidden])
+            needed |= {path: _SHOWN + path.removeprefix(folder) for path in hidden}
+            around = [_tool("unshare"), "--mount", "--", _tool("sh"), "-c", _SHOW, folder]
+        around += _demoted()
+    inside = [_tool("bwrap"), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
+    inside += ["--hostname", "sandbox"]
     for path, source in needed.items():
         inside += ["--ro-bind", source, path]
     for name in ("null", "zero", "random", "urandom"):
@@ -457,12 +464,9 @@ def _needed() -> dict[str, str]:
     return kept
 
 
-def _hidden_by(path: str) -> str | None:
-    """The first folder on the way that other users may not look through."""
-    for folder in reversed(Path(path).parents):
-        if not folder.stat().st_mode & stat.S_IXOTH:
-            return str(folder)
-    return None
+def _is_hidden(path: str) -> bool:
+    """Whether other users may not look through all folders on the way."""
+    return not all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(path).parents)
 
 
 def _tool(name: str) -> str:
