@@ -95,7 +95,8 @@ class Specification:
             self._fragmenter(client),
             self._verifier(client, unsafe),
             self.max_failure_rate,
-            workers=used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
+            # Twice as many as can be asked about at once: the next question is ready when a slot is free.
+            workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
             client=used,
             halting=self.halting,
         )

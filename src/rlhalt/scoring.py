@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import hashlib
+import queue
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -182,12 +183,17 @@ def _scored(jobs: Iterable[tuple[int, Response, Scored | None]], scorer: Scorer)
     errors: list[BaseException] = []
     with concurrent.futures.ThreadPoolExecutor(scorer.workers) as pool:
         waiting: set[concurrent.futures.Future[Scored]] = set()
+        # Waiting for the first of a set looks at all of it every time.
+        done: queue.SimpleQueue[concurrent.futures.Future[Scored]] = queue.SimpleQueue()
         try:
             for job in jobs:
-                waiting.add(pool.submit(score, *job))
+                one = pool.submit(score, *job)
+                one.add_done_callback(done.put)
+                waiting.add(one)
                 if len(waiting) >= 2 * scorer.workers:
-                    done, waiting = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)
-                    yield from _results(done, errors)
+                    one = done.get()
+                    waiting.remove(one)
+                    yield from _results([one], errors)
                 if errors:
                     break
             for one in waiting if errors else ():

@@ -36,7 +36,7 @@ class Wire:
             base_url=server.address,
             api_key=server.key or "none",
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(
+            http_client=openai.DefaultAioHttpClient(
                 timeout=limits.timeout,
                 # As many as can be under way: the default keeps no more than 100 open and would make others anew.
                 limits=httpx2.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency),

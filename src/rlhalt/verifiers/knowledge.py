@@ -203,6 +203,8 @@ class KnowledgeVerifier:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        # Names that hold an "and" which separates nothing.
+        self._pairs = _name_pattern(frozenset(name for name in table.names if " and " in name) or frozenset({"\0"}))
         self._patterns: dict[tuple[str, bool], list[tuple[Relation, re.Pattern[str]]]] = {}
 
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
@@ -348,9 +350,8 @@ class KnowledgeVerifier:
         yield from found
 
     def _items(self, value: str) -> list[str]:
-        for name in self._table.names:
-            if " and " in name:
-                value = re.sub(rf"\b{re.escape(name)}\b", name.replace(" and ", "\0"), value)
+        if " and " in value:
+            value = self._pairs.sub(lambda name: name[0].replace(" and ", "\0"), value)
         return [item.replace("\0", " and ").strip(" )") for item in _SPLIT.split(value)]
 
     def _check_phrase(self, entry: Entry, relation: Relation, item: str, denied: bool) -> tuple[_Finding, str]:
