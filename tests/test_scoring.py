@@ -98,6 +98,17 @@ def test_rows_judged_by_another_verifier_are_judged_anew(tmp_path):
     assert newer.asked == ["true."]
 
 
+def test_rows_split_otherwise_are_judged_anew(tmp_path):
+    def whole(text: str) -> list[Fragment]:
+        return [Fragment(0, len(text), "text", text)]
+
+    rows = [response("true. true.")]
+    score_file(rows, Scorer(sentences, Parrot()), tmp_path / "scored.jsonl")
+    score_file(rows, Scorer(whole, Parrot()), tmp_path / "scored.jsonl")
+    (one,) = read(tmp_path / "scored.jsonl", Scored)
+    assert [fragment.text for fragment in one.fragments] == ["true. true."]
+
+
 def test_a_reference_without_an_entry_is_the_users_to_mend(tmp_path):
     with pytest.raises(InputError, match=r"no entry for 'Atlantis' \(response 2"):
         score_file([response("true."), response("unknown.")], Scorer(sentences, Parrot()), tmp_path / "scored.jsonl")

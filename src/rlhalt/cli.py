@@ -137,7 +137,7 @@ def _client(args: argparse.Namespace) -> Iterator[Client | None]:
 def _annotated(args: argparse.Namespace) -> None:
     from rlhalt.tasks.factscore import write_scored
 
-    found = write_scored(args.files, args.output, args.granularity)
+    found = write_scored(args.files, args.output, args.granularity, args.split)
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
 
 
@@ -187,16 +187,17 @@ def _compare(args: argparse.Namespace) -> None:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from rlhalt.audit import agreement, decided_share, judge, write_table
+    from rlhalt.audit import audit, write_table
     from rlhalt.reward import load_specification
 
     folder = Path(args.reward)
+    specification = load_specification(folder)
     with _client(args) as client:
-        judged = judge(folder / "audit.jsonl", load_specification(folder).scorer(client, unsafe=args.unsafe))
-    write_table(folder / "README.md", judged)
-    print(
-        f"{len(judged)} fragments, {decided_share(judged):.1%} decided, {agreement(judged):.1%} agreement where decided"
-    )
+        found = audit(folder, specification.scorer(client, unsafe=args.unsafe), args.data)
+    write_table(folder / "README.md", found.table)
+    print(found.told)
+    for missed in found.misses(specification.promised_agreement, specification.promised_decided):
+        print(f"not kept: {missed}", file=sys.stderr)
 
 
 def _quickstart(args: argparse.Namespace) -> None:
@@ -269,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("annotated", _annotated, "FActScore's biographies, labelled by people, as scored responses")
     one.add_argument("files", nargs="+", help="ChatGPT.jsonl, InstructGPT.jsonl: one a model")
     one.add_argument("--granularity", choices=("sentences", "facts"), default="sentences")
+    one.add_argument("--split", choices=("train", "heldout", "all"), default="all", help="pairs are made of train")
     one.add_argument("--output", required=True)
 
     one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
@@ -304,6 +306,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("audit", _audit, "measure a domain's verifier against labels given by hand, into its README")
     one.add_argument("reward", help="a folder with reward.yaml, audit.jsonl and README.md")
+    one.add_argument("--data", help="the solutions that were labelled, where audit.jsonl does not hold them")
     judging(one)
 
     one = verb("quickstart", _quickstart, "the whole chain, resumable")

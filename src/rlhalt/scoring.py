@@ -16,7 +16,7 @@ from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierF
 from rlhalt.journal import Journal
 from rlhalt.progress import track
 from rlhalt.records import Fragment, Json, Response, Rows, Scored
-from rlhalt.runs import Run
+from rlhalt.runs import Run, earlier_config
 from rlhalt.verifiers import Verdict, Verifier
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class Scorer:
             error=None,
         )
 
+    @property
+    def fragmenter(self) -> str:
+        """What splits, with its version where it has one."""
+        return str(getattr(self.fragment, "name", None) or getattr(self.fragment, "__name__", "unnamed"))
+
     def score(self, response: Response, earlier: Sequence[Fragment] = ()) -> Scored:
         """A response with its judged fragments; see `judge`."""
         values = {field.name: getattr(response, field.name) for field in dataclasses.fields(Response)}
@@ -112,8 +117,11 @@ def score_file(responses: Sequence[Response] | Rows[Response], scorer: Scorer, o
         TooManyFailures: after the rows are written.
     """
     total, digest = _keys(responses)
-    run = Run("score", output, config={"verifier": scorer.verifier.name, "responses": digest})
-    with run, Journal(output, Scored, keep=scorer.current) as journal:
+    config = {"fragmenter": scorer.fragmenter, "verifier": scorer.verifier.name, "responses": digest}
+    run = Run("score", output, config=config)
+    # Rows do not tell how they were split; the run that made them does.
+    split_alike = earlier_config(output).get("fragmenter", scorer.fragmenter) == scorer.fragmenter
+    with run, Journal(output, Scored, keep=scorer.current if split_alike else lambda row: False) as journal:
         missing = sum(one.key not in journal for one in responses)
         jobs = (
             (row, one, journal.earlier(one.key)) for row, one in enumerate(responses, start=1) if one.key not in journal

@@ -12,7 +12,6 @@ step of worked solutions that lie in a file of their own (`rlhalt.audit.solution
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.audit.fragments import Judgement, agreement, decided_share, judge, labelled, markdown
@@ -90,8 +89,8 @@ def audit(folder: str | Path, scorer: Scorer, data: str | Path | None = None) ->
     return Audit(share, decided, told, markdown(judged))
 
 
-def write_table(readme: str | Path, table: str | Sequence[Judgement]) -> None:
-    """Put a table, or that of judged fragments, between the two marks of a README.
+def write_table(readme: str | Path, table: str) -> None:
+    """Put a table between the two marks of a README.
 
     Raises:
         InputError: the marks are missing.
@@ -102,5 +101,4 @@ def write_table(readme: str | Path, table: str | Sequence[Judgement]) -> None:
         raise InputError(f"expected the lines {BEGIN} and {END}, found none", path=readme)
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
-    shown = table if isinstance(table, str) else markdown(table)
-    write_atomic(readme, [before, BEGIN, "\n\n", shown, "\n\n", END, after])
+    write_atomic(readme, [before, BEGIN, "\n\n", table, "\n\n", END, after])

@@ -18,7 +18,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rlhalt.errors import InputError
 from rlhalt.records import Json, Label, Scored, content_key, iter_json, write
@@ -82,14 +82,23 @@ def read(
     return Biographies(rows, unplaced)
 
 
-def write_scored(paths: Sequence[str | Path], output: str | Path, granularity: Granularity) -> Biographies:
+def write_scored(
+    paths: Sequence[str | Path],
+    output: str | Path,
+    granularity: Granularity,
+    split: Literal["train", "heldout", "all"] = "all",
+) -> Biographies:
     """The labelled responses of files, into a file of scored rows; its run.json counts what was placed and what not.
+
+    Args:
+        split: of the people; pairs and targets are made of training prompts alone.
 
     Raises:
         InputError: see `read`.
     """
     found = read(paths, granularity)
-    config = {"granularity": granularity, "verifier": NAME}
+    found = dataclasses.replace(found, rows=[one for one in found.rows if split in (one.split, "all")])
+    config = {"granularity": granularity, "verifier": NAME, "split": split}
     with Run("annotation", output, inputs=paths, config=config) as run:
         write(output, found.rows)
         labels = Counter(one.label for row in found.rows for one in row.fragments)
