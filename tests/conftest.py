@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,28 @@ from hypothesis import settings
 settings.register_profile("rlhalt", deadline=None)
 settings.load_profile("rlhalt")
 
+from judge_server import PATIENT, JudgeServer
+from rlhalt.llm import Client, Server
 from rlhalt.records import Fragment, Scored, content_key
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+
+@pytest.fixture
+def server() -> Iterator[JudgeServer]:
+    """A judge over HTTP."""
+    with JudgeServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: JudgeServer) -> Iterator[Client]:
+    """What asks it, once and patiently."""
+    with Client(Server(server.address, "m"), PATIENT) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rlhalt.llm import Limits
@@ -51,6 +52,12 @@ WIRE_FAULTS = {
     "gzip": "oversized",
 }
 _BEGIN = re.compile(r"BEGIN (\w+) ([0-9a-f]{16})")
+
+
+def injections() -> list[dict[str, Any]]:
+    """Texts under judgement that speak to the judge."""
+    with Path(__file__).with_name("injections.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 @dataclasses.dataclass(frozen=True)

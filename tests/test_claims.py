@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, parts_of, read_prompt
+from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, injections, parts_of, read_prompt
 from rlhalt.errors import InputError
 from rlhalt.fragments.claims import ClaimsFragmenter, read_claims
 from rlhalt.fragments.sentences import sentences
@@ -20,19 +20,7 @@ from rlhalt.verifiers.judge import JudgeVerifier
 REWARD = Path(__file__).parents[1] / "reward"
 PROMPT = REWARD / "biography" / "claims.txt"
 TEXT = "Ada is right, and a painter. She is wrong, or odd.\nUnsure from here."
-INJECTIONS = [json.loads(line) for line in (Path(__file__).parent / "injections.jsonl").open(encoding="utf-8")]
-
-
-@pytest.fixture
-def server():
-    with JudgeServer() as running:
-        yield running
-
-
-@pytest.fixture
-def client(server):
-    with Client(Server(server.address, "m"), PATIENT) as one:
-        yield one
+INJECTIONS = injections()
 
 
 def prompt(server: JudgeServer, call: int = -1):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, label_of, read_prompt
+from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, injections, label_of, read_prompt
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.journal import Journal
@@ -22,19 +22,7 @@ from rlhalt.verifiers.judge import JudgeVerifier, passages, read_verdicts
 PROMPTS = Path(__file__).parents[1] / "reward"
 REFERENCE = {"question": "What is so?", "explanation": "The right things are so."}
 TEXT = "This is right. That is wrong. Those are odd. These are right."
-INJECTIONS = [json.loads(line) for line in (Path(__file__).parent / "injections.jsonl").open(encoding="utf-8")]
-
-
-@pytest.fixture
-def server():
-    with JudgeServer() as running:
-        yield running
-
-
-@pytest.fixture
-def client(server):
-    with Client(Server(server.address, "m"), PATIENT) as one:
-        yield one
+INJECTIONS = injections()
 
 
 def judge(client: Client) -> JudgeVerifier:

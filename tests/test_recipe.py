@@ -17,25 +17,15 @@ from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.recipe import load_recipe
 from rlhalt.records import Pair, Scored, Target, read
+from tiny_training import TRAINING
 
-TRAINING = {
-    "num_train_epochs": 1,
-    "per_device_train_batch_size": 4,
-    "learning_rate": 1.0e-3,
-    "gradient_checkpointing": False,
-    "use_cpu": True,
-    "bf16": False,
-    "save_strategy": "no",
-    "report_to": "none",
-    "logging_steps": 1,
-    "max_length": 256,
-}
+KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
 LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules": "all-linear"}
 
 
 def recipe(folder: Path, model: Path, **changes: object) -> Path:
-    (folder / "sft.yaml").write_text(yaml.safe_dump({**TRAINING, **LORA, "model_name_or_path": "m", "max_steps": 3}))
-    (folder / "dpo.yaml").write_text(yaml.safe_dump({**TRAINING, **LORA, "model_name_or_path": "m", "draws": 8}))
+    (folder / "sft.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 3}))
+    (folder / "dpo.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "draws": 8}))
     whole = {
         "model": str(model),
         "reward": "countries",

@@ -17,6 +17,7 @@ from rlhalt.errors import InputError
 from rlhalt.records import Pair, Target, content_key, write
 from rlhalt.training import training_run
 from rlhalt.training.dpo import draw
+from tiny_training import TRAINING
 
 weights = st.lists(st.floats(0.01, 1.0), min_size=1, max_size=30)
 
@@ -51,16 +52,7 @@ def pair(chosen: str, rejected: str) -> Pair:
     return Pair(key, asked, said(chosen), said(rejected), 0.5, "remove", 0.5, 0, "s")
 
 
-KEYS = {
-    "per_device_train_batch_size": 2,
-    "gradient_checkpointing": False,
-    "use_cpu": True,
-    "bf16": False,
-    "save_strategy": "no",
-    "report_to": "none",
-    "logging_steps": 1,
-    "max_length": 256,
-}
+KEYS = {**TRAINING, "per_device_train_batch_size": 2}
 
 
 @pytest.fixture
