@@ -64,6 +64,15 @@ class CodeVerifier:
         self._cpu = cpu
         self._wall = wall
 
+    def passes(self, response: str, reference: Json) -> bool:
+        """Whether the program of a response passes all tests.
+
+        Raises:
+            InputError, VerifierFailure: see `verify`.
+        """
+        tests, found = _read(reference), program(response)
+        return found is not None and self._examine([_Source.of(found, tests)], tests)[0].passed
+
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
         """One verdict a fragment, in order.
 
@@ -110,8 +119,7 @@ class CodeVerifier:
         if offset is not None:
             guilty = next((one for one in reversed(claims) if one.start <= offset), claims[0])
         reason = _REASONS[result.how].format(result.reason)
-        unfinished = halts and not (result.how == "raised" or (result.how == "wrong" and _returns(guilty)))
-        if unfinished:
+        if halts and _unfinished(result, guilty, claims[-1]):
             return dict.fromkeys(claims, Verdict("unverifiable", f"unfinished: {reason}"))
         others = Verdict("unverifiable", "the program fails, and it does not show here")
         return dict.fromkeys(claims, others) | {guilty: Verdict("incorrect", reason)}
@@ -251,13 +259,17 @@ def _continuing(lines: list[str], prompt: str) -> list[str]:
         return lines
     for layout in layouts(lines):
         with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError):
-            ast.parse("def _():\n" + "\n".join(layout))
-            return layout
+            after = ast.parse("def _():\n" + "\n".join(layout)).body[1:]
+            if all(isinstance(one, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)) for one in after):
+                return layout
     return ["    " + line if line.strip() else line for line in lines]
 
 
-def _returns(fragment: Fragment) -> bool:
-    return fragment.text.startswith("return")
+def _unfinished(result: _Result, guilty: Fragment, last: Fragment) -> bool:
+    """Whether a program that halts may have failed for no other reason than that."""
+    if result.how == "raised":
+        return guilty is last and result.reason.startswith(("SyntaxError", "IndentationError"))
+    return result.how != "wrong" or not guilty.text.startswith("return")
 
 
 _REASONS = {

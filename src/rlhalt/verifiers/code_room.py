@@ -21,7 +21,6 @@ import faulthandler
 import functools
 import json
 import os
-import random
 import reprlib
 import select
 import signal
@@ -305,9 +304,8 @@ class _Proxy:
         self.last = {}
         self.calls += 1
         send(self._write, message)
-        self.said = f"{self._name}({', '.join(map(reprlib.repr, arguments))}) is "
         value = self._reply()
-        self.said += reprlib.repr(value)
+        self.said = f"{self._name}({', '.join(map(reprlib.repr, arguments))}) is {reprlib.repr(value)}"
         return value
 
     def _reply(self) -> Any:
@@ -333,6 +331,8 @@ def _error(raised: object) -> BaseException:
 
 
 def _examine(read: int, write: int, task: Mapping[str, Any]) -> dict[str, Any]:
+    import random
+
     random.seed(0)
     name = task["entry_point"]
     space: dict[str, Any] = {"__name__": "tests"}
