@@ -165,13 +165,8 @@ class Sandbox:
             told, tell = (files.enter_context(os.fdopen(fd, "rb", buffering=0)) for fd in os.pipe())
             # bubblewrap closes its end before the program starts, so it needs one of its own.
             introduce = files.enter_context(os.fdopen(os.dup(tell.fileno()), "rb", buffering=0))
-            bootstrap = [
-                *_PYTHON,
-                _BOOTSTRAP,
-                json.dumps(_rlimits(limits, self.kind)),
-                f"{source.fileno()}",
-                f"{tell.fileno()}",
-            ]
+            bootstrap = [*_PYTHON, _BOOTSTRAP.format(rlimits=_rlimits(limits, self.kind))]
+            bootstrap += [str(source.fileno()), str(tell.fileno())]
             inherited = {source.fileno(), tell.fileno(), *pass_fds}
             if self.kind == "bubblewrap":
                 inherited |= {introduce.fileno(), rules.fileno()}
@@ -347,18 +342,19 @@ def works(sandbox: Sandbox) -> bool:
 # outside would not be held by them. -P, -S: nothing is imported from where the program can write.
 _PYTHON = ("-P", "-S", "-s", "-B", "-X", "utf8", "-c")
 _READY = b"R"
+# No more modules than these: each takes its time.
 _BOOTSTRAP = """
-import json, os, resource, sys
-_, limits, source, tell, *sys.argv[1:] = sys.argv
-for name, value in json.loads(limits).items():
+import os, resource, sys
+_, source, tell, *sys.argv[1:] = sys.argv
+for name, value in {rlimits}.items():
     resource.setrlimit(getattr(resource, name), (value, value))
-with open(int(source), encoding="utf-8") as file:
+with open(int(source), "rb") as file:
     program = file.read()
-with open(int(tell), "wb") as file:
-    file.write(b"R")
-del file, limits, name, source, tell, value
+os.write(int(tell), b"R")
+os.close(int(tell))
+del file, name, source, tell, value
 sys.argv[0] = "program"
-exec(compile(program, "program", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+exec(compile(program, "program", "exec"), {{"__name__": "__main__", "__builtins__": __builtins__}})
 """
 
 
