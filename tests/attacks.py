@@ -378,7 +378,7 @@ except (MemoryError, RecursionError):
     Attack(
         "another user",
         EACH + "each(lambda: os.setuid(0), lambda: os.seteuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgid(0),"
-        " lambda: os.setgroups([0]), lambda: os.setreuid(1000, 1000))\nprint('OUT' if os.getuid() == 0 else 'TRIED')",
+        " lambda: os.setgroups([0]), lambda: os.setreuid(4321, 4321))\nprint('OUT' if os.getuid() == 0 else 'TRIED')",
     ),
     Attack(
         "namespaces",
