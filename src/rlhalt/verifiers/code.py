@@ -4,7 +4,9 @@
                                          └► failed ─ where is it seen? ─► the statement to blame
 
 - A program that passes: a statement is *correct* where the tests fail without it. What can be left out is
-  *unverifiable*, it may be right, or idle, or there to earn; so nothing is earned by saying things twice.
+  *unverifiable*, it may be right, or idle, or there to earn; so nothing is earned by saying things twice. A value can
+  be handed from name to name without end (`a = x`, `b = a`), each line needed by the next: no more statements are
+  *correct* than the reference solution has, where it is given. A longer way to the same earns no more.
 - A program that fails: *incorrect* is the statement in which the failure shows. That is the one that raises, with the
   deepest line in the program; the one that runs when time is over; the `return` that gives a wrong value to the test;
   the line that does not parse; else the last one. All others are *unverifiable*: that a program fails says nothing of
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError, VerifierFailure
-from rlhalt.fragments.code import Program, layouts, program
+from rlhalt.fragments.code import Program, code, layouts, program
 from rlhalt.records import Fragment, Json
 from rlhalt.sandbox import Limits, Sandbox, find
 from rlhalt.verifiers import Verdict, code_room
@@ -37,7 +39,7 @@ from rlhalt.verifiers.code_without import without
 
 # How often the changed statement of a mutant is the blamed one or stands before it, by how the program fails; measured,
 # see reward/code/README.md, where a test holds it.
-SHOWS = {"raised": 0.98, "wrong": 0.99, "time": 0.75}
+SHOWS = {"raised": 0.98, "wrong": 0.99, "time": 0.7}
 
 _TOGETHER = 8  # programs that wait for the same tests
 _RUNNING = re.compile(r'File "solution", line (\d+)')
@@ -47,7 +49,8 @@ _DUMP = 1 << 16  # bytes
 class CodeVerifier:
     """Judges the fragments of `rlhalt.fragments.code` against `{"prompt", "test", "entry_point"}`, as in HumanEval.
 
-    A response is the function whole, or the rest of it after the prompt.
+    With `"canonical_solution"`, what follows the prompt in a right program, a program earns no more than that has
+    statements. A response is the function whole, or the rest of it after the prompt.
 
     Args:
         unsafe: run programs without a sandbox where none works, see `rlhalt.sandbox`.
@@ -92,24 +95,29 @@ class CodeVerifier:
             source = _Source.of(found, tests)
             (result,) = self._examine([source], tests)
             if result.passed:
-                judged = self._needed(found, claims, tests, result)
+                judged = self._needed(found, claims, tests, result, _most(reference))
             else:
                 judged = self._blamed(source, claims, tests, result, halts=len(claims) < len(fragments))
         return [judged.get(one, Verdict("halt", "the halting phrase")) for one in fragments]
 
     def _needed(
-        self, found: Program, claims: Sequence[Fragment], tests: _Tests, whole: _Result
+        self, found: Program, claims: Sequence[Fragment], tests: _Tests, whole: _Result, most: float
     ) -> dict[Fragment, Verdict]:
         # What is left out often ends a loop.
         cpu = min(self._cpu, 0.5 + 5 * whole.seconds)
         rest = [_Source.of(Program(found.start, without(found.text, found.start, one)), tests) for one in claims]
         results = self._examine(rest, tests, cpu)
-        return {
-            one: Verdict("unverifiable", "passes the tests, and without it too")
-            if result.passed
-            else Verdict("correct", "passes the tests, and not without it")
-            for one, result in zip(claims, results, strict=True)
-        }
+        judged: dict[Fragment, Verdict] = {}
+        needed = 0
+        for one, result in zip(claims, results, strict=True):
+            needed += not result.passed
+            if result.passed:
+                judged[one] = Verdict("unverifiable", "passes the tests, and without it too")
+            elif needed > most:
+                judged[one] = Verdict("unverifiable", f"passes the tests; the reference has {most} statements")
+            else:
+                judged[one] = Verdict("correct", "passes the tests, and not without it")
+        return judged
 
     def _blamed(
         self, source: _Source, claims: Sequence[Fragment], tests: _Tests, result: _Result, halts: bool
@@ -191,6 +199,14 @@ def _read(reference: Json) -> _Tests:
         if not isinstance(reference.get(field), str):
             raise InputError(f"expected a reference with {field!r}, a text", field="reference")
     return _Tests(reference["prompt"], reference["test"], reference["entry_point"])
+
+
+def _most(reference: Json) -> float:
+    """How many statements a right program has, header and all; no limit where none is given."""
+    solution = reference.get("canonical_solution")
+    if not isinstance(solution, str):
+        return math.inf
+    return len(code(reference["prompt"] + solution))
 
 
 @dataclasses.dataclass(frozen=True)
