@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -29,14 +28,10 @@ class DpoData:
     Attributes:
         train_file: pairs, JSON lines of `rlhalt.records.Pair`.
         draws: how many pairs are drawn by weight for one epoch.
-        decision_tokens: how many tokens of either side are compared, from where the two part; all of them by default.
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
     draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
-    decision_tokens: int | None = dataclasses.field(
-        default=None, metadata={"help": "Tokens compared from where the two sides part; all of them by default."}
-    )
 
 
 def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
@@ -56,35 +51,6 @@ def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
     ticks = (rng.random() + np.arange(draws)) * (weights.sum() / draws)
     drawn = order[np.searchsorted(np.cumsum(weights[order]), ticks, side="right").clip(max=weights.size - 1)]
     return [int(one) for one in rng.permutation(drawn)]
-
-
-def decision(example: dict[str, Any], tokens: int) -> dict[str, Any]:
-    """A tokenised pair reduced to its decision: what both sides share joins the prompt, `tokens` of either are left.
-
-    The content of a fragment is then neither praised nor blamed, only the choice to say it. On whole responses, whether
-    a fragment was right is a matter of its content: DPO learns the answers to the training prompts, which no other
-    prompt shares, beside the decision, which all of them do (docs/threshold.md).
-    """
-    chosen, rejected = example["chosen_ids"], example["rejected_ids"]
-    sides = enumerate(zip(chosen, rejected, strict=False))
-    shared = next((index for index, (one, other) in sides if one != other), min(len(chosen), len(rejected)))
-    return {
-        **example,
-        "prompt_ids": [*example["prompt_ids"], *chosen[:shared]],
-        "chosen_ids": chosen[shared : shared + tokens],
-        "rejected_ids": rejected[shared : shared + tokens],
-    }
-
-
-def _collator(tokenizer: Any, args: Any, tokens: int) -> Any:
-    """TRL's collator, given decisions."""
-    from trl.trainer.dpo_trainer import DataCollatorForPreference
-
-    class DecisionCollator(DataCollatorForPreference):  # type: ignore[misc]
-        def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-            return super().torch_call([decision(one, tokens) for one in examples])  # type: ignore[no-any-return]
-
-    return DecisionCollator(pad_token_id=tokenizer.pad_token_id, max_length=args.max_length)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -113,6 +79,5 @@ def main(argv: Sequence[str]) -> None:
             train_dataset=dataset,
             processing_class=tokenizer,
             peft_config=peft_config,
-            data_collator=_collator(tokenizer, args, data.decision_tokens) if data.decision_tokens else None,
         )
         fit(trainer, run, (data, args, model_args))
