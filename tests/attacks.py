@@ -270,6 +270,8 @@ for place, _, names in os.walk("/"):
             print("OUT", place, name)
 print("TRIED")
 """,
+        # A system with many files takes longer to walk than a program may run.
+        ("exit", "signal"),
     ),
     Attack("output without end", "while True:\n    sys.stdout.write('x' * 4096)", ("output",)),
     Attack("errors without end", "while True:\n    sys.stderr.write('x' * 4096)", ("output",)),
