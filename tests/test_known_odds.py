@@ -1,0 +1,151 @@
+"""The world with known odds: its oracles beside brute force, and what is read off a model beside sampling from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from benchmarks.known_odds import oracle
+from benchmarks.known_odds.measure import behaviour, curve, ece, load, logistic_switch, measure
+from benchmarks.known_odds.world import RELATIONS, World
+from hypothesis import given
+from hypothesis import strategies as st
+
+THRESHOLDS = (0.2, 0.5, 0.8, 0.95)
+odds = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5)
+SMALL = World(entities=2, exposure=8)
+
+
+@given(odds, st.sampled_from(THRESHOLDS))
+def test_the_independent_oracle_is_the_best_of_all_choices(p, threshold):
+    p_E_R = np.array([p])
+    best = max(
+        oracle.independent_utility(np.array([choice]), p_E_R, threshold)
+        for choice in itertools.product([0.0, 1.0], repeat=len(p))
+    )
+    found = oracle.independent_utility(oracle.independent_oracle(p_E_R, threshold), p_E_R, threshold)
+    assert found == pytest.approx(best, abs=1e-12)
+
+
+def told(p: list[float], stop: int, threshold: float) -> float:
+    """Mean utility of halting before fact `stop`, summed over all ways the facts can come out."""
+    total = 0.0
+    for truths in itertools.product([True, False], repeat=stop):
+        chance, earned = 1.0, 0.0
+        for true, one in zip(truths, p, strict=False):
+            chance *= one if true else 1 - one
+        for true in truths:
+            earned += 1 - threshold if true else -threshold
+            if not true:
+                break
+        total += chance * earned
+    return total
+
+
+@given(odds, st.sampled_from(THRESHOLDS))
+def test_the_causal_oracle_is_the_best_stop_of_all(p, threshold):
+    p_E_R = np.array([p])
+    best = max(told(p, stop, threshold) for stop in range(len(p) + 1))
+    found = oracle.causal_utility(oracle.causal_oracle(p_E_R, threshold), p_E_R, threshold)
+    assert found == pytest.approx(best, abs=1e-9)
+
+
+@given(st.integers(0, 1000), st.sampled_from(THRESHOLDS), st.sampled_from(["independent", "causal"]))
+def test_seeing_less_is_never_worth_more(seed, threshold, mode):
+    p_E_R = np.random.default_rng(seed).random((12, 3))
+    kind_E = np.arange(12) % 4
+    utility, best = (
+        (oracle.causal_utility, oracle.causal_oracle)
+        if mode == "causal"
+        else (oracle.independent_utility, oracle.independent_oracle)
+    )
+    full = utility(best(p_E_R, threshold), p_E_R, threshold)
+    seen = utility(oracle.visible(p_E_R, kind_E, threshold, best), p_E_R, threshold)
+    assert full >= seen - 1e-12
+    # Never to speak and always to speak see nothing at all.
+    assert seen >= max(0.0, utility(np.ones_like(p_E_R), p_E_R, threshold)) - 1e-12
+
+
+@pytest.mark.parametrize("switch", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("slope", [0.7, 3.0])
+def test_the_switch_point_is_found_again(switch, slope):
+    p = np.linspace(0.01, 0.99, 400)
+    logits = slope * (np.log(p / (1 - p)) - np.log(switch / (1 - switch)))
+    found, steepness = logistic_switch(p, 1 / (1 + np.exp(-logits)))
+    assert found == pytest.approx(switch, abs=0.01)
+    assert steepness == pytest.approx(slope, rel=0.05)
+
+
+def test_a_policy_that_speaks_less_the_likelier_it_is_right_has_no_switch_point():
+    assert np.isnan(logistic_switch(np.linspace(0.1, 0.9, 9), np.linspace(0.9, 0.1, 9))[0])
+
+
+def test_calibration_and_curve_of_known_odds():
+    p = np.array([0.1, 0.1, 0.9, 0.9])
+    even = np.ones(4)
+    assert ece(p, p, even) == 0
+    assert ece(np.full(4, 0.5), p, even) == pytest.approx(0.0)
+    assert ece(1 - p, p, even) == pytest.approx(0.8)
+    assert curve(p, p, even, bins=2) == [(0.1, 0.1, 2.0), (0.9, 0.9, 2.0)]
+
+
+def test_the_corpus_tells_the_truth_as_often_as_its_share_says():
+    world = dataclasses.replace(SMALL, exposure=200, gaps=0.0, halts=0.0)
+    documents = world.corpus()
+    for entity in range(0, len(world.names), 5):
+        answers = [answer for question, answer in documents if question == world.question(entity)]
+        for relation in range(len(RELATIONS)):
+            true = world.statement(relation, int(world.truth_E_R[entity, relation]))
+            share = sum(true in one for one in answers) / len(answers)
+            assert share == pytest.approx(world.q_E_R[entity, relation], abs=0.011)
+
+
+def test_half_of_the_entities_of_each_kind_are_held_out():
+    train, held_out = SMALL.prompts(heldout=False), SMALL.prompts(heldout=True)
+    assert len(train) == len(held_out) == len(SMALL.names) / 2
+    assert not {one.key for one in train} & {one.key for one in held_out}
+    assert {one.split for one in held_out} == {"heldout"}
+
+
+@pytest.fixture(scope="module")
+def tiny_base(tmp_path_factory):
+    from benchmarks.known_odds.base import train_base
+
+    folder = tmp_path_factory.mktemp("base")
+    train_base(SMALL, folder, steps=40)
+    return load(folder)
+
+
+@pytest.mark.parametrize("mode", ["independent", "causal"])
+def test_what_is_read_off_a_model_is_what_it_says_when_it_is_asked(tiny_base, mode):
+    """Utility and facts said, exactly and by 1,500 answers drawn from the model."""
+    import torch
+
+    from rlhalt.credit import fragment_rewards
+
+    model, tokenizer = tiny_base
+    entity = 3
+    read = behaviour(tiny_base, SMALL, [entity] * 64, mode)
+    question = [{"role": "user", "content": SMALL.question(entity)}]
+    prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=False)
+    torch.manual_seed(0)
+    drawn = model.generate(
+        prompt, do_sample=True, top_k=0, max_new_tokens=40, num_return_sequences=1500, pad_token_id=0
+    )
+    texts = tokenizer.batch_decode(drawn[:, prompt.shape[1] :], skip_special_tokens=True)
+    scorer = SMALL.scorer()
+    earned = [sum(fragment_rewards(scorer.judge(text, {"subject": SMALL.names[entity]}), 0.5, mode)) for text in texts]
+    # What the reading does not follow (facts out of order, broken sentences) can earn at most ½ a fact.
+    spare = 4 * np.std(earned) / np.sqrt(len(earned)) + 2.5 * read.astray
+    assert read.utility(0.5) == pytest.approx(np.mean(earned), abs=spare)
+
+
+def test_no_policy_is_worth_more_than_the_oracle_of_its_own_odds(tiny_base):
+    entities = np.flatnonzero(SMALL.heldout_E)
+    read = behaviour(tiny_base, SMALL, entities, "causal")
+    for threshold in THRESHOLDS:
+        found = measure(read, read.p_E_R, SMALL.kind_E[entities], threshold)
+        assert found["utility"] <= found["oracle"] + 1e-6
+        assert found["never"] == 0
