@@ -38,7 +38,7 @@ from rlhalt.verifiers import Verdict, code_room
 from rlhalt.verifiers.code_without import without
 
 # How often the changed statement of a mutant is the blamed one or stands before it, by how the program fails; measured,
-# see reward/code/README.md, where a test holds it.
+# see reward/code/README.md.
 SHOWS = {"raised": 0.98, "wrong": 0.99, "time": 0.6}
 
 _TOGETHER = 8  # programs that wait for the same tests
