@@ -252,9 +252,9 @@ os.chdir("/tmp")
 for number, target in enumerate(("/", folder, "/proc/1/root", "/proc/self/root", "../../../../../..")):
     try:
         os.symlink(target, str(number))
-        for path in (f"{number}/{folder}/secret", f"{number}/secret", f"{number}/root/.ssh", f"../..{folder}/secret"):
+        for path in (f"{number}/{folder}/secret", f"{number}/secret", f"{number}/etc/shadow", f"../..{folder}/secret"):
             try:
-                print("OUT", os.listdir(path) if path.endswith("ssh") else open(path).read())
+                print("OUT", open(path).read())
             except OSError as error:
                 print("TRIED", error)
     except OSError as error:

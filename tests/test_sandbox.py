@@ -19,12 +19,11 @@ from pathlib import Path
 import pytest
 
 from attacks import AIM, ATTACKS, Attack
-from rlhalt import sandbox
 from rlhalt.errors import InputError, VerifierFailure
-from rlhalt.sandbox import Limits, Sandbox, find, works
+from rlhalt.sandbox import Limits, Sandbox, confine, find, running, works
 
 TIGHT = Limits(wall=0.7, cpu=1, memory=384 << 20, processes=6, disk=1 << 20, files=32, output=1 << 16)
-PATIENT = dataclasses.replace(TIGHT, wall=60.0)
+PATIENT = dataclasses.replace(TIGHT, wall=60.0, cpu=20)
 BUBBLEWRAP = Sandbox("bubblewrap")
 
 
@@ -46,7 +45,9 @@ def weak():
 
 def limits(attack: Attack) -> Limits:
     """Little time for what is to run out of it; for the rest as much as a busy machine may need."""
-    return TIGHT if "wall" in attack.ends else PATIENT
+    if attack.ends == ("exit",):
+        return PATIENT
+    return TIGHT if "wall" in attack.ends else dataclasses.replace(PATIENT, cpu=TIGHT.cpu)
 
 
 def processes(token: str) -> list[str]:
@@ -280,26 +281,35 @@ def test_without_a_sandbox_there_are_limits_still(machine, monkeypatch):
 
 
 def test_without_any_it_is_refused_unless_unsafe(monkeypatch):
-    monkeypatch.setattr(sandbox, "works", lambda one: False)
+    monkeypatch.setattr(running, "works", lambda one: False)
     with pytest.raises(InputError, match=r"apt-get install bubblewrap.*unsafe"):
         find()
     assert find(unsafe=True) == Sandbox("none")
 
 
 def test_the_fallback_comes_after_bubblewrap(monkeypatch):
-    monkeypatch.setattr(sandbox, "works", lambda one: one.kind == "weak")
+    monkeypatch.setattr(running, "works", lambda one: one.kind == "weak")
     assert find().kind == "weak"
-    monkeypatch.setattr(sandbox, "works", lambda one: True)
+    monkeypatch.setattr(running, "works", lambda one: True)
     assert find(unsafe=True).kind == "bubblewrap"
 
 
 def test_a_machine_without_the_tools(monkeypatch):
-    monkeypatch.setattr(sandbox, "_PATH", "/nonexistent")
-    sandbox._bubblewrap.cache_clear()
+    monkeypatch.setattr(confine, "_PATH", "/nonexistent")
+    confine.bubblewrap.cache_clear()
     for kind in ("bubblewrap", "weak"):
         with pytest.raises(VerifierFailure, match="did not start: no "):
             Sandbox(kind).run("pass")
-    sandbox._bubblewrap.cache_clear()
+    confine.bubblewrap.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["confined", "weak"])
+def test_a_program_that_is_over_before_it_is_looked_at_has_ended_all_the_same(kind, request, monkeypatch):
+    found = request.getfixturevalue(kind)
+    told = running._until_ready
+    monkeypatch.setattr(running, "_until_ready", lambda fd: (told(fd), time.sleep(1))[0])
+    outcome = found.run("print('said')", limits=PATIENT)
+    assert (outcome.ended, outcome.code, outcome.stdout) == ("exit", 0, b"said\n")
 
 
 @pytest.mark.parametrize("python", ["/nonexistent", "/bin/false", "/bin/true"])
@@ -309,6 +319,6 @@ def test_what_does_not_start_is_a_failure_and_no_outcome(python):
 
 
 def test_bubblewrap_that_breaks_tells_why(confined, monkeypatch):
-    monkeypatch.setattr(sandbox, "_bubblewrap", lambda disk: (sandbox._tool("bwrap"), "--ro-bind", "/none", "/x"))
+    monkeypatch.setattr(running, "bubblewrap", lambda disk: (confine.tool("bwrap"), "--ro-bind", "/none", "/x"))
     with pytest.raises(VerifierFailure, match="bwrap: Can't find source path"):
         confined.run("pass")

@@ -1,36 +1,4 @@
-"""Running a Python program that nobody has read.
-
-    program ─ Sandbox.run ─► Outcome (how it ended, exit code, stdout, stderr)
-
-Where bubblewrap works (`kind` is `bubblewrap`), the program
-
-- has no network, not even loopback, and sees no process, user, IPC object or host name of the machine outside;
-- sees only the interpreter, its libraries and the C libraries, read-only, four devices, and an empty private /tmp in
-  memory; no home, no /proc, no shell, no settings, nothing of rlhalt; and an environment that says nothing;
-- runs as a user without any right, also where rlhalt runs as root, cannot gain one, and cannot make namespaces, mounts,
-  traces of other processes or memory that belongs to no process (a seccomp filter, on x86-64 and ARM64);
-- is limited in processes and threads, in memory and CPU time of each, in size and number of files, output and wall
-  time, and is gone at the end of the call with every process it has started, whatever these did to stay alive.
-
-What this does *not* protect from:
-
-- A hole in the kernel, which is shared. Whoever runs programs of people with much to gain wants a virtual machine.
-- Load: a program may use `processes` cores for `wall` seconds and `processes` times `memory`. Empty files in /tmp take
-  kernel memory that nothing here counts, about 1 kB each, while there is CPU time to make them; `disk=0` forbids them.
-- What is world-readable in the directories of the interpreter and the C libraries, and side channels of the hardware.
-- What the program says: its output is a stranger's text.
-
-The weaker fallback (`weak`), where bubblewrap does not work but `unshare` does: no network, no other process to be seen
-or signalled, the same limits, a user without rights where rlhalt is root, and nothing survives. But the program *reads
-every file* that its user may read and, where rlhalt is not root, *changes and deletes* those that rlhalt may; /tmp is
-the machine's, and no system call is filtered. For programs that are wrong, not for hostile ones.
-
-Without both, `find` refuses, unless the caller asks for `unsafe`: then (`none`) there are the limits and nothing else.
-A process that leaves its process group survives.
-
-Limits on processes are counted for each sandbox alone since Linux 5.14; before, they count all processes of the user.
-Safe to use from any thread, any number at once.
-"""
+"""Starting a program, reading what it says, and ending it with every process it has started; see `rlhalt.sandbox`."""
 
 from __future__ import annotations
 
@@ -40,15 +8,9 @@ import fcntl
 import functools
 import json
 import os
-import platform
 import select
-import shutil
 import signal
-import stat
-import struct
 import subprocess
-import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,13 +18,12 @@ from types import TracebackType
 from typing import IO, Literal, Self
 
 from rlhalt.errors import InputError, VerifierFailure
+from rlhalt.sandbox.calls import call_filter
+from rlhalt.sandbox.confine import bubblewrap, executable, unshare
 
 Kind = Literal["bubblewrap", "weak", "none"]
 
-# In no list of users: nothing on the machine belongs to it, and "nobody" runs other services.
-_USER = 61_000
 _START = 30.0  # seconds in which the interpreter must have started, on a busy machine
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
 
@@ -118,7 +79,7 @@ class Sandbox:
     """
 
     kind: Kind
-    python: str = dataclasses.field(default_factory=lambda: str(_executable()))
+    python: str = dataclasses.field(default_factory=lambda: str(executable()))
 
     def run(
         self, program: str, arguments: Sequence[str] = (), stdin: bytes = b"", limits: Limits | None = None
@@ -160,7 +121,7 @@ class Sandbox:
         limits = limits or Limits()
         with contextlib.ExitStack() as files:
             source, given, rules = (
-                files.enter_context(_memory_file(data)) for data in (program.encode(), stdin, _filter() or b"")
+                files.enter_context(_memory_file(data)) for data in (program.encode(), stdin, call_filter() or b"")
             )
             told, tell = (files.enter_context(os.fdopen(fd, "rb", buffering=0)) for fd in os.pipe())
             # bubblewrap closes its end before the program starts, so it needs one of its own.
@@ -170,11 +131,11 @@ class Sandbox:
             inherited = {source.fileno(), tell.fileno(), *pass_fds}
             if self.kind == "bubblewrap":
                 inherited |= {introduce.fileno(), rules.fileno()}
-                seccomp = ["--seccomp", str(rules.fileno())] if _filter() else []
-                command = [*_bubblewrap(limits.disk), "--info-fd", str(introduce.fileno()), *seccomp, "--"]
-                command += [str(_executable()), *bootstrap, *arguments]
+                seccomp = ["--seccomp", str(rules.fileno())] if call_filter() else []
+                command = [*bubblewrap(limits.disk), "--info-fd", str(introduce.fileno()), *seccomp, "--"]
+                command += [str(executable()), *bootstrap, *arguments]
             else:
-                command = [*(_unshare() if self.kind == "weak" else ()), self.python, *bootstrap, *arguments]
+                command = [*(unshare() if self.kind == "weak" else ()), self.python, *bootstrap, *arguments]
             pipe = subprocess.PIPE if capture else subprocess.DEVNULL
             try:
                 process = subprocess.Popen(
@@ -221,13 +182,15 @@ class Running:
             said = self._last_words()
             self.kill()
             raise VerifierFailure(f"the sandbox did not start: {said or 'it ended without a word'}")
-        pid = self._process.pid
+        pids = [self._process.pid]
         if self._kind == "bubblewrap":
-            pid = json.loads(told.removesuffix(_READY))["child-pid"]
+            pids = [json.loads(told.removesuffix(_READY))["child-pid"]]
         elif self._kind == "weak":
-            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()[0])
-        with contextlib.suppress(ProcessLookupError):
-            self._leader = os.pidfd_open(pid)
+            children = Path(f"/proc/{pids[0]}/task/{pids[0]}/children")
+            pids = [int(one) for one in children.read_text(encoding="ascii").split()]
+        # A short program may be over already: then there is nobody to take hold of.
+        with contextlib.suppress(ProcessLookupError, IndexError):
+            self._leader = os.pidfd_open(pids[0])
         self._began = time.monotonic()
 
     def _last_words(self) -> str:
@@ -288,7 +251,7 @@ class Running:
                 stream.close()
         if self._leader is not None:
             # The leader is the first process of its namespace: the kernel kills and reaps all others before it is gone.
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, IndexError):
                 signal.pidfd_send_signal(self._leader, signal.SIGKILL)
             select.select([self._leader], [], [])
             os.close(self._leader)
@@ -296,7 +259,7 @@ class Running:
         else:
             self._process.kill()
         if self._kind == "none":
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, IndexError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
@@ -396,114 +359,3 @@ def _until_ready(fd: int) -> bytes:
             break
         told += chunk
     return told
-
-
-def _executable() -> Path:
-    """The interpreter itself, where this one runs in a virtual environment."""
-    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-
-
-def _demoted() -> list[str]:
-    """What runs a command as a user without rights, where we are root: the kernel does not hold root to all limits."""
-    if os.geteuid() != 0:
-        return []
-    user = str(_USER)
-    return [_tool("setpriv"), "--reuid", user, "--regid", user, "--clear-groups", "--bounding-set=-all", "--"]
-
-
-def _unshare() -> list[str]:
-    own = ["--user", "--map-current-user", "--net", "--ipc", "--uts", "--pid", "--mount-proc", "--fork", "--kill-child"]
-    return [*_demoted(), _tool("setpriv"), "--pdeathsig", "KILL", "--", _tool("unshare"), *own, "--"]
-
-
-_SHOWN = "/mnt"
-_SHOW = f'mount --bind "$0" {_SHOWN} && exec "$@"'
-
-
-@functools.cache
-def _bubblewrap(disk: int) -> tuple[str, ...]:
-    """The command that makes the sandbox, up to its last options."""
-    needed = _needed()
-    around: list[str] = []
-    if os.geteuid() == 0:
-        # The interpreter may lie where only root can look (/root/.pyenv). Then it is shown at another place too, in a
-        # view of the file system that this process alone has.
-        hidden = [path for path in needed if _is_hidden(path)]
-        if hidden:
-            folder = os.path.commonpath([str(Path(path).parent) for path in hidden])
-            needed |= {path: _SHOWN + path.removeprefix(folder) for path in hidden}
-            around = [_tool("unshare"), "--mount", "--", _tool("sh"), "-c", _SHOW, folder]
-        around += _demoted()
-    inside = [_tool("bwrap"), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
-    inside += ["--hostname", "sandbox"]
-    for path, source in needed.items():
-        inside += ["--ro-bind", source, path]
-    for name in ("null", "zero", "random", "urandom"):
-        inside += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
-    inside += (
-        ["--size", str(disk), "--tmpfs", "/tmp", "--remount-ro", "/"]
-        if disk
-        else ["--dir", "/tmp", "--remount-ro", "/"]
-    )
-    return (*around, *inside, "--chdir", "/tmp")
-
-
-def _needed() -> dict[str, str]:
-    """What the interpreter needs of the file system, each path with where it is to be found."""
-    platform_libraries = Path(sys.base_exec_prefix, sys.platlibdir, f"python{sysconfig.get_python_version()}")
-    paths = [str(_executable()), sysconfig.get_path("stdlib"), str(platform_libraries)]
-    paths += [sysconfig.get_config_var("LIBDIR") or "", "/usr/lib", "/lib", "/usr/lib64", "/lib64", "/etc/ld.so.cache"]
-    kept: dict[str, str] = {}
-    for path in paths:
-        if path and Path(path).exists() and not any(Path(path).is_relative_to(other) for other in kept):
-            kept[path] = path
-    return kept
-
-
-def _is_hidden(path: str) -> bool:
-    """Whether other users may not look through all folders on the way."""
-    return not all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(path).parents)
-
-
-def _tool(name: str) -> str:
-    """
-    Raises:
-        VerifierFailure: the machine does not have it.
-    """
-    if found := shutil.which(name, path=_PATH):
-        return found
-    raise VerifierFailure(f"the sandbox did not start: no {name}")
-
-
-# Numbers of the system calls that no honest program needs: memory that no process owns (memfd, SysV, message queues),
-# traces of processes, namespaces and mounts, and what exploits of the kernel like best.
-_CALLS = {
-    "x86_64": (
-        0xC000003E,
-        *(29, 64, 68, 101, 155, 161, 165, 166, 240, 248, 249, 250, 272, 298, 308, 310, 311, 312, 319, 321, 323, 425),
-        *(428, 429, 430, 431, 432, 433, 438, 442, 447),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        *(39, 40, 41, 51, 97, 117, 180, 186, 190, 194, 217, 218, 219, 241, 268, 270, 271, 272, 279, 280, 282, 425),
-        *(428, 429, 430, 431, 432, 433, 438, 442, 447),
-    ),
-}
-_X32 = 0x40000000  # the other way to number calls on x86-64
-
-
-@functools.cache
-def _filter() -> bytes | None:
-    """A program for the kernel's seccomp filter (classic BPF): EPERM for these calls; None on another processor."""
-    known = _CALLS.get(platform.machine())
-    if known is None or sys.byteorder != "little":
-        return None
-    architecture, *calls = known
-    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06
-    kill, refuse, allow = 0x80000000, 0x00050001, 0x7FFF0000
-    rules = [(load, 0, 0, 4), (equal, 1, 0, architecture), (answer, 0, 0, kill), (load, 0, 0, 0)]
-    tests = [(at_least, _X32), *((equal, call) for call in calls)]
-    # A jump is relative: over the tests that are left and the rule that allows.
-    rules += [(code, len(tests) - index, 0, value) for index, (code, value) in enumerate(tests)]
-    rules += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
-    return b"".join(struct.pack("<HBBI", *rule) for rule in rules)
