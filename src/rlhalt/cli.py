@@ -316,7 +316,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("rounds", _rounds, "the chain again and again: the trained model answers, is scored, paired, trained")
     one.add_argument("--rounds", type=int, required=True)
     one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")
-    one.add_argument("--output", help="folder; the recipe's own if not given")
+    one.add_argument("--output", help="folder; the recipe's own with -rounds behind its name if not given")
     return parser
 
 

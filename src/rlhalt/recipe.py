@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -120,20 +120,7 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     style = recipe.style or default_style(specification.halting)
     data = _data(recipe, train, base, scorer, style, out / "base")
     policies = {"base": base, **_policies(recipe, data, out)}
-    folders = [
-        evaluate(
-            policy,
-            held_out,
-            scorer,
-            out / "evaluation" / name,
-            base=None if policy is base else base,
-            samples=recipe.evaluation_responses,
-            temperature=recipe.temperature,
-            engine=recipe.engine,
-        )
-        for name, policy in policies.items()
-    ]
-    return report(folders, out / "report")
+    return compared(recipe, policies, held_out, scorer, out)
 
 
 def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]]:
@@ -146,20 +133,26 @@ def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]
 
 
 def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, folder: Path) -> Data:
-    settings = Settings(
-        base.model,
-        recipe.engine,
-        responses=recipe.responses,
-        temperature=recipe.temperature,
-        few_shot=base.few_shot,
-    )
-    scored = folder / "scored.jsonl"
-    score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, scored)
+    scored = answers(recipe, base, prompts, scorer, folder)
     data = Data(folder / "targets.jsonl", {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds})
     write_targets(scored, data.targets, style, recipe.best)
     for threshold, file in data.pairs.items():
         write_pairs(scored, file, threshold, style)
     return data
+
+
+def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path) -> Path:
+    """The scored responses of a policy to training prompts, as a file."""
+    settings = Settings(
+        policy.model,
+        recipe.engine,
+        responses=recipe.responses,
+        temperature=recipe.temperature,
+        few_shot=policy.few_shot,
+    )
+    scored = folder / "scored.jsonl"
+    score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, scored)
+    return scored
 
 
 def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
@@ -186,6 +179,27 @@ def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: 
 
         (sft if kind == "sft" else dpo).main(argv)
     return str(output)
+
+
+def compared(
+    recipe: Recipe, policies: Mapping[str, Policy], held_out: Sequence[Prompt], scorer: Scorer, out: Path
+) -> Path:
+    """Evaluate policies, `base` among them, by the name of their folder, and compare them; the path of the report."""
+    base = policies["base"]
+    folders = [
+        evaluate(
+            policy,
+            held_out,
+            scorer,
+            out / "evaluation" / name,
+            base=None if policy is base else base,
+            samples=recipe.evaluation_responses,
+            temperature=recipe.temperature,
+            engine=recipe.engine,
+        )
+        for name, policy in policies.items()
+    ]
+    return report(folders, out / "report")
 
 
 def report(folders: Sequence[Path], out: Path) -> Path:

@@ -39,15 +39,13 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
-from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.evaluation.run import Policy
 from rlhalt.pairs import Style, default_style, pairs, write_pairs, write_targets
 from rlhalt.pairs.files import training_rows
-from rlhalt.recipe import Recipe, report, split_prompts, trained
+from rlhalt.recipe import Recipe, answers, compared, split_prompts, trained
 from rlhalt.records import Pair, Prompt, write_atomic
 from rlhalt.reward import load_specification
 from rlhalt.runs import once
-from rlhalt.sampling import Settings, sample
-from rlhalt.scoring import Scorer, score_file
 from rlhalt.tasks import countries
 
 
@@ -69,7 +67,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     dealt = deal(train, rounds)
     first = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
     anchors = [
-        _answers(recipe, first, prompts, scorer, out / "first" / f"round{number}")
+        answers(recipe, first, prompts, scorer, out / "first" / f"round{number}")
         for number, prompts in enumerate(dealt, start=1)
     ]
     write_targets(anchors[0], out / "targets.jsonl", style, recipe.best)
@@ -84,25 +82,12 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
                 if number == 1:
                     write_pairs(anchor, folder / "pairs.jsonl", threshold, style)
                 else:
-                    own = _answers(recipe, Policy("", model), prompts, scorer, folder)
+                    own = answers(recipe, Policy("", model), prompts, scorer, folder)
                     write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style)
                 model = trained("dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
                 name = f"round{number}-{threshold:g}-seed{seed}"
                 policies[name] = Policy(f"round {number}", model, threshold, seed)
-    folders = [
-        evaluate(
-            policy,
-            held_out,
-            scorer,
-            out / "evaluation" / name,
-            base=None if policy is first else first,
-            samples=recipe.evaluation_responses,
-            temperature=recipe.temperature,
-            engine=recipe.engine,
-        )
-        for name, policy in policies.items()
-    ]
-    page = report(folders, out / "report")
+    page = compared(recipe, policies, held_out, scorer, out)
     write_atomic(out / "rounds.json", [json.dumps(by_round(out / "report" / "metrics.json"), indent=1), "\n"])
     _show(out / "rounds.json")
     return page
@@ -120,19 +105,6 @@ def deal(prompts: Sequence[Prompt], rounds: int) -> list[list[Prompt]]:
             field="rounds",
         )
     return [list(prompts[number::rounds]) for number in range(rounds)]
-
-
-def _answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path) -> Path:
-    """The scored responses of a policy to the prompts of a round, as a file."""
-    settings = Settings(
-        policy.model,
-        recipe.engine,
-        responses=recipe.responses,
-        temperature=recipe.temperature,
-        few_shot=policy.few_shot,
-    )
-    score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, folder / "scored.jsonl")
-    return folder / "scored.jsonl"
 
 
 def write_anchored(own: Path, anchors: Path, output: Path, threshold: float, style: Style) -> None:
