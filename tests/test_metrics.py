@@ -1,10 +1,13 @@
 """Counts and measures against tables worked by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from rlhalt.evaluation.bootstrap import estimate, weights
-from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, per_prompt, pool, utility
+from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, median_claims, per_prompt, pool, utility
+from rlhalt.pairs.reflect import reflection
 from rlhalt.records import Continuation, Fragment, Scored
 
 LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
@@ -89,12 +92,35 @@ def test_measures_of_two_prompts_by_hand():
     assert found["correctness_macro"] == pytest.approx((1 + 1 / 2) / 2)
     assert found["completeness"] == pytest.approx(3 / 4)
     assert found["f1"] == pytest.approx(3 / 4)
+    assert found["completeness_macro"] == pytest.approx((2 / 3 + 1) / 2)
+    assert found["f1_macro"] == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert found["factscore"] == pytest.approx((1 + 1 / 2) / 2)
+    assert found["factscore_penalised"] == pytest.approx((np.exp(1 - 10 / 2) * (1 + 1 / 2)) / 2)
     assert found["right"] == pytest.approx(1.5)
     assert found["wrong"] == pytest.approx(0.5)
     assert found["claims"] == pytest.approx(2)
     assert found["tokens"] == pytest.approx(7)
     assert (found["halt_rate"], found["empty_share"], found["duplicate_share"]) == (1, 0, 0)
     assert set(found) == set(DEFINITIONS)
+
+
+def test_the_f1_at_k_of_responses_is_that_of_their_claims():
+    rows = [scored("ccu", "a"), scored("i", "b"), scored("h", "c")]
+    counts = per_prompt(rows, ["a", "b", "c"], wanted=median_claims(rows))
+    assert median_claims(rows) == 1
+    one, nothing, silent = 2 * (2 / 3) / (2 / 3 + 1), 0, 0
+    found = values(measure(counts, counts, weights(3, 0, 10)))
+    assert found["f1_at_k"] == pytest.approx((one + nothing + silent) / 3)
+    assert median_claims([]) is None
+
+
+def test_reflections_that_list_what_is_wrong():
+    texts = ["Fact one.", "Fact two.", "Fact three."]
+    row = scored("cic", "a", texts=texts)
+    text = "".join(reflection(["Fact two.", "Fact three."]))
+    honest = dataclasses.replace(row, response=row.response.rstrip() + text)
+    assert only([honest], ["a"])["reflection_accuracy"] == pytest.approx((1 / 1 + 1 / 2) / 2)
+    assert only([row], ["a"])["reflection_accuracy"] is None
 
 
 def test_a_prompt_weighs_the_same_however_often_it_was_sampled():
@@ -142,8 +168,13 @@ def test_f1(correctness, completeness, expected):
 def test_a_silent_model_has_no_correctness_but_everything_else():
     found = only([scored("h", "a"), scored("", "b")], ["a", "b"], base=[scored("c", "a"), scored("i", "b")])
     undefined = {name for name, value in found.items() if value is None}
-    assert undefined == {"correctness", "correctness_macro", "f1", "duplicate_share", "failed_share", "over_abstention"}
-    assert (found["completeness"], found["empty_share"]) == (0, 1)
+    assert undefined == {
+        *("correctness", "correctness_macro", "f1", "factscore", "factscore_penalised", "reflection_accuracy"),
+        *("f1_at_k", "vague_share", "duplicate_share", "failed_share", "over_abstention"),
+    }
+    assert (found["completeness"], found["completeness_macro"], found["f1_macro"], found["empty_share"]) == (0, 0, 0, 1)
+    assert (found["prudence"], found["over_conservativeness"], found["honesty"]) == (1, 1, 1 / 2)
+    assert (found["abstention_precision"], found["abstention_recall"], found["truthfulness"]) == (1 / 2, 1, 0)
 
 
 def test_completeness_is_not_defined_where_base_gets_nothing_right():

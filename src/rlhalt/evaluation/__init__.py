@@ -4,7 +4,12 @@ Reads evaluation folders, one a model and seed, of scored held-out responses, an
 come from the scorer that training used too.
 
     metrics      what is counted in a response and what is made of the counts
-    calibration  confidences against verdicts
+      answers      a response as one answer: right, wrong, held back
+      longform     a response as a number of supported claims
+      reflection   a response that says at its end what of it is doubtful
+    calibration  whether confidences mean what they say
+      ranking      whether they put right fragments before wrong ones
+      judged       the fragments that both are about
     bootstrap    intervals over prompts
     comparison   models side by side, paired
     tables       the comparison for people

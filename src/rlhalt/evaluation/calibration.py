@@ -1,57 +1,37 @@
-"""How well a confidence tells right fragments from wrong ones, and whether it means what it says.
-
-The measures take `Judged` fragments and the weights of `bootstrap`, and give draws. Fragments of one prompt share its
-weight, so the intervals are clustered by prompt.
-"""
+"""Whether a confidence means what it says: of what a model is 80 % sure of, 80 % should be right."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from rlhalt.evaluation.bootstrap import Estimate, Floats, divide, estimate
+from rlhalt.evaluation.judged import Judged, mean, sums
+from rlhalt.evaluation.judged import judged as judged
+from rlhalt.evaluation.ranking import auarc, aurc, auroc, best_aurc, eaurc, prr, risk_coverage
 
 BINS = 15
 
 
-@dataclasses.dataclass(frozen=True)
-class Judged:
-    """Decided fragments: how sure the model was, and whether it was right.
-
-    Attributes:
-        confidence: in [0, 1].
-        correct: 1 for a correct fragment, 0 for an incorrect one.
-        prompt: the position of its prompt, a column of the weights.
-    """
-
-    confidence: Floats
-    correct: Floats
-    prompt: npt.NDArray[np.intp]
-
-
-def judged(confidence: list[float], correct: list[bool], prompt: list[int]) -> Judged:
-    """Fragments as arrays; those whose confidence is not a finite number are left out, rounding past 0 or 1 is cut."""
-    values = np.asarray(confidence, dtype=np.float64)
-    kept = np.isfinite(values)
-    return Judged(
-        np.clip(values[kept], 0, 1),
-        np.asarray(correct, dtype=np.float64)[kept],
-        np.asarray(prompt, dtype=np.intp)[kept],
-    )
-
-
-def _sums(values: Floats, fragments: Judged, weights: Floats) -> Floats:
-    """Weighted sums over fragments of one value each, through their sums over each prompt."""
-    return weights @ np.bincount(fragments.prompt, weights=values, minlength=weights.shape[1])
-
-
 def brier(fragments: Judged, weights: Floats) -> Floats:
     """Mean of (confidence - correct)² over fragments (Brier 1950); 0 is best, always saying ½ gives 0.25."""
-    error = (fragments.confidence - fragments.correct) ** 2
-    return divide(_sums(error, fragments, weights), _sums(np.ones_like(error), fragments, weights))
+    return mean((fragments.confidence - fragments.correct) ** 2, fragments, weights)
+
+
+def nll(fragments: Judged, weights: Floats) -> Floats:
+    """Mean of -log of the probability that was given to what is the case, nats a fragment.
+
+    0 is best, always saying ½ gives 0.69 (Good 1952). Not defined where a confidence of exactly 0 or 1 is wrong: it is
+    infinite there.
+    """
+    given = np.where(fragments.correct == 1, fragments.confidence, 1 - fragments.confidence)
+    with np.errstate(divide="ignore"):
+        loss = -np.log(given)
+    if not np.isfinite(loss).all():
+        return np.full(len(weights), np.nan)
+    return mean(loss, fragments, weights)
 
 
 def equal_width(bins: int = BINS) -> Floats:
@@ -72,65 +52,68 @@ def _bin(confidence: Floats, edges: Floats) -> npt.NDArray[np.intp]:
     return np.searchsorted(edges[1:-1], confidence, side="right").astype(np.intp)
 
 
+def _binned(fragments: Judged, weights: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
+    """Draws of the number of fragments, of right ones, and of their summed confidence; one column a bin, none empty."""
+    which = _bin(fragments.confidence, edges)
+    shape = len(weights), len(np.unique(which))
+    n, right, said = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for column, b in enumerate(np.unique(which)):
+        inside = (which == b).astype(np.float64)
+        n[:, column] = sums(inside, fragments, weights)
+        right[:, column] = sums(inside * fragments.correct, fragments, weights)
+        said[:, column] = sums(inside * fragments.confidence, fragments, weights)
+    return n, right, said
+
+
 def ece(fragments: Judged, weights: Floats, edges: Floats) -> Floats:
     """Expected calibration error: Σ_b n_b/n · |accuracy_b - mean confidence_b| over bins b.
 
     Guo et al., arXiv 1706.04599. It is biased upwards where bins hold few fragments, and so is its interval.
     """
-    which = _bin(fragments.confidence, edges)
-    gap, total = np.zeros(len(weights)), _sums(np.ones_like(fragments.confidence), fragments, weights)
-    for b in np.unique(which):
-        gap += np.abs(_sums((which == b) * (fragments.correct - fragments.confidence), fragments, weights))
-    return divide(gap, total)
+    n, right, said = _binned(fragments, weights, edges)
+    return divide(np.abs(right - said).sum(axis=1), n.sum(axis=1))
 
 
-def _by_confidence(fragments: Judged, weights: Floats, statistic: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Draws of a statistic of the weights of right and of wrong fragments at each confidence, most confident first.
+def mce(fragments: Judged, weights: Floats, edges: Floats) -> Floats:
+    """Maximum calibration error: max_b |accuracy_b - mean confidence_b| over bins b that are not empty.
 
-    Equal confidences are one column. Resamples are taken in blocks, or the weights of every fragment in every resample
-    would not fit into memory.
+    Naeini et al. 2015. A bin of one fragment may decide it: read it beside the reliability diagram.
     """
-    if not fragments.confidence.size:
-        return np.full(len(weights), np.nan)
-    order = np.argsort(-fragments.confidence, kind="stable")
-    confidence, correct, prompt = fragments.confidence[order], fragments.correct[order], fragments.prompt[order]
-    starts = np.flatnonzero(np.diff(confidence, prepend=np.inf))
-    block = max(1, 2_000_000 // confidence.size)
-    draws = []
-    for first in range(0, len(weights), block):
-        weight = weights[first : first + block][:, prompt]
-        right = np.add.reduceat(weight * correct, starts, axis=1)
-        draws.append(statistic(right, np.add.reduceat(weight, starts, axis=1) - right))
-    return np.concatenate(draws)
+    n, right, said = _binned(fragments, weights, edges)
+    worst = np.nan_to_num(np.abs(divide(right - said, n))).max(axis=1, initial=0)
+    return np.where(n.sum(axis=1) > 0, worst, np.nan)
 
 
-def auroc(fragments: Judged, weights: Floats) -> Floats:
-    """Probability that a correct fragment is more confident than an incorrect one, ties counting half.
+@dataclasses.dataclass(frozen=True)
+class Decomposition:
+    """The Brier score in parts: reliability - resolution + uncertainty + within.
 
-    Hanley & McNeil 1982. Not defined where all fragments are right or all are wrong.
+    Murphy 1973; Stephenson et al. 2008 add `within`, which is 0 where the confidences of each bin are equal.
+
+    Attributes:
+        reliability: Σ n_b/n · (accuracy_b - mean confidence_b)², 0 where confidences mean what they say.
+        resolution: Σ n_b/n · (accuracy_b - accuracy)², high where right ones are told from wrong ones.
+        uncertainty: accuracy · (1 - accuracy), which no confidence can change.
+        within: within bins, the variance of the confidence less twice its covariance with being right.
     """
 
-    def statistic(right: Floats, wrong: Floats) -> Floats:
-        n_right, n_wrong = right.sum(axis=1), wrong.sum(axis=1)
-        less_confident = n_wrong[:, None] - wrong.cumsum(axis=1)
-        return divide((right * (less_confident + wrong / 2)).sum(axis=1), n_right * n_wrong)
-
-    return _by_confidence(fragments, weights, statistic)
+    reliability: Estimate
+    resolution: Estimate
+    uncertainty: Estimate
+    within: Estimate
 
 
-def aurc(fragments: Judged, weights: Floats) -> Floats:
-    """Area under the risk–coverage curve: the mean over fragments of the wrong share among those at least as confident.
-
-    0 is best; a confidence that tells nothing gives about the overall error (Geifman et al., arXiv 1805.08206).
-    Fragments of equal confidence enter together, so the order of the file does not matter.
-    """
-
-    def statistic(right: Floats, wrong: Floats) -> Floats:
-        both = right + wrong
-        risk = np.nan_to_num(divide(wrong.cumsum(axis=1), both.cumsum(axis=1)))
-        return divide((both * risk).sum(axis=1), both.sum(axis=1))
-
-    return _by_confidence(fragments, weights, statistic)
+def decompose(fragments: Judged, weights: Floats, edges: Floats) -> Decomposition:
+    """The parts of the Brier score over these bins."""
+    n, right, said = _binned(fragments, weights, edges)
+    total = n.sum(axis=1)
+    accuracy = divide(right.sum(axis=1), total)
+    # A bin that a resample leaves empty has no accuracy, and no weight.
+    gap, spread = np.nan_to_num(divide(right - said, n)), np.nan_to_num(divide(right, n)) - accuracy[:, None]
+    reliable, resolved = divide((n * gap**2).sum(axis=1), total), divide((n * spread**2).sum(axis=1), total)
+    uncertain = accuracy * (1 - accuracy)
+    within = brier(fragments, weights) - (reliable - resolved + uncertain)
+    return Decomposition(estimate(reliable), estimate(resolved), estimate(uncertain), estimate(within))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,22 +138,6 @@ def reliability(fragments: Judged, edges: Floats) -> list[Bin]:
     return bins
 
 
-def risk_coverage(fragments: Judged, points: int = 200) -> list[tuple[float, float]]:
-    """(coverage, risk): the share of fragments at least that confident and the share of wrong ones among them.
-
-    At most `points` of them, evenly spread over the coverage.
-    """
-    if not fragments.confidence.size:
-        return []
-    order = np.argsort(-fragments.confidence, kind="stable")
-    confidence, wrong = fragments.confidence[order], 1 - fragments.correct[order]
-    ends = np.flatnonzero(np.diff(confidence, append=-np.inf))
-    kept = np.arange(1, len(wrong) + 1)[ends]
-    risk = wrong.cumsum()[ends] / kept
-    shown = np.unique(np.linspace(0, len(ends) - 1, points).round().astype(int))
-    return [(float(kept[i] / len(wrong)), float(risk[i])) for i in shown]
-
-
 @dataclasses.dataclass(frozen=True)
 class Calibration:
     """One confidence of one model against the verdicts.
@@ -188,16 +155,23 @@ class Calibration:
     accuracy: float | None
     ece: Estimate
     ece_equal_mass: Estimate
+    mce: Estimate
     brier: Estimate
+    brier_parts: Decomposition
+    nll: Estimate
     auroc: Estimate
     aurc: Estimate
+    eaurc: Estimate
+    auarc: Estimate
+    prr: Estimate
     bins: list[Bin]
     curve: list[tuple[float, float]]
 
 
 def calibrate(model: str, confidence: str, fragments: Judged, weights: Floats) -> Calibration:
-    """Every measure of this module for one confidence of one model."""
+    """Every measure of this module and of `ranking` for one confidence of one model."""
     n = len(fragments.confidence)
+    area, best = aurc(fragments, weights), best_aurc(fragments, weights)
     return Calibration(
         model=model,
         confidence=confidence,
@@ -205,9 +179,15 @@ def calibrate(model: str, confidence: str, fragments: Judged, weights: Floats) -
         accuracy=float(fragments.correct.mean()) if n else None,
         ece=estimate(ece(fragments, weights, equal_width())),
         ece_equal_mass=estimate(ece(fragments, weights, equal_mass(fragments.confidence))),
+        mce=estimate(mce(fragments, weights, equal_width())),
         brier=estimate(brier(fragments, weights)),
+        brier_parts=decompose(fragments, weights, equal_width()),
+        nll=estimate(nll(fragments, weights)),
         auroc=estimate(auroc(fragments, weights)),
-        aurc=estimate(aurc(fragments, weights)),
+        aurc=estimate(area),
+        eaurc=estimate(eaurc(area, best)),
+        auarc=estimate(auarc(area)),
+        prr=estimate(prr(area, best, fragments, weights)),
         bins=reliability(fragments, equal_width()),
         curve=risk_coverage(fragments),
     )

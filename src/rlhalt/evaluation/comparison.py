@@ -19,8 +19,9 @@ from typing import Any
 from rlhalt.credit import Halting
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
-from rlhalt.evaluation.calibration import Calibration, calibrate, judged
-from rlhalt.evaluation.metrics import PromptCounts, count, measure, per_prompt, pool, utility
+from rlhalt.evaluation.calibration import Calibration, calibrate
+from rlhalt.evaluation.judged import judged
+from rlhalt.evaluation.metrics import PromptCounts, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.records import Confidence, Continuation, Scored, read
 
 THRESHOLDS = (0.3, 0.5, 0.8)
@@ -127,6 +128,7 @@ class Metrics:
         estimates: the measures of `metrics.DEFINITIONS` by name.
         utility: the mean τ-utility a response by τ, for every τ, not only the one the model was trained at.
         n_over_abstention: endings that `over_abstention` is a share of, all seeds together.
+        k: the K of `f1_at_k`: the median number of claims of base's responses.
         by_seed: every measure of each seed; utilities are called `utility@τ`.
     """
 
@@ -140,6 +142,7 @@ class Metrics:
     estimates: dict[str, Estimate]
     utility: dict[float, Estimate]
     n_over_abstention: int
+    k: float | None
     by_seed: dict[int, dict[str, float | None]]
 
     def __getitem__(self, measure: str) -> Estimate:
@@ -219,7 +222,10 @@ def compare(
     prompt_keys = _prompt_keys(evaluations)
     for decoding, keys in prompt_keys.items():
         draws_of_weights = weights(len(keys), seed, resamples)
-        counts = {label: {one.seed: _counts(one, decoding, keys) for one in group} for label, group in groups.items()}
+        wanted = median_claims(one for base in groups["base"] for one in base.rows(decoding))
+        counts = {
+            label: {one.seed: _counts(one, decoding, keys, wanted) for one in group} for label, group in groups.items()
+        }
         pooled = {label: pool(list(seeds.values())) for label, seeds in counts.items()}
         drawn = {label: _draws(one, pooled["base"], draws_of_weights, all_thresholds) for label, one in pooled.items()}
         for label, group in groups.items():
@@ -241,6 +247,7 @@ def compare(
                     },
                     utility={t: estimate(drawn[label][f"utility@{t:g}"]) for t in all_thresholds},
                     n_over_abstention=_endings(group, decoding),
+                    k=wanted,
                     by_seed=values,
                 )
             )
@@ -293,9 +300,10 @@ def _prompt_keys(evaluations: Iterable[Evaluation]) -> dict[str, list[str]]:
     return keys
 
 
-def _counts(one: Evaluation, decoding: str, keys: Sequence[str]) -> PromptCounts:
+def _counts(one: Evaluation, decoding: str, keys: Sequence[str], wanted: float | None) -> PromptCounts:
     # Base ends where base ends: there is no going on to compare with.
-    return per_prompt(one.rows(decoding), keys, None if one.name == "base" else one.continuation, one.halting)
+    continuations = None if one.name == "base" else one.continuation
+    return per_prompt(one.rows(decoding), keys, continuations, one.halting, wanted)
 
 
 def _endings(group: Sequence[Evaluation], decoding: str) -> int:

@@ -47,7 +47,7 @@ def _fields(record: object) -> dict[str, Any]:
 def _metrics(one: Metrics) -> dict[str, Any]:
     fields = _fields(one)
     del fields["estimates"]
-    last = {name: fields.pop(name) for name in ("utility", "n_over_abstention", "by_seed")}
+    last = {name: fields.pop(name) for name in ("utility", "n_over_abstention", "k", "by_seed")}
     return {**fields, **one.estimates, **last}
 
 

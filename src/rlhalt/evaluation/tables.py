@@ -72,12 +72,28 @@ MEASURES: list[tuple[str, str, Callable[[float], str]]] = [
     ("correctness, %", "correctness", percent),
     ("completeness, %", "completeness", percent),
     ("F1, %", "f1", percent),
+    ("correctness (macro), %", "correctness_macro", percent),
+    ("completeness (macro), %", "completeness_macro", percent),
+    ("F1 (macro), %", "f1_macro", percent),
+    ("FActScore, %", "factscore", percent),
+    ("FActScore, penalised, %", "factscore_penalised", percent),
+    ("F1@K, %", "f1_at_k", percent),
     ("utility", "utility", number),
+    ("right answers, %", "accuracy", percent),
+    ("held back, %", "abstention_rate", percent),
+    ("truthfulness", "truthfulness", number),
+    ("prudence, %", "prudence", percent),
+    ("over-conservativeness, %", "over_conservativeness", percent),
+    ("honesty, %", "honesty", percent),
+    ("abstention precision, %", "abstention_precision", percent),
+    ("abstention recall, %", "abstention_recall", percent),
+    ("reflection accuracy, %", "reflection_accuracy", percent),
     ("halts, %", "halt_rate", percent),
     ("empty, %", "empty_share", percent),
     ("over-abstention, %", "over_abstention", percent),
     ("claims", "claims", number),
     ("unverifiable", "unverifiable", number),
+    ("vague, %", "vague_share", percent),
     ("duplicates, %", "duplicate_share", percent),
     ("failed, %", "failed_share", percent),
     ("tokens", "tokens", number),
@@ -95,6 +111,9 @@ ALWAYS = {
     "claims",
     "tokens",
 }
+
+# What a screen has room for; the files and the report have all.
+ON_SCREEN = ALWAYS | {"honesty", "over_abstention", "unverifiable", "duplicate_share", "failed_share"}
 
 
 def rows(comparison: Comparison, decoding: str) -> list[Row]:
@@ -141,7 +160,7 @@ def table(comparison: Comparison) -> Table:
         shown.add_column(escape(model), justify="right")
     for decoding in comparison.decodings:
         shown.add_row(f"[bold]{decoding}[/bold]")
-        for row in rows(comparison, decoding):
+        for row in (one for one in rows(comparison, decoding) if one.measure in ON_SCREEN):
             intervals = roomy and row.measure == "correctness"
             shown.add_row(row.title, *(str(c) if intervals else c.value for c in row.cells))
         shown.add_section()
