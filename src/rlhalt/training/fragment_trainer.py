@@ -1,0 +1,131 @@
+"""TRL's GRPOTrainer with an advantage for each token: what the decision it belongs to is worth.
+
+Everything else is TRL's: generation, log-probabilities, loss, KL, vLLM. What is used of it that is not public is pinned
+by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, its result's `advantages` may have the
+shape (B, T), and its `completion_mask` is 0 throughout a truncated response. Importing this module imports TRL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from rlhalt.errors import InputError
+from rlhalt.records import Fragment
+from rlhalt.training import alarms
+from rlhalt.training.fragment_credit import Credit, Earned, advantages
+from rlhalt.training.fragment_reward import FragmentReward
+from rlhalt.training.sampled_tokens import spread, token_starts
+
+# Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
+LOSSES = ("dapo", "dr_grpo", "bnpo", "cispo")
+
+
+class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """Trains a policy on what its fragments earn.
+
+    Args:
+        model: as `GRPOTrainer` takes it.
+        reward: judges responses; the dataset has a column `reference`.
+        args: a `GRPOConfig`, see `check_arguments`.
+        credit: how advantages are made of rewards, see `rlhalt.training.fragment_credit.advantages`.
+        alpha: of the credit `mixed`.
+        limits: when to stop the run; never where None.
+        others: as `GRPOTrainer` takes them.
+
+    Raises:
+        InputError: settings under which advantages a token do not mean what they say.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reward: FragmentReward,
+        args: Any,
+        *,
+        credit: Credit = "fragment",
+        alpha: float = 1.0,
+        limits: alarms.Limits | None = None,
+        **others: Any,
+    ) -> None:
+        check_arguments(args)
+        self._reward, self._credit, self._alpha = reward, credit, alpha
+        super().__init__(model=model, reward_funcs=reward, args=args, **others)
+        if limits is not None:
+            self.add_callback(_Alarms(limits))
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        # TRL hands each column to the reward: there it finds the lists to put its fragments into.
+        judged: list[list[Fragment]] = [[] for _ in inputs]
+        batch: dict[str, Any] = super()._generate_and_score_completions(
+            [{**row, "judged": into} for row, into in zip(inputs, judged, strict=True)]
+        )
+        batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged)
+        return batch
+
+    def _token_advantages(
+        self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor, judged: Sequence[Sequence[Fragment]]
+    ) -> torch.Tensor:
+        """The advantage of each of B x T tokens; 0 for padding, and throughout a truncated response."""
+        lengths = mask_B_T.sum(1).tolist()
+        earned = [self._reward.earned(one) if length else None for one, length in zip(judged, lengths, strict=True)]
+        found = torch.zeros(ids_B_T.shape, device=ids_B_T.device)
+        for row, (ids, length, fragments, values) in enumerate(
+            zip(ids_B_T.tolist(), lengths, judged, self._of_decisions(earned), strict=True)
+        ):
+            text, starts = token_starts(self.processing_class, ids[:length])
+            if any(text[one.start : one.end] != one.text for one in fragments) and length:
+                raise InputError(
+                    "expected the judged text to be that of the sampled tokens; a tokenizer with a response_template "
+                    "is not supported",
+                    field="model_name_or_path",
+                )
+            found[row, :length] = torch.tensor(spread(starts, fragments, values))
+        return found
+
+    def _of_decisions(self, earned: Sequence[Earned | None]) -> list[list[float]]:
+        """The advantages of this process's responses; a group may lie on several processes."""
+        mode = "train" if self.model.training else "eval"
+        size = self.num_generations if mode == "train" else self.num_generations_eval
+        everywhere: list[Earned | None] = gather_object(list(earned))
+        groups = [everywhere[start : start + size] for start in range(0, len(everywhere), size)]
+        found = [advantages(group, self._credit, self._alpha) for group in groups]
+        empty = [not any(value for row in group for value in row) for group in found]
+        self._metrics[mode]["groups/empty"].append(sum(empty) / len(empty))
+        first = self.accelerator.process_index * len(earned)
+        return [row for group in found for row in group][first : first + len(earned)]
+
+
+class _Alarms(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, limits: alarms.Limits) -> None:
+        self._limits = limits
+
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        alarms.check(state.log_history, self._limits)
+
+
+def check_arguments(args: Any) -> None:
+    """See that a `GRPOConfig` leaves advantages a token their meaning.
+
+    Raises:
+        InputError: naming the key, and what it must be.
+    """
+    wanted: list[tuple[str, bool, str]] = [
+        ("scale_rewards", args.scale_rewards == "none", "none: dividing by a standard deviation moves the threshold"),
+        ("mask_truncated_completions", args.mask_truncated_completions, "true: a cut-off response is no finished one"),
+        ("loss_type", args.loss_type in LOSSES, f"{', '.join(LOSSES)}: the others weigh tokens by their response"),
+        ("importance_sampling_level", args.importance_sampling_level == "token", "token: there is one advantage each"),
+        (
+            "off_policy_mask_threshold",
+            args.off_policy_mask_threshold is None,
+            "none: it needs one advantage a response",
+        ),
+    ]
+    for key, well, what in wanted:
+        if not well:
+            raise InputError(f"expected {what}; found {getattr(args, key)!r}", field=key)
