@@ -4,13 +4,17 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from evaluation_folders import build
+from rlhalt.credit import counted
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load, table, write
 from rlhalt.evaluation.metrics import DEFINITIONS
+from rlhalt.evaluation.significance import holm
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +90,37 @@ def test_differences_are_paired(comparison):
     assert found.utility[0.7].value == pytest.approx(dpo.utility[0.7].value - base.utility[0.7].value)
 
 
+def test_every_difference_is_tested_over_prompts_and_corrected_for_all_that_are_shown(evaluations, comparison):
+    ps = [test.p for one in comparison.differences for test in one.tests.values()]
+    corrected = [test.p_holm for one in comparison.differences for test in one.tests.values()]
+    assert corrected == holm(ps)
+    assert len(ps) == 2 * 5 * 6
+    found = comparison.difference("DPO τ=0.5", "base", "greedy")
+    assert found.tests.keys() == {"correctness", "completeness", *(f"utility@{t:g}" for t in comparison.thresholds)}
+    dpo, base = ([one for one in evaluations if one.label == label] for label in ("DPO τ=0.5", "base"))
+    gains = []
+    for key in dict.fromkeys(row.prompt_key for row in base[0].rows("greedy")):
+        right = [
+            np.mean([
+                sum(label == "correct" for label in counted(row.fragments, one.halting))
+                for one in group for row in one.rows("greedy") if row.prompt_key == key
+            ])
+            for group in (dpo, base)
+        ]  # fmt: skip
+        gains.append(right[0] - right[1])
+    assert found.tests["completeness"].p == pytest.approx(
+        stats.wilcoxon(gains, method=stats.PermutationMethod()).pvalue
+    )
+    assert found.tests["utility@0.5"].n_prompts == 12
+    assert found.tests["utility@0.5"].detectable > 0
+
+
 def test_a_model_does_not_differ_from_its_copy(evaluations):
     base = evaluations[0]
     found = compare([base, without(base, name="SFT")], resamples=50).difference("SFT", "base", "greedy")
     assert (found.correctness.value, found.correctness.low, found.correctness.high) == (0, 0, 0)
     assert found.utility[0.5].includes_zero
+    assert {(test.p, test.p_holm, test.detectable) for test in found.tests.values()} == {(1, 1, 0)}
 
 
 def test_the_result_does_not_depend_on_the_order_of_the_folders(evaluations, comparison):
@@ -170,8 +200,13 @@ def test_files(comparison, tmp_path):
         assert (entry["domain"], entry["n_prompts"]) == ("countries", 12)
     rest = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
     assert rest["differences"][0]["includes_zero"].keys() >= {"correctness", "completeness", "utility@0.5"}
+    assert set(rest["differences"][0]["tests"]["utility@0.5"]) == {"n_prompts", "p", "p_holm", "detectable"}
     assert len(rest["calibration"]) == 8
-    assert "| correctness, % |" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    lines = (tmp_path / "out" / "table.md").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("| correctness, % |") for line in lines)
+    assert any(line.startswith("| DPO τ=0.7 | SFT |") for line in lines)
+    columns = [line.count("|") for line in lines if line.startswith("| ") and " τ=0.7 | SFT " in line]
+    assert columns == [2 + 2 + 2 + 4 - 1] * 2
 
 
 def test_the_table_fits_into_a_hundred_columns(comparison):

@@ -11,7 +11,9 @@ come from the scorer that training used too.
       ranking      whether they put right fragments before wrong ones
       judged       the fragments that both are about
     bootstrap    intervals over prompts
-    comparison   models side by side, paired
+    comparison   models side by side
+      differences  two of them, paired
+      significance whether that could be chance
     tables       the comparison for people
     output       the comparison as files
 """

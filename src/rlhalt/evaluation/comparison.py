@@ -20,8 +20,10 @@ from rlhalt.credit import Halting
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
 from rlhalt.evaluation.calibration import Calibration, calibrate
+from rlhalt.evaluation.differences import Difference as Difference
+from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
 from rlhalt.evaluation.judged import judged
-from rlhalt.evaluation.metrics import PromptCounts, count, measure, median_claims, per_prompt, pool, utility
+from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.records import Confidence, Continuation, Scored, read
 
 THRESHOLDS = (0.3, 0.5, 0.8)
@@ -150,18 +152,6 @@ class Metrics:
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """`model` minus `versus` on the same prompts, paired."""
-
-    model: str
-    versus: str
-    decoding: str
-    correctness: Estimate
-    completeness: Estimate
-    utility: dict[float, Estimate]
-
-
-@dataclasses.dataclass(frozen=True)
 class Comparison:
     """All that is to be said about the models, numbers only.
 
@@ -251,12 +241,13 @@ def compare(
                     by_seed=values,
                 )
             )
-        for label, versus in _contrasts(list(groups)):
-            differences.append(_difference(label, versus, decoding, drawn, all_thresholds))
+        sides = {label: Side(label, drawn[label], by_prompt(one, all_thresholds)) for label, one in pooled.items()}
+        for label, versus in contrasts(list(groups)):
+            differences.append(difference(sides[label], sides[versus], decoding, all_thresholds))
     return Comparison(
         thresholds=all_thresholds,
         metrics=metrics,
-        differences=differences,
+        differences=corrected(differences),
         calibrations=_calibrations(groups, prompt_keys, seed, resamples),
         resamples=resamples,
         seed=seed,
@@ -325,29 +316,6 @@ def _draws(counts: PromptCounts, base: PromptCounts, weights: Floats, thresholds
 
 def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
     return {name: estimate(one).value for name, one in draws.items()}
-
-
-def _contrasts(labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Every trained model against base, and every one but SFT against SFT, where there is one."""
-    trained = [label for label in labels if label != "base"]
-    against_sft = [(label, "SFT") for label in trained if label != "SFT"] if "SFT" in trained else []
-    return [(label, "base") for label in trained] + against_sft
-
-
-def _difference(
-    label: str, versus: str, decoding: str, drawn: Mapping[str, Mapping[str, Floats]], thresholds: Sequence[float]
-) -> Difference:
-    def minus(name: str) -> Estimate:
-        return estimate(drawn[label][name] - drawn[versus][name])
-
-    return Difference(
-        model=label,
-        versus=versus,
-        decoding=decoding,
-        correctness=minus("correctness"),
-        completeness=minus("completeness"),
-        utility={t: minus(f"utility@{t:g}") for t in thresholds},
-    )
 
 
 def _calibrations(

@@ -285,3 +285,16 @@ def utility(counts: PromptCounts, weights: Floats, threshold: float) -> Floats:
     """
     gain = (1 - threshold) * counts["correct"] - threshold * counts["incorrect"]
     return ratio(weights, gain, np.ones_like(gain))
+
+
+def by_prompt(counts: PromptCounts, thresholds: Sequence[float]) -> dict[str, Floats]:
+    """What is compared prompt by prompt, one number a prompt, NaN where it is not defined.
+
+    Correctness; correct claims, which completeness is made of; the τ-utility at each threshold, called `utility@τ`.
+    """
+    right, wrong = counts["correct"], counts["incorrect"]
+    return {
+        "correctness": divide(right, counts.decided),
+        "completeness": right,
+        **{f"utility@{t:g}": (1 - t) * right - t * wrong for t in thresholds},
+    }

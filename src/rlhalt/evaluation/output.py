@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.evaluation.bootstrap import LEVEL, Estimate
-from rlhalt.evaluation.comparison import Comparison, Difference, Metrics
+from rlhalt.evaluation.comparison import Comparison, Metrics
+from rlhalt.evaluation.differences import Difference
 from rlhalt.evaluation.tables import markdown
 from rlhalt.records import write_atomic
 
@@ -18,8 +19,8 @@ def write(comparison: Comparison, out: str | Path) -> None:
     """Write the three files into the folder `out`.
 
     `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
-    `comparison.json` holds the paired differences (with which of their intervals include 0) and the calibration of both
-    confidences with its curves.
+    `comparison.json` holds the paired differences (with which of their intervals include 0, their p-values, and what so
+    many prompts could have shown) and the calibration of both confidences with its curves.
     """
     rest = {
         "thresholds": comparison.thresholds,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.comparison import Comparison, Metrics
+from rlhalt.evaluation.significance import Significance
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -167,12 +168,50 @@ def table(comparison: Comparison) -> Table:
     return shown
 
 
+def differences(comparison: Comparison, decoding: str) -> list[list[str]]:
+    """Every difference with its interval, its corrected p, and what could have been seen; a header first."""
+    names = {f"utility@{t:g}": f"utility at τ = {t:g}" for t in comparison.thresholds}
+    found = [["model", "less", "correctness, points", "completeness, points", *names.values()]]
+    for one in comparison.differences:
+        if one.decoding == decoding:
+            estimates = {"correctness": one.correctness, "completeness": one.completeness}
+            estimates |= {f"utility@{t:g}": gain for t, gain in one.utility.items()}
+            cells = [
+                _tested(gain, one.tests[name], percent if name in ("correctness", "completeness") else number)
+                for name, gain in estimates.items()
+            ]
+            found.append([one.model, one.versus, *cells])
+    return found
+
+
+def _tested(gain: Estimate, test: Significance, form: Callable[[float], str]) -> str:
+    text = str(cell(gain, form))
+    if test.p_holm is not None:
+        text += f" p {'< 0.001' if test.p_holm < 0.001 else f'{test.p_holm:.3f}'}"
+    return text if test.detectable is None else f"{text}, ≥ {form(test.detectable)}"
+
+
+def tested(comparison: Comparison) -> str:
+    """What the p-values and bounds of `differences` are, in one line."""
+    number_of = sum(test.p is not None for one in comparison.differences for test in one.tests.values())
+    return (
+        f"p: Wilcoxon signed-rank over prompts, corrected for all {number_of} comparisons shown (Holm); ≥: the "
+        "smallest difference that so many prompts would have shown with 80 % probability, before correction"
+    )
+
+
 def markdown(comparison: Comparison) -> str:
-    """The same as Markdown, every interval given."""
+    """The same as Markdown, every interval given, and the differences."""
     lines = [caption(comparison), ""]
     for decoding in comparison.decodings:
         lines += [f"| {decoding} | {' | '.join(comparison.models)} |", "|---|" + "--:|" * len(comparison.models)]
         for row in rows(comparison, decoding):
             lines.append(f"| {row.title} | {' | '.join(map(str, row.cells))} |")
         lines.append("")
+    if comparison.differences:
+        lines += [tested(comparison), ""]
+    for decoding in comparison.decodings if comparison.differences else ():
+        header, *body = differences(comparison, decoding)
+        lines += [f"| {decoding}: {' | '.join(header)} |", "|---|---|" + "--:|" * (len(header) - 2)]
+        lines += [f"| {' | '.join(cells)} |" for cells in body] + [""]
     return "\n".join(lines)
