@@ -1,0 +1,532 @@
+"""Shared prefixes: trees hold what sides share once, and losses and gradients are those of stock TRL."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlhalt.errors import InputError
+from rlhalt.training.shared.layout import UNSCORED, lay_out, pack
+from tiny_training import TRAINING
+
+token = st.integers(3, 9)
+sequences = st.lists(st.lists(token, min_size=2, max_size=12), min_size=1, max_size=8)
+
+
+@given(sequences, st.data())
+def test_every_sequence_can_be_read_off_its_tree(sequences, data):
+    starts = [data.draw(st.integers(1, len(ids))) for ids in sequences]
+    tree = lay_out(sequences, starts)
+    for ids, start, path in zip(sequences, starts, tree.paths, strict=True):
+        assert [tree.ids[index] for index in path] == ids[:-1]
+        assert [tree.positions[index] for index in path] == list(range(len(ids) - 1))
+        assert [tree.labels[index] for index in path[start - 1 :]] == ids[start:]
+        for index, depth in zip(path, itertools.count(1), strict=False):
+            assert path[:depth] == [other for other in range(index + 1) if index < tree.ends[other]]
+
+
+@given(sequences)
+def test_each_token_stands_once_for_what_follows_it(sequences):
+    tree = lay_out(sequences, [1] * len(sequences))
+    assert len(tree.ids) == len({tuple(ids[: n + 2]) for ids in sequences for n in range(len(ids) - 1)})
+    assert UNSCORED not in tree.labels
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=20))
+def test_rows_hold_all_trees_and_are_no_longer_than_the_largest(sizes):
+    rows = pack(sizes)
+    assert sorted(itertools.chain(*rows)) == list(range(len(sizes)))
+    assert all(sum(sizes[number] for number in row) <= max(sizes) for row in rows)
+
+
+# Losses and gradients, against stock TRL.
+
+
+def said(role: str, text: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": text}]
+
+
+FACTS = ["Norway is in Europe.", "Its capital is Oslo.", "Its currency is the krone.", "It borders Spain."]
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Pairs that part after none, one or more of the facts."""
+    made = []
+    for number in range(count):
+        kept = " ".join(FACTS[: number % 4])
+        made.append(
+            {
+                "prompt": said("user", f"State {number % 5} facts about Norway."),
+                "chosen": said("assistant", f"{kept} Unsure from here.".strip()),
+                "rejected": said("assistant", " ".join(FACTS)),
+            }
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def make(tiny_model, tmp_path_factory) -> Callable[..., Any]:
+    """A trainer of either kind on the tiny model; the same keys give the same weights."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer
+
+    from rlhalt.training.shared.trainer import SharedDPOTrainer
+
+    def one(shared: bool, data: list[dict[str, Any]], lora: bool = False, attention: str = "sdpa", **keys: Any) -> Any:
+        from peft import LoraConfig
+
+        model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation=attention)
+        with torch.no_grad():
+            # A fresh model says much the same everywhere: one that has opinions shows more.
+            for parameter in model.parameters():
+                parameter.mul_(3.0 if parameter.dim() > 1 else 1.0)
+        if "ref_model" in keys:
+            keys["ref_model"] = keys["ref_model"](model)
+        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks") if name in keys}
+        args = DPOConfig(output_dir=str(tmp_path_factory.mktemp("out")), **{**TRAINING, "disable_tqdm": True, **keys})
+        return (SharedDPOTrainer if shared else DPOTrainer)(
+            model=model,
+            args=args,
+            train_dataset=Dataset.from_list(data),
+            processing_class=AutoTokenizer.from_pretrained(tiny_model),
+            peft_config=LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False) if lora else None,
+            **rest,
+        )
+
+    return one
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setenv("RLHALT_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def step(trainer: Any, batch: dict[str, Any]) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and gradients of one batch."""
+    trainer.model.zero_grad()
+    trainer.model.train()
+    loss = trainer.compute_loss(trainer.model, batch)
+    loss.backward()
+    found = {name: one.grad for name, one in trainer.model.named_parameters() if one.grad is not None}
+    return float(loss.detach()), found
+
+
+def assert_same(one: tuple[float, dict[str, torch.Tensor]], other: tuple[float, dict[str, torch.Tensor]]) -> None:
+    """To 1e-4 relative, loss and gradients; or to the rounding of stock TRL, which sums what cancels."""
+    assert one[0] == pytest.approx(other[0], rel=1e-4)
+    assert one[1].keys() == other[1].keys()
+    for name, gradient in other[1].items():
+        assert float((one[1][name] - gradient).norm()) <= 1e-4 * float(gradient.norm()) + 1e-6, name
+
+
+def left_padded(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A stock batch with its padding on the left."""
+    moved = dict(batch)
+    shifts = (batch["attention_mask"] == 0).sum(dim=1).tolist()
+    for name in ("input_ids", "attention_mask", "completion_mask"):
+        moved[name] = torch.stack([row.roll(n) for row, n in zip(batch[name], shifts, strict=True)])
+    return moved
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "sigmoid": {},
+    "sigmoid + sft": {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]},
+    "ld_alpha": {"ld_alpha": 0.3},
+    "ld_alpha + sft": {"ld_alpha": 0.3, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]},
+    "ipo": {"loss_type": ["ipo"]},
+    "sigmoid_norm": {"loss_type": ["sigmoid_norm"]},
+    "robust": {"loss_type": ["robust"], "label_smoothing": 0.1},
+    "forward_kl": {"f_divergence_type": "forward_kl"},
+    "wpo": {"use_weighting": True},
+    "apo_zero": {"loss_type": ["apo_zero"]},
+    "cut at the end": {"max_length": 9},
+    "cut at the start": {"max_length": 9, "truncation_mode": "keep_end"},
+}
+
+
+@pytest.fixture(scope="module")
+def both(make) -> Callable[..., tuple[Any, Any]]:
+    """A stock trainer and ours with the same weights, LoRA's too."""
+
+    @functools.cache
+    def two(kind: str, lora: bool) -> tuple[Any, Any]:
+        stock, ours = (make(shared, rows(2), lora=lora, beta=0.5, **KINDS[kind]) for shared in (False, True))
+        ours.model.load_state_dict(stock.model.state_dict())
+        if not lora:
+            # TRL loads it from the folder, without what `make` did to the weights.
+            for one in (stock, ours):
+                one.ref_model.load_state_dict(stock.model.state_dict())
+        return stock, ours
+
+    return two
+
+
+ids = st.lists(st.integers(3, 300), min_size=1, max_size=8)
+
+
+@st.composite
+def pairs(draw: Any) -> dict[str, list[int]]:
+    """Tokenised pairs that share nothing, something, or one side whole."""
+    shared = draw(st.lists(st.integers(3, 300), max_size=8))
+    chosen, rejected = draw(ids), draw(ids)
+    if draw(st.booleans()):
+        rejected = [*chosen, *rejected]
+    return {"prompt_ids": draw(ids), "chosen_ids": [*shared, *chosen], "rejected_ids": [*shared, *rejected]}
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradients_are_those_of_stock_trl(both, kind, lora):
+    stock, ours = both(kind, lora)
+    n = 12 if kind in ("sigmoid", "sigmoid + sft", "ld_alpha") else 5
+
+    @settings(max_examples=n, deadline=None)
+    @given(st.lists(pairs(), min_size=1, max_size=8), st.booleans(), st.randoms(use_true_random=False))
+    def same(examples: list[dict[str, Any]], left: bool, random: Any) -> None:
+        batch = stock.data_collator(examples)
+        D = len(examples)
+        noise = torch.tensor([random.uniform(-1, 1) for _ in range(2 * D)])
+        reference = torch.cat(stock.compute_ref_log_probs(stock.model, batch)) + noise
+        # The same shift of each side's reference, whatever tokens it is over.
+        its = torch.cat(ours.compute_ref_log_probs(ours.model, ours.data_collator(examples))) + noise
+        names = ("ref_chosen_logps", "ref_rejected_logps")
+        stock.precompute_ref_logps = True
+        theirs = step(
+            stock, {**(left_padded(batch) if left else batch), **dict(zip(names, reference.chunk(2), strict=True))}
+        )
+        assert_same(step(ours, {**ours.data_collator(examples), **dict(zip(names, its.chunk(2), strict=True))}), theirs)
+
+    same()
+
+
+def losses(trainer: Any) -> list[float]:
+    return [one["loss"] for one in trainer.state.log_history if "loss" in one]
+
+
+TRAINED = {"learning_rate": 1e-2, "max_steps": 4, "per_device_train_batch_size": 2, "beta": 0.5}
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("precompute", [False, True], ids=["at every step", "precomputed"])
+def test_a_training_is_that_of_stock_trl(make, lora, precompute):
+    from transformers import AutoModelForCausalLM
+
+    keys = {**TRAINED, "precompute_ref_log_probs": precompute, "gradient_accumulation_steps": 2}
+    if not lora and not precompute:
+        keys["ref_model"] = lambda model: _copy(AutoModelForCausalLM, model)
+    stock, ours = (make(shared, rows(16), lora=lora, **keys) for shared in (False, True))
+    for one in (stock, ours):
+        one.train()
+    assert losses(ours) == pytest.approx(losses(stock), rel=1e-4)
+    assert losses(ours)[-1] < losses(ours)[0]
+    logged = {"rewards/margins", "rewards/accuracies", "grad_norm"}
+    for its, theirs in zip(ours.state.log_history, stock.state.log_history, strict=True):
+        assert its.keys() == theirs.keys()
+        assert all(its[name] == pytest.approx(theirs[name], rel=1e-3, abs=1e-5) for name in logged & its.keys())
+    theirs = dict(stock.model.named_parameters())
+    for name, parameter in ours.model.named_parameters():
+        assert torch.allclose(parameter, theirs[name], rtol=1e-3, atol=1e-4), name
+
+
+def _copy(kind: Any, model: Any) -> Any:
+    made = kind.from_config(model.config).to(torch.float32)
+    made.load_state_dict(model.state_dict())
+    return made
+
+
+def test_all_that_is_logged_is_that_of_stock_trl_where_all_tokens_are_scored(make):
+    keys = {**TRAINED, "max_steps": 1, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.2]}
+    first = []
+    for shared in (False, True):
+        trainer = make(shared, rows(4), lora=True, **keys)
+        trainer.train()
+        first.append(trainer.state.log_history[0])
+    stock, ours = first
+    assert stock.keys() == ours.keys()
+    assert ours["num_tokens"] < stock["num_tokens"]
+    for name in stock.keys() - {"num_tokens"}:
+        assert ours[name] == pytest.approx(stock[name], rel=1e-3, abs=1e-5), name
+
+
+def test_it_goes_on_from_a_checkpoint(make):
+    keys = {**TRAINED, "save_strategy": "steps", "save_steps": 2, "save_only_model": False}
+    straight = make(True, rows(8), lora=True, **keys)
+    straight.train()
+    again = make(True, rows(8), lora=True, **keys)
+    again.train(resume_from_checkpoint=f"{straight.args.output_dir}/checkpoint-2")
+    assert losses(again) == losses(straight)
+
+
+def test_evaluation_and_bfloat16(make):
+    trainer = make(True, rows(8), lora=True, **{**TRAINED, "bf16": True, "precompute_ref_log_probs": True})
+    trainer.train()
+    from datasets import Dataset
+
+    assert losses(trainer)[-1] < losses(trainer)[0]
+    assert trainer.evaluate(Dataset.from_list(rows(4)))["eval_loss"] < losses(trainer)[0]
+
+
+class TestReferences:
+    """Reference values are kept by content: nothing is computed twice."""
+
+    @pytest.fixture
+    def computed(self, monkeypatch) -> list[int]:
+        from rlhalt.training.shared.trainer import SharedDPOTrainer
+
+        found: list[int] = []
+        compute = SharedDPOTrainer.compute_ref_log_probs
+
+        def counting(self: Any, model: Any, inputs: dict[str, Any]) -> Any:
+            found.append(len(inputs["slots"]))
+            return compute(self, model, inputs)
+
+        monkeypatch.setattr(SharedDPOTrainer, "compute_ref_log_probs", counting)
+        return found
+
+    def test_a_pair_is_asked_for_once(self, make, computed):
+        keys = {"precompute_ref_log_probs": True, "lora": True, "per_device_train_batch_size": 4}
+        data = rows(6)
+        drawn = make(True, [*data, *data[:3]], **keys).train_dataset
+        assert sum(computed) == 6
+        again = make(True, data, **keys).train_dataset
+        assert sum(computed) == 6
+        assert drawn["ref_chosen_logps"][:6] == again["ref_chosen_logps"][:6] == [*again["ref_chosen_logps"]]
+        assert drawn["ref_chosen_logps"][6:] == drawn["ref_chosen_logps"][:3]
+        make(True, rows(7), **keys)
+        assert sum(computed) == 7
+
+    @pytest.mark.parametrize("keys", [{"ld_alpha": 0.5}, {"loss_type": ["ipo"]}, {"bf16": True}, {"max_length": 60}])
+    def test_other_values_are_asked_for_again(self, make, computed, keys):
+        make(True, rows(4), precompute_ref_log_probs=True, lora=True)
+        make(True, rows(4), precompute_ref_log_probs=True, lora=True, **keys)
+        assert sum(computed) == 8
+
+    def test_a_file_that_is_something_else(self, tmp_path):
+        from rlhalt.training.shared.reference import References
+
+        (tmp_path / "x.sqlite").write_text("not a database, but long enough to be looked at" * 40)
+        with pytest.raises(InputError, match="reference values"):
+            References(tmp_path / "x.sqlite")
+
+
+# Trees of decisions.
+
+
+@st.composite
+def tree(draw: Any) -> dict[str, Any]:
+    """A response with branches at some boundaries; to go on is the trunk's own next token."""
+    trunk = draw(st.lists(st.integers(3, 300), min_size=4, max_size=16))
+    branches: list[dict[str, Any]] = []
+    decisions = []
+    for position in draw(st.lists(st.integers(1, len(trunk) - 1), min_size=1, max_size=4, unique=True)):
+        on = {"position": position, "ids": trunk[position : position + draw(st.integers(1, 2))]}
+        branches += [on, {"position": position, "ids": draw(ids)}]
+        better, worse = draw(st.permutations([len(branches) - 2, len(branches) - 1]))
+        decisions.append({"better": better, "worse": worse, "weight": draw(st.floats(0.1, 2.0))})
+    return {"trunk_ids": trunk, "branches": branches, "decisions": decisions}
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_a_tree_weighs_its_decisions_as_pairs_by_themselves(both, lora):
+    from rlhalt.training.shared.collator import sides
+
+    stock, ours = both("sigmoid", lora)
+
+    @settings(max_examples=12, deadline=None)
+    @given(st.lists(tree(), min_size=1, max_size=4))
+    def same(examples: list[dict[str, Any]]) -> None:
+        loss, gradients = 0.0, {}
+        stock.precompute_ref_logps = False
+        for example in examples:
+            for decision, pair in zip(example["decisions"], sides(example), strict=True):
+                one, its = step(stock, stock.data_collator([pair]))
+                share = decision["weight"] / len(examples)
+                loss += share * one
+                for name, gradient in its.items():
+                    gradients[name] = gradients.get(name, 0) + share * gradient
+        assert_same(step(ours, ours.data_collator(examples)), (loss, gradients))
+
+    same()
+
+
+def test_trees_are_learnt(make):
+    data = [
+        {
+            "trunk_ids": list(range(10, 40)),
+            "branches": [
+                branch
+                for position in (10, 20)
+                for branch in ({"position": position, "ids": [position + 10]}, {"position": position, "ids": [5, 6, 7]})
+            ],
+            "decisions": [{"better": 1, "worse": 0, "weight": 0.3}, {"better": 2, "worse": 3, "weight": 0.7}],
+        },
+        {
+            "trunk_ids": list(range(50, 80)),
+            "branches": [{"position": 9, "ids": [59]}, {"position": 9, "ids": [5, 6, 7]}],
+            "decisions": [{"better": 1, "worse": 0, "weight": 1.0}],
+        },
+    ]
+    trainer = make(True, data, **{**TRAINED, "precompute_ref_log_probs": True, "max_steps": 10})
+    assert [len(one) for one in trainer.train_dataset["ref_chosen_logps"]] == [2, 1]
+    trainer.train()
+    log = [one for one in trainer.state.log_history if "loss" in one]
+    # (0.3 + 0.7 + 1) / 2 trees
+    assert log[0]["loss"] == pytest.approx(math.log(2), rel=1e-4)
+    assert log[-1]["loss"] < 0.5 * log[0]["loss"]
+    assert log[-1]["rewards/accuracies"] == 1
+
+
+@pytest.mark.parametrize("keys", [{"loss_type": ["ipo"]}, {"ld_alpha": 0.5}, {"use_weighting": True}])
+def test_weighted_decisions_have_the_sigmoid_loss_alone(make, keys):
+    data = [{"trunk_ids": [3, 4], "branches": [], "decisions": []}]
+    with pytest.raises(InputError, match="loss_type"):
+        make(True, data, **keys)
+
+
+# Models that cannot take a tree.
+
+
+def test_eager_attention_takes_the_mask_too(make):
+    stock = make(False, rows(8), lora=True, **TRAINED)
+    ours = make(True, rows(8), lora=True, attention="eager", **TRAINED)
+    for one in (stock, ours):
+        one.train()
+    assert losses(ours) == pytest.approx(losses(stock), rel=1e-4)
+
+
+@pytest.mark.parametrize("ignored", ["attention_mask", "position_ids"])
+def test_a_model_that_does_not_compute_trees_is_found_out_on_the_first_batch(make, ignored):
+    trainer = make(True, rows(8), lora=True, **TRAINED)
+    backbone = trainer.model.get_base_model().model
+    forward = backbone.forward
+    backbone.forward = lambda **kwargs: forward(**{name: one for name, one in kwargs.items() if name != ignored})
+    with pytest.raises(InputError, match=r"train with TRL's own DPOTrainer \(shared: false\)"):
+        trainer.train()
+    assert trainer.state.global_step == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"_attn_implementation": "flash_attention_2"}, "found flash_attention_2"),
+        ({"sliding_window": 4096}, "full attention in all layers"),
+        ({"layer_types": ["full_attention", "linear_attention"]}, "full_attention, linear_attention"),
+    ],
+)
+def test_attention_that_is_known_not_to_take_it(make, config, says):
+    trainer = make(True, rows(8), lora=True, **TRAINED)
+    for name, value in config.items():
+        setattr(trainer.model.config, name, value)
+    with pytest.raises(InputError, match=says) as caught:
+        trainer.train()
+    assert "shared: false" in str(caught.value)
+
+
+# Scored responses → trees.
+
+SENTENCES = ["Norway is in Europe.", "Its capital is Oslo.", "Its currency is the euro.", "It is large."]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model)
+
+
+def test_every_boundary_of_a_response_is_a_decision(scored_row, tokenizer):
+    from rlhalt.training.shared.collator import sides
+    from rlhalt.training.shared.decisions import trees
+
+    row = scored_row(SENTENCES, "+-?+")
+    [made], refused = trees(tokenizer, [row], threshold=0.3)
+    assert refused == []
+    whole = tokenizer.apply_chat_template([*row.prompt, *said("assistant", row.response)])["input_ids"]
+    assert made["trunk_ids"] == whole
+    spoken = [
+        (tokenizer.decode(one["chosen_ids"]).strip(), tokenizer.decode(one["rejected_ids"]).strip())
+        for one in sides(made)
+    ]
+    halt = "Unsure from here.<|im_end|>"
+    for (chosen, rejected), right in zip(spoken, (True, False, True), strict=True):
+        assert (rejected if right else chosen) == halt
+        assert any(text.startswith(chosen if right else rejected) for text in SENTENCES)
+    weights = [one["weight"] for one in made["decisions"]]
+    assert weights == pytest.approx([0.7 / 1.7, 0.3 / 1.7, 0.7 / 1.7])
+
+
+def test_nothing_is_decided_behind_a_halt_nor_in_a_failed_response(scored_row, tokenizer):
+    from rlhalt.training.shared.decisions import boundaries, trees
+
+    assert [one.weight for one in boundaries(scored_row(SENTENCES, "+-.+"), 0.25)] == [0.75, 0.25]
+    assert trees(tokenizer, [scored_row(SENTENCES, "+!++")], 0.5) == ([], [])
+
+
+def test_decisions_that_would_be_cut_off_are_named(scored_row, tokenizer):
+    from rlhalt.training.shared.decisions import trees
+
+    row = scored_row(SENTENCES, "++++")
+    [made], _ = trees(tokenizer, [row], 0.5)
+    limit = made["branches"][3]["position"] + len(made["branches"][3]["ids"])
+    [kept], refused = trees(tokenizer, [row], 0.5, max_length=limit)
+    assert len(kept["decisions"]) == 2
+    assert [one.reason for one in refused] == [f"longer than {limit} tokens"] * 2
+
+
+def test_a_response_trains_as_a_tree(make, scored_row, tokenizer):
+    from rlhalt.training.shared.decisions import trees
+
+    made, _ = trees(tokenizer, [scored_row(SENTENCES, "++-+"), scored_row(SENTENCES[:2], "+-")], 0.5)
+    trainer = make(True, made, lora=True, **{**TRAINED, "max_steps": 20})
+    trainer.train()
+    assert losses(trainer)[-1] < 0.5 * losses(trainer)[0]
+
+
+class TestTrlHooks:
+    """What shared prefixes rely on inside TRL; these fail first when TRL moves."""
+
+    def test_the_private_hooks_are_there(self):
+        import inspect
+
+        from trl import DPOTrainer
+
+        def takes(name: str) -> list[str]:
+            return list(inspect.signature(getattr(DPOTrainer, name)).parameters)
+
+        assert takes("_compute_loss") == ["self", "model", "inputs", "return_outputs"]
+        assert takes("compute_ref_log_probs") == ["self", "model", "inputs"]
+        assert takes("_precompute_ref_logps") == ["self", "dataset", "name", "batch_size"]
+        assert takes("_prepare_dataset") == ["self", "dataset", "processing_class", "args", "dataset_name"]
+        assert takes("_set_signature_columns_if_needed") == ["self"]
+
+    def test_the_loss_asks_the_model_it_is_given_once_and_reads_the_reference_from_the_batch(self, make):
+        trainer = make(False, rows(2), lora=True, precompute_ref_log_probs=True)
+        asked = []
+
+        def model(**kwargs: Any) -> Any:
+            asked.append(sorted(kwargs))
+            return trainer.model(**{name: one for name, one in kwargs.items() if name != "anything"})
+
+        batch = {**trainer.data_collator(list(trainer.train_dataset)), "anything": torch.zeros(1)}
+        trainer._compute_loss(model, batch, False)
+        trainer.compute_ref_log_probs(model, batch)
+        known = ["anything", "attention_mask", "fused_lm_head", "input_ids", "labels", "use_cache"]
+        assert asked == [known, known]
+
+    def test_the_fused_head_scores_labels_as_they_stand(self, make):
+        model = make(False, rows(2)).model
+        ids = torch.tensor([[5, 6, 7, 8]])
+        shifted = model(input_ids=ids, labels=ids, fused_lm_head=True).log_probs
+        given = model(input_ids=ids, shift_labels=torch.tensor([[6, 7, 8, UNSCORED]]), fused_lm_head=True).log_probs
+        assert torch.equal(shifted, given[:, :-1])
+        assert given[0, -1] == 0
