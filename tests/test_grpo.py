@@ -1,0 +1,304 @@
+"""Online training as a whole: configurations, a run, resuming, several processes, the Slurm script."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from rlhalt.errors import InputError
+from rlhalt.records import Prompt, read, write
+from rlhalt.tasks import load
+from rlhalt.training.grpo import GrpoData, main
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs" / "grpo").glob("*.yaml"))
+KEYS = {
+    "reward": "countries",
+    "threshold": 0.5,
+    "loss_type": "dr_grpo",
+    "scale_rewards": "none",
+    "mask_truncated_completions": True,
+    "num_generations": 4,
+    "per_device_train_batch_size": 8,
+    "max_completion_length": 40,
+    "learning_rate": 1.0e-3,
+    "gradient_checkpointing": False,
+    "use_cpu": True,
+    "bf16": False,
+    "report_to": "none",
+    "logging_steps": 1,
+    "save_strategy": "no",
+    "max_steps": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("prompts") / "prompts.jsonl"
+    write(path, load("countries", None, "train", None)[:8])
+    return path
+
+
+@pytest.fixture(scope="module")
+def speaking_model(tiny_model, tmp_path_factory) -> Path:
+    """The tiny model after it has been taught a few answers: it ends its turns, and is right sometimes."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    answers = [
+        "It is in Europe.",
+        "It is in Asia.",
+        "It is in Africa.",
+        "It is in Asia. Unsure from here.",
+        "Unsure from here.",
+    ]
+    asked = {"role": "user", "content": "State five facts about Norway."}
+    rows = [
+        tokenizer.apply_chat_template(
+            [asked, {"role": "assistant", "content": answer}], return_dict=False, add_generation_prompt=False
+        )
+        for answer in answers
+    ]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [tokenizer.pad_token_id] * (longest - len(row)) for row in rows])
+    labels = ids.masked_fill(ids == tokenizer.pad_token_id, -100)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(120):
+        optimizer.zero_grad()
+        model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss.backward()
+        optimizer.step()
+    folder = tmp_path_factory.mktemp("speaking")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def config(folder: Path, **keys: object) -> str:
+    (folder / "grpo.yaml").write_text(yaml.safe_dump({**KEYS, **keys}))
+    return str(folder / "grpo.yaml")
+
+
+def arguments(folder: Path, model: Path, prompts: Path, *more: str, **keys: object) -> list[str]:
+    return [
+        *("--config", config(folder, **keys), "--train_file", str(prompts)),
+        *("--output_dir", str(folder / "out"), "--model_name_or_path", str(model), *more),
+    ]
+
+
+def record(folder: Path) -> dict:
+    return json.loads((folder / "out" / "run.json").read_text())
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_configuration_can_be_parsed_and_makes_whole_groups(path, tmp_path):
+    from trl import GRPOConfig, ModelConfig
+
+    from rlhalt.training.fragment_trainer import check_arguments
+    from rlhalt.training.setup import parse
+
+    text = path.read_text()
+    assert "train_grpo" in text.split("\nmodel_name_or_path")[0]
+    more = [] if "train_file" in yaml.safe_load(text) else ["--train_file", "p.jsonl", "--output_dir", str(tmp_path)]
+    data, args, _ = parse((GrpoData, GRPOConfig, ModelConfig), ["--config", str(path), *more, "--use_cpu", "true"])
+    check_arguments(args)
+    assert data.credit == "fragment"
+    processes = {"countries": 1, "one_gpu": 1, "node": 6, "nodes": 16}[path.stem]
+    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * processes
+    assert batch % args.num_generations == 0
+    # On-policy: what is generated for a step is used in that step.
+    assert args.steps_per_generation == args.gradient_accumulation_steps
+
+
+def test_two_steps_say_what_they_did(speaking_model, prompts, tmp_path, capsys):
+    more = ("--use_peft", "true", "--lora_target_modules", "all-linear")
+    main(arguments(tmp_path, speaking_model, prompts, *more, beta=0.01))
+    found = record(tmp_path)
+    assert found["steps"] == 2
+    assert found["threshold"] == 0.5
+    assert found["verifier"].startswith("knowledge/")
+    assert len(found["prompts"]) == 8
+    assert found["parameters"]["reward"] == "countries"
+    first = found["log"][0]
+    for name in ("rewards/FragmentReward/mean", "fragments/correct", "fragments/failure_share", "responses/halted"):
+        assert name in first
+    assert first["groups/empty"] < 1
+    assert first["grad_norm"] > 0
+    assert first["fragments/failed"] == 0
+    assert "kl" in first
+    assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+    assert "FragmentGRPOTrainer: NO, 1 process(es) on cpu" in capsys.readouterr().err
+
+
+def test_it_learns_to_halt_where_it_is_wrong_and_to_be_vague_without_the_guard(speaking_model, prompts, tmp_path):
+    """At τ = 0.9 the tiny model had better say nothing; where vagueness costs nothing, it does that instead."""
+    refused = {}
+    for price in (-0.2, 0.0):
+        folder = tmp_path / str(price)
+        folder.mkdir()
+        keys = {"max_steps": 40, "learning_rate": 3.0e-4, "lr_scheduler_type": "constant", "max_empty": 1.1}
+        keys |= {"per_device_train_batch_size": 32, "num_generations": 8, "threshold": 0.9, "unverifiable": price}
+        main(arguments(folder, speaking_model, prompts, **keys))
+        log = [one for one in record(folder)["log"] if "reward" in one]
+        assert mean(log[-5:], "fragments/incorrect") < mean(log[:5], "fragments/incorrect")
+        refused[price] = mean(log[:5], "responses/refused"), mean(log[-5:], "responses/refused")
+        vague = mean(log[:5], "fragments/unverifiable"), mean(log[-5:], "fragments/unverifiable")
+    assert refused[-0.2][1] > 0.3 > refused[-0.2][0]
+    assert refused[0.0][1] < 0.15
+    assert vague[1] > 1.5 * vague[0]
+
+
+def mean(log: list[dict], name: str) -> float:
+    return sum(one[name] for one in log) / len(log)
+
+
+@pytest.mark.parametrize("credit", ["response", "mixed", "flip"])
+def test_the_other_ways_of_crediting_run_too(speaking_model, prompts, tmp_path, credit):
+    main(arguments(tmp_path, speaking_model, prompts, "--credit", credit, max_steps=1, unverifiable=-0.1, enough=3))
+    assert record(tmp_path)["log"][0]["grad_norm"] > 0
+
+
+def curve(folder: Path) -> list[dict]:
+    timeless = (
+        "step_time",
+        "epoch",
+        "train_runtime",
+        "train_steps_per_second",
+        "train_samples_per_second",
+        "num_tokens",
+    )
+    return [{k: v for k, v in one.items() if k not in timeless} for one in record(folder)["log"] if "reward" in one]
+
+
+def test_a_resumed_run_has_the_curve_of_the_straight_one(speaking_model, prompts, tmp_path):
+    from safetensors.torch import load_file
+
+    folders = tmp_path / "straight", tmp_path / "resumed"
+    for folder in folders:
+        folder.mkdir()
+    keys = {"max_steps": 5, "save_strategy": "steps", "save_steps": 2, "gradient_accumulation_steps": 2}
+    keys |= {"per_device_train_batch_size": 4, "beta": 0.01}
+    main(arguments(folders[0], speaking_model, prompts, **keys))
+    # As if killed in its fourth step.
+    checkpoint = folders[1] / "out" / "checkpoint-2"
+    shutil.copytree(folders[0] / "out" / "checkpoint-2", checkpoint)
+    main(arguments(folders[1], speaking_model, prompts, "--resume_from_checkpoint", str(checkpoint), **keys))
+    straight, resumed = (curve(folder) for folder in folders)
+    assert len(straight) == 5
+    assert any(one["grad_norm"] > 0 for one in straight[2:])
+    assert resumed == [pytest.approx(one, rel=1e-4, abs=1e-6, nan_ok=True) for one in straight]
+    one, other = (load_file(folder / "out" / "model.safetensors") for folder in folders)
+    for name, weight in one.items():
+        assert torch.allclose(weight, other[name], atol=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"thresold": 0.5}, "did you mean 'threshold'?"),
+        ({"threshold": 1.0}, "both excluded"),
+        ({"credit": "fragments"}, "field 'credit': expected fragment, response, mixed, flip"),
+        ({"reward": "contries"}, "expected a reward specification"),
+        ({"unverifiable": 0.5}, "vagueness pays"),
+        ({"patience": 0}, "expected a patience of at least 1"),
+        ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
+        ({"reward": "medicine"}, "is judged by a language model"),
+        ({"scale_rewards": "group"}, "field 'scale_rewards': expected none"),
+    ],
+)
+def test_what_a_user_can_mend_is_said(tiny_model, prompts, tmp_path, keys, says):
+    with pytest.raises(InputError) as caught:
+        main(arguments(tmp_path, tiny_model, prompts, **keys))
+    assert says in str(caught.value)
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_held_out_prompts_are_not_trained_on(tiny_model, tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    write(path, load("countries", None, "all", None))
+    first = next(row for row, one in enumerate(read(path, Prompt), start=1) if one.split != "train")
+    with pytest.raises(InputError, match=f"prompts.jsonl:{first}: field 'split': expected prompts of the split train"):
+        main(arguments(tmp_path, tiny_model, path))
+    write(path, [])
+    with pytest.raises(InputError, match="at least one prompt"):
+        main(arguments(tmp_path, tiny_model, path))
+
+
+ON_EACH = """
+import os, runpy, sys
+sys.path.insert(0, sys.argv.pop(1))
+script, model = sys.argv.pop(1), sys.argv.pop(1)
+from pathlib import Path
+from test_grpo_trainer import SAID, rows, trainer
+from transformers import AutoTokenizer
+rank = int(os.environ["RANK"])
+mine = SAID[2 * rank : 2 * rank + 2]
+one = trainer(model, Path("unused"), mine, per_device_train_batch_size=2)
+one.model.train()
+batch = one._generate_and_score_completions(rows(mine))
+firsts = [round(float(row[0]), 4) for row in batch["advantages"]]
+print(f"advantages {rank} {firsts} {one._metrics['train']['groups/empty']}", flush=True)
+sys.argv[0] = script
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+def test_two_processes_share_a_group_and_train_with_the_script(speaking_model, tiny_model, prompts, tmp_path):
+    """A group lies on both: 2 · 2 responses of one prompt."""
+    (tmp_path / "on_each.py").write_text(ON_EACH)
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command += ["--num_machines", "1", "--main_process_port", "0", str(tmp_path / "on_each.py"), str(ROOT / "tests")]
+    command += [str(ROOT / "scripts" / "train_grpo.py"), str(tiny_model)]
+    command += arguments(tmp_path, speaking_model, prompts, per_device_train_batch_size=2)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    # Those of test_grpo_trainer, where one process has the whole group; the last response was cut off.
+    assert "advantages 0 [0.7, -1.7] [0.0]" in done.stdout
+    assert "advantages 1 [1.0, 0.0] [0.0]" in done.stdout
+    assert "FragmentGRPOTrainer: MULTI_CPU, 2 process(es) on cpu" in done.stderr
+    assert "effective batch 4" in done.stderr
+    assert record(tmp_path)["steps"] == 2
+
+
+def test_the_slurm_script_starts_a_server_and_the_training(tmp_path):
+    """With stand-ins for the commands of a cluster, that write down how they were called."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, body in {
+        "scontrol": "printf 'a\\nb\\nc\\n'",
+        "vllm": 'echo "vllm $*" >> "$CALLS"',
+        "accelerate": 'echo "accelerate $*" >> "$CALLS"',
+        # srun --nodes N --ntasks N --nodelist L COMMAND: once here.
+        "srun": 'echo "srun $1 $2 $5 $6" >> "$CALLS"; shift 6; SLURM_PROCID=0 "$@"',
+    }.items():
+        (tools / name).write_text(f"#!/bin/bash\n{body}\n")
+        (tools / name).chmod(0o755)
+    calls = tmp_path / "calls"
+    done = subprocess.run(
+        ["bash", "scripts/train_grpo.slurm", "configs/grpo/nodes.yaml", "--seed", "1"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CALLS": str(calls), "SLURM_JOB_NODELIST": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = calls.read_text().splitlines()
+    assert "srun --nodes 1 --nodelist a" in said
+    assert "srun --nodes 2 --nodelist b,c" in said
+    called = next(one for one in said if one.startswith("accelerate"))
+    for part in (
+        "--num_machines 2 --num_processes 16 --machine_rank 0 --main_process_ip b",
+        "scripts/train_grpo.py --config configs/grpo/nodes.yaml --vllm_server_host a --seed 1",
+    ):
+        assert part in called
+    assert any(one.startswith("vllm serve Qwen/Qwen2.5-32B-Instruct --tensor-parallel-size 8") for one in said)
