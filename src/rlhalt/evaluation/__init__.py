@@ -12,6 +12,7 @@ come from the scorer that training used too.
       judged       the fragments that both are about
     bootstrap    intervals over prompts
     comparison   models side by side
+      protocol     what must be alike before they may be
       differences  two of them, paired
       significance whether that could be chance
     tables       the comparison for people

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
 from rlhalt.evaluation.judged import judged
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
+from rlhalt.evaluation.protocol import comparable
 from rlhalt.records import Confidence, Continuation, Scored, read
+from rlhalt.runs import earlier_config
 
 THRESHOLDS = (0.3, 0.5, 0.8)
 
@@ -36,6 +38,7 @@ class Evaluation:
     Attributes:
         threshold: the τ it was trained at, None where training knows none.
         halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
+        fragmenter: what split the responses, None where their run does not tell.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
     """
 
@@ -46,6 +49,7 @@ class Evaluation:
     model: str
     few_shot: bool
     halting: Halting
+    fragmenter: str | None
     seconds: float
     scored: list[Scored]
     confidence: dict[str, Confidence]
@@ -91,6 +95,7 @@ def load(folder: str | Path) -> Evaluation:
     return Evaluation(
         folder=folder,
         **run,
+        fragmenter=earlier_config(path).get("fragmenter"),
         scored=scored,
         confidence=confidence,
         continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},
@@ -202,14 +207,14 @@ def compare(
         seed: of the bootstrap.
 
     Raises:
-        InputError: none is called base, one is there twice, or they do not cover the same prompts.
+        InputError: none is called base, one is there twice, or they may not be compared, see `protocol`.
     """
     groups = _groups(evaluations)
     trained_at = {one.threshold for one in evaluations if one.threshold is not None}
     all_thresholds = tuple(sorted(set(thresholds) | trained_at))
     metrics: list[Metrics] = []
     differences: list[Difference] = []
-    prompt_keys = _prompt_keys(evaluations)
+    prompt_keys = comparable(evaluations)
     for decoding, keys in prompt_keys.items():
         draws_of_weights = weights(len(keys), seed, resamples)
         wanted = median_claims(one for base in groups["base"] for one in base.rows(decoding))
@@ -269,26 +274,6 @@ def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
         found = ", ".join(groups) or "no evaluation at all"
         raise InputError(f"one evaluation must be called base, found {found}; evaluate the untrained model too")
     return dict(groups)
-
-
-def _prompt_keys(evaluations: Iterable[Evaluation]) -> dict[str, list[str]]:
-    """The prompts of each decoding, in the order of the first evaluation, after checking that all cover the same."""
-    keys: dict[str, list[str]] = {}
-    for decoding in ("greedy", "sampled"):
-        covered = [(one, dict.fromkeys(row.prompt_key for row in one.rows(decoding))) for one in evaluations]
-        first, expected = covered[0]
-        for other, found in covered[1:]:
-            missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
-            if missing or extra:
-                raise InputError(
-                    f"its {decoding} responses do not answer the same prompts as {first.folder}: "
-                    f"{len(missing)} missing ({', '.join(sorted(missing)[:3]) or 'none'}), {len(extra)} more "
-                    f"({', '.join(sorted(extra)[:3]) or 'none'}); evaluate both on the same held-out prompts",
-                    path=other.folder / "scored.jsonl",
-                )
-        if expected:
-            keys[decoding] = list(expected)
-    return keys
 
 
 def _counts(one: Evaluation, decoding: str, keys: Sequence[str], wanted: float | None) -> PromptCounts:
