@@ -26,6 +26,7 @@ KEYS = {
     "loss_type": "dr_grpo",
     "scale_rewards": "none",
     "mask_truncated_completions": True,
+    "disable_dropout": True,
     "num_generations": 4,
     "per_device_train_batch_size": 8,
     "max_completion_length": 40,

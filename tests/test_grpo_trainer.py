@@ -20,7 +20,7 @@ from rlhalt.training.fragment_trainer import LOSSES, FragmentGRPOTrainer, check_
 from rlhalt.verifiers import Verdict
 
 CPU = {"use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no", "gradient_checkpointing": False}
-MEANT = {"scale_rewards": "none", "mask_truncated_completions": True, "loss_type": "dapo"}
+MEANT = {"scale_rewards": "none", "mask_truncated_completions": True, "disable_dropout": True, "loss_type": "dapo"}
 THRESHOLD = 0.2
 
 # TRL says so of `rollout_func`, which only tests use, to put words into the policy's mouth.
@@ -237,6 +237,7 @@ def test_a_group_in_evaluation_may_be_one_response(tiny_model, tmp_path):
     [
         ({"scale_rewards": "group"}, "field 'scale_rewards': expected none: dividing by a standard deviation"),
         ({"mask_truncated_completions": False}, "field 'mask_truncated_completions': expected true"),
+        ({"disable_dropout": False}, "field 'disable_dropout': expected true: tokens are drawn without dropout"),
         ({"loss_type": "grpo"}, "field 'loss_type': expected dapo, dr_grpo, bnpo, cispo"),
         ({"loss_type": "vespo"}, "field 'loss_type'"),
         ({"importance_sampling_level": "sequence"}, "field 'importance_sampling_level': expected token"),

