@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load, table, write
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.significance import holm
+from rlhalt.evaluation.tables import caption
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +140,24 @@ def test_calibration_is_over_the_decided_fragments_of_all_responses(evaluations,
     assert sum(b.n for b in found[0].bins) == len(decided)
 
 
+def test_base_is_recalibrated_and_cut_at_every_threshold(comparison):
+    assert [(one.model, one.confidence) for one in comparison.recalibrations] == [
+        ("base", f"{confidence}, {method}")
+        for confidence in ("token_probability", "1 - halt_probability")
+        for method in ("temperature", "Platt", "isotonic")
+    ]
+    assert {one.n for one in comparison.recalibrations} == {
+        one.n for one in comparison.calibrations if one.model == "base"
+    }
+    assert len(comparison.baselines) == 2 * 3 * 2 * 4
+    for one in comparison.baselines:
+        base, dpo = (comparison.get(model, one.decoding) for model in ("base", "DPO τ=0.5"))
+        assert one.gains.keys() == set(comparison.models) - {"base"}
+        earned = one.utility.value + one.gains["DPO τ=0.5"].value
+        assert earned == pytest.approx(dpo.utility[one.threshold].value)
+        assert one.completeness.value <= base["completeness"].value == 1
+
+
 def test_there_must_be_a_base(evaluations):
     with pytest.raises(InputError, match="one evaluation must be called base, found SFT"):
         compare([one for one in evaluations if one.name == "SFT"])
@@ -174,6 +194,27 @@ def test_every_degenerate_model_gives_a_comparison_and_files(evaluations, tmp_pa
     assert entry["utility"]["0.5"]["value"] is not None
 
 
+def test_confidences_that_are_no_numbers_give_a_comparison_and_files(evaluations, tmp_path):
+    def unknown(one):
+        nothing = [math.nan] * len(one.token_probability)
+        return dataclasses.replace(one, token_probability=nothing, halt_probability=nothing)
+
+    both = [without(e, confidence={key: unknown(one) for key, one in e.confidence.items()}) for e in evaluations[:2]]
+    found = compare(both, resamples=20)
+    write(found, tmp_path)
+    assert {one.n for one in found.calibrations + found.recalibrations} == {0}
+    assert {one.accuracy for one in found.calibrations + found.recalibrations} == {None}
+    # What has no confidence is left out, and saying nothing is worth 0.
+    assert {one.utility.value for one in found.baselines} == {0}
+    assert {one.correctness.value for one in found.baselines} == {None}
+
+
+def test_seeds_are_told_and_so_is_that_they_are_few(evaluations):
+    assert caption(compare(evaluations, resamples=2)).endswith("; seeds: base 1, SFT 2, DPO 2 (fewer than 3)")
+    again = [without(one, seed=2) for one in evaluations if one.seed == 1]
+    assert caption(compare([*evaluations, *again], resamples=2)).endswith("; seeds: base 1, SFT 3, DPO 3")
+
+
 def test_one_prompt_has_values_but_no_intervals(evaluations):
     key = evaluations[0].scored[0].prompt_key
     one_prompt = [without(e, scored=[row for row in e.scored if row.prompt_key == key]) for e in evaluations[:2]]
@@ -204,9 +245,11 @@ def test_files(comparison, tmp_path):
     assert len(rest["calibration"]) == 8
     lines = (tmp_path / "out" / "table.md").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("| correctness, % |") for line in lines)
-    assert any(line.startswith("| DPO τ=0.7 | SFT |") for line in lines)
-    columns = [line.count("|") for line in lines if line.startswith("| ") and " τ=0.7 | SFT " in line]
-    assert columns == [2 + 2 + 2 + 4 - 1] * 2
+    assert sum(line.startswith("| DPO τ=0.7 | SFT |") for line in lines) == 2
+    assert sum(line.startswith("| token probability, isotonic |") for line in lines) == 2
+    blocks = "\n".join(lines).split("\n\n")
+    for table_ in (block.splitlines() for block in blocks if block.startswith("|")):
+        assert len({line.count("|") for line in table_}) == 1
 
 
 def test_the_table_fits_into_a_hundred_columns(comparison):

@@ -11,10 +11,13 @@ come from the scorer that training used too.
       ranking      whether they put right fragments before wrong ones
       judged       the fragments that both are about
     bootstrap    intervals over prompts
+    recalibration  making them mean it afterwards
+      baselines    and leaving out what is then doubtful: what training has to beat
     comparison   models side by side
       protocol     what must be alike before they may be
       differences  two of them, paired
       significance whether that could be chance
+    multiple_choice  TruthfulQA's MC1 and MC2, questions in GPQA's form
     tables       the comparison for people
     output       the comparison as files
 """

@@ -18,11 +18,12 @@ from typing import Any
 
 from rlhalt.credit import Halting
 from rlhalt.errors import InputError
+from rlhalt.evaluation.baselines import Baseline, baselines, recalibrations
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
 from rlhalt.evaluation.calibration import Calibration, calibrate
 from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
-from rlhalt.evaluation.judged import judged
+from rlhalt.evaluation.judged import Judged, decided
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.evaluation.protocol import comparable
 from rlhalt.records import Confidence, Continuation, Scored, read
@@ -163,14 +164,19 @@ class Comparison:
     Attributes:
         thresholds: every τ that a utility is given at: those asked for and those trained at.
         metrics: in the order base, SFT, the others by name and τ; greedy before sampled.
+        calibrations: both confidences of every model.
+        recalibrations: those of base, recalibrated.
+        baselines: base saying only what it is then sure of.
         resamples: bootstrap resamples.
-        seed: of the bootstrap.
+        seed: of the bootstrap and of the halves that recalibration is fitted on.
     """
 
     thresholds: tuple[float, ...]
     metrics: list[Metrics]
     differences: list[Difference]
     calibrations: list[Calibration]
+    recalibrations: list[Calibration]
+    baselines: list[Baseline]
     resamples: int
     seed: int
 
@@ -204,7 +210,7 @@ def compare(
 
     Args:
         thresholds: the τ at which utilities are given, besides those the models were trained at.
-        seed: of the bootstrap.
+        seed: of the bootstrap, and of the halves that recalibration is fitted on.
 
     Raises:
         InputError: none is called base, one is there twice, or they may not be compared, see `protocol`.
@@ -214,6 +220,7 @@ def compare(
     all_thresholds = tuple(sorted(set(thresholds) | trained_at))
     metrics: list[Metrics] = []
     differences: list[Difference] = []
+    cut: list[Baseline] = []
     prompt_keys = comparable(evaluations)
     for decoding, keys in prompt_keys.items():
         draws_of_weights = weights(len(keys), seed, resamples)
@@ -249,11 +256,28 @@ def compare(
         sides = {label: Side(label, drawn[label], by_prompt(one, all_thresholds)) for label, one in pooled.items()}
         for label, versus in contrasts(list(groups)):
             differences.append(difference(sides[label], sides[versus], decoding, all_thresholds))
+        cut += baselines(
+            [(row, one.confidence[row.key]) for one in groups["base"] for row in one.rows(decoding)],
+            decoding,
+            keys,
+            groups["base"][0].halting,
+            pooled["base"],
+            {label: drawn[label] for label in groups if label != "base"},
+            draws_of_weights,
+            all_thresholds,
+            seed,
+        )
+    fragments, n_prompts = _decided(groups, prompt_keys)
+    all_weights = weights(n_prompts, seed, resamples)
     return Comparison(
         thresholds=all_thresholds,
         metrics=metrics,
         differences=corrected(differences),
-        calibrations=_calibrations(groups, prompt_keys, seed, resamples),
+        calibrations=[
+            calibrate(label, name, its, all_weights) for label, by in fragments.items() for name, its in by.items()
+        ],
+        recalibrations=recalibrations("base", fragments["base"], all_weights, seed),
+        baselines=cut,
         resamples=resamples,
         seed=seed,
     )
@@ -303,27 +327,13 @@ def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
     return {name: estimate(one).value for name, one in draws.items()}
 
 
-def _calibrations(
-    groups: Mapping[str, Sequence[Evaluation]], prompt_keys: Mapping[str, Sequence[str]], seed: int, resamples: int
-) -> list[Calibration]:
-    """Both confidences of every model, over the decided fragments of all its responses."""
+def _decided(
+    groups: Mapping[str, Sequence[Evaluation]], prompt_keys: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, dict[str, Judged]], int]:
+    """The decided fragments of all responses of each model by the confidence in them, and the number of prompts."""
     position = {key: i for i, key in enumerate(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))}
-    drawn = weights(len(position), seed, resamples)
-    calibrations = []
-    for label, group in groups.items():
-        tokens: list[float] = []
-        going_on: list[float] = []
-        correct: list[bool] = []
-        prompt: list[int] = []
-        for one in group:
-            for row in one.scored:
-                given = one.confidence[row.key]
-                for i, fragment in enumerate(row.fragments):
-                    if fragment.label in ("correct", "incorrect"):
-                        tokens.append(given.token_probability[i])
-                        going_on.append(1 - given.halt_probability[i])
-                        correct.append(fragment.label == "correct")
-                        prompt.append(position[row.prompt_key])
-        for name, confidence in (("token_probability", tokens), ("1 - halt_probability", going_on)):
-            calibrations.append(calibrate(label, name, judged(confidence, correct, prompt), drawn))
-    return calibrations
+    found = {
+        label: decided([(row, one.confidence[row.key]) for one in group for row in one.scored], position)
+        for label, group in groups.items()
+    }
+    return found, len(position)

@@ -7,11 +7,13 @@ intervals are clustered by prompt. All are micro: every fragment counts the same
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from rlhalt.evaluation.bootstrap import Floats, ratio
+from rlhalt.records import Confidence, Scored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,32 @@ def judged(confidence: list[float], correct: list[bool], prompt: list[int]) -> J
         np.asarray(correct, dtype=np.float64)[kept],
         np.asarray(prompt, dtype=np.intp)[kept],
     )
+
+
+def confidences(given: Confidence) -> dict[str, list[float]]:
+    """The confidences of a policy in each fragment of one response, by name."""
+    return {
+        "token_probability": given.token_probability,
+        "1 - halt_probability": [1 - one for one in given.halt_probability],
+    }
+
+
+def decided(rows: Iterable[tuple[Scored, Confidence]], position: Mapping[str, int]) -> dict[str, Judged]:
+    """The decided fragments of responses with each of the confidences in them.
+
+    Args:
+        position: of each prompt, by its key.
+    """
+    found: dict[str, list[float]] = {}
+    correct: list[bool] = []
+    prompt: list[int] = []
+    for row, given in rows:
+        labelled = [i for i, one in enumerate(row.fragments) if one.label in ("correct", "incorrect")]
+        correct += [row.fragments[i].label == "correct" for i in labelled]
+        prompt += [position[row.prompt_key]] * len(labelled)
+        for name, values in confidences(given).items():
+            found.setdefault(name, []).extend(values[i] for i in labelled)
+    return {name: judged(values, correct, prompt) for name, values in found.items()}
 
 
 def sums(values: Floats, fragments: Judged, weights: Floats) -> Floats:

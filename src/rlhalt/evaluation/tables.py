@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOT_DEFINED = "–"
+# With fewer, what one training came to by chance cannot be told from what it teaches.
+FEW_SEEDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,9 +144,11 @@ def caption(comparison: Comparison) -> str:
     if len({one.n_prompts for one in some}) == 1:
         prompts = str(some[0].n_prompts)
     seeds = {one.name: len(one.seeds) for one in comparison.metrics}
-    pooled = "" if set(seeds.values()) == {1} else f"; seeds: {', '.join(f'{name} {n}' for name, n in seeds.items())}"
+    few = any(n < FEW_SEEDS for name, n in seeds.items() if name != "base")
+    trained = f"; seeds: {', '.join(f'{name} {n}' for name, n in seeds.items())}" if len(seeds) > 1 else ""
+    trained += f" (fewer than {FEW_SEEDS})" if few else ""
     plural = "" if prompts == "1" else "s"
-    return f"{some[0].domain}: {prompts} held-out prompt{plural}, per response; 95 % intervals over prompts{pooled}"
+    return f"{some[0].domain}: {prompts} held-out prompt{plural}, per response; 95 % intervals over prompts{trained}"
 
 
 def table(comparison: Comparison) -> Table:
@@ -187,7 +191,7 @@ def differences(comparison: Comparison, decoding: str) -> list[list[str]]:
 def _tested(gain: Estimate, test: Significance, form: Callable[[float], str]) -> str:
     text = str(cell(gain, form))
     if test.p_holm is not None:
-        text += f" p {'< 0.001' if test.p_holm < 0.001 else f'{test.p_holm:.3f}'}"
+        text += " p < 0.001" if test.p_holm < 0.001 else f" p {test.p_holm:.2g}"
     return text if test.detectable is None else f"{text}, ≥ {form(test.detectable)}"
 
 
@@ -200,18 +204,35 @@ def tested(comparison: Comparison) -> str:
     )
 
 
+def baselines(comparison: Comparison, decoding: str) -> list[list[str]]:
+    """The utility of base cut where its recalibrated confidence is below τ, at that τ; a header first."""
+    found = [["base, cut by", *(f"utility at τ = {t:g}" for t in comparison.thresholds)]]
+    shown = [one for one in comparison.baselines if one.decoding == decoding]
+    for name in dict.fromkeys((one.confidence, one.method) for one in shown):
+        earned = [str(cell(one.utility, number)) for one in shown if (one.confidence, one.method) == name]
+        found.append([", ".join(name).replace("_", " "), *earned])
+    return found
+
+
 def markdown(comparison: Comparison) -> str:
-    """The same as Markdown, every interval given, and the differences."""
+    """The same as Markdown, every interval given, with the differences and what training has to beat."""
     lines = [caption(comparison), ""]
     for decoding in comparison.decodings:
-        lines += [f"| {decoding} | {' | '.join(comparison.models)} |", "|---|" + "--:|" * len(comparison.models)]
-        for row in rows(comparison, decoding):
-            lines.append(f"| {row.title} | {' | '.join(map(str, row.cells))} |")
-        lines.append("")
+        body = [[row.title, *map(str, row.cells)] for row in rows(comparison, decoding)]
+        lines += _markdown([[decoding, *comparison.models], *body], left=1)
     if comparison.differences:
         lines += [tested(comparison), ""]
-    for decoding in comparison.decodings if comparison.differences else ():
-        header, *body = differences(comparison, decoding)
-        lines += [f"| {decoding}: {' | '.join(header)} |", "|---|---|" + "--:|" * (len(header) - 2)]
-        lines += [f"| {' | '.join(cells)} |" for cells in body] + [""]
+        for decoding in comparison.decodings:
+            lines += [f"{decoding}:", "", *_markdown(differences(comparison, decoding), left=2)]
+    lines += [
+        "What training has to beat: base without the claims that are below τ after recalibration (cross-fitted):",
+        "",
+    ]
+    for decoding in comparison.decodings:
+        lines += [f"{decoding}:", "", *_markdown(baselines(comparison, decoding), left=1)]
     return "\n".join(lines)
+
+
+def _markdown(cells: list[list[str]], left: int) -> list[str]:
+    header, *body = (f"| {' | '.join(line)} |" for line in cells)
+    return [header, "|" + "---|" * left + "--:|" * (len(cells[0]) - left), *body, ""]
