@@ -4,8 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rlhalt.evaluation.bootstrap import estimate, weights
+from rlhalt.evaluation.longform import f1_at
 from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, median_claims, per_prompt, pool, utility
 from rlhalt.pairs.reflect import reflection
 from rlhalt.records import Continuation, Fragment, Scored
@@ -195,3 +198,36 @@ def test_over_abstention_counts_endings_where_base_would_have_been_right():
         "f-0": Continuation("f-0", "It was cut off, it did not end.", "correct"),
     }
     assert only(rows, list("abcdef"), continuations=said)["over_abstention"] == pytest.approx(1 / 3)
+
+
+UNBOUNDED = {"completeness", "right", "wrong", "unverifiable", "claims", "tokens"}
+letters = st.text("ciuhf", max_size=6)
+
+
+@pytest.mark.parametrize("halting", ["independent", "causal"])
+@given(st.lists(st.tuples(letters, letters), min_size=1, max_size=5))
+def test_every_measure_is_in_its_range_or_not_defined(halting, answered):
+    """Of any responses and in every resample; the macro ones besides against their sums over prompts."""
+    keys = [str(place) for place in range(len(answered))]
+    base, model = (list(map(scored, side, keys)) for side in zip(*answered, strict=True))
+    counts, against = (per_prompt(rows, keys, halting=halting, wanted=2) for rows in (model, base))
+    draws = measure(counts, against, weights(len(keys), 0, 20))
+    for name, its in draws.items():
+        known = its[np.isfinite(its)]
+        low = -1 if name == "truthfulness" else 0
+        assert (known >= low - 1e-12).all(), name
+        assert name in UNBOUNDED or (known <= 1 + 1e-12).all(), name
+        assert not np.isinf(its).any(), name
+    ours, theirs = ([count(row, halting=halting) for row in rows] for rows in (model, base))
+    pairs = [(one, other) for one, other in zip(ours, theirs, strict=True) if other.correct]
+    kept = [min(one.correct / other.correct, 1) for one, other in pairs]
+    right = [one.correct / (one.correct + one.incorrect) if one.correct else 0.0 for one, _ in pairs]
+    spoken = [one for one in ours if one.claims]
+    expected = {
+        "completeness_macro": kept,
+        "f1_macro": [2 / (1 / r + 1 / p) if r else 0.0 for r, p in zip(kept, right, strict=True)],
+        "factscore": [one.correct / one.claims for one in spoken],
+        "f1_at_k": [f1_at(2, one.correct, one.claims) for one in ours],
+    }
+    for name, values_ in expected.items():
+        assert draws[name][0] == pytest.approx(np.mean(values_) if values_ else np.nan, nan_ok=True), name

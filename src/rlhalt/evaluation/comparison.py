@@ -218,69 +218,75 @@ def compare(
     groups = _groups(evaluations)
     trained_at = {one.threshold for one in evaluations if one.threshold is not None}
     all_thresholds = tuple(sorted(set(thresholds) | trained_at))
-    metrics: list[Metrics] = []
-    differences: list[Difference] = []
-    cut: list[Baseline] = []
     prompt_keys = comparable(evaluations)
-    for decoding, keys in prompt_keys.items():
-        draws_of_weights = weights(len(keys), seed, resamples)
-        wanted = median_claims(one for base in groups["base"] for one in base.rows(decoding))
-        counts = {
-            label: {one.seed: _counts(one, decoding, keys, wanted) for one in group} for label, group in groups.items()
-        }
-        pooled = {label: pool(list(seeds.values())) for label, seeds in counts.items()}
-        drawn = {label: _draws(one, pooled["base"], draws_of_weights, all_thresholds) for label, one in pooled.items()}
-        for label, group in groups.items():
-            values = {
-                one.seed: _values(_draws(counts[label][one.seed], pooled["base"], draws_of_weights[:1], all_thresholds))
-                for one in group
-            }
-            metrics.append(
-                Metrics(
-                    model=label,
-                    name=group[0].name,
-                    threshold=group[0].threshold,
-                    decoding=decoding,
-                    domain=", ".join(sorted({row.domain for one in group for row in one.scored})),
-                    n_prompts=len(keys),
-                    seeds=tuple(one.seed for one in group),
-                    estimates={
-                        name: estimate(d) for name, d in drawn[label].items() if not name.startswith("utility@")
-                    },
-                    utility={t: estimate(drawn[label][f"utility@{t:g}"]) for t in all_thresholds},
-                    n_over_abstention=_endings(group, decoding),
-                    k=wanted,
-                    by_seed=values,
-                )
-            )
-        sides = {label: Side(label, drawn[label], by_prompt(one, all_thresholds)) for label, one in pooled.items()}
-        for label, versus in contrasts(list(groups)):
-            differences.append(difference(sides[label], sides[versus], decoding, all_thresholds))
-        cut += baselines(
-            [(row, one.confidence[row.key]) for one in groups["base"] for row in one.rows(decoding)],
-            decoding,
-            keys,
-            groups["base"][0].halting,
-            pooled["base"],
-            {label: drawn[label] for label in groups if label != "base"},
-            draws_of_weights,
-            all_thresholds,
-            seed,
-        )
-    fragments, n_prompts = _decided(groups, prompt_keys)
-    all_weights = weights(n_prompts, seed, resamples)
+    found = [_under(groups, decoding, keys, all_thresholds, seed, resamples) for decoding, keys in prompt_keys.items()]
+    # A prompt may have been answered under one decoding alone.
+    every = list(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))
+    drawn = weights(len(every), seed, resamples)
+    sure = {label: _decided(group, every) for label, group in groups.items()}
     return Comparison(
         thresholds=all_thresholds,
-        metrics=metrics,
-        differences=corrected(differences),
-        calibrations=[
-            calibrate(label, name, its, all_weights) for label, by in fragments.items() for name, its in by.items()
-        ],
-        recalibrations=recalibrations("base", fragments["base"], all_weights, seed),
-        baselines=cut,
+        metrics=[one for metrics, _, _ in found for one in metrics],
+        differences=corrected([one for _, differences, _ in found for one in differences]),
+        calibrations=[calibrate(label, name, its, drawn) for label, by in sure.items() for name, its in by.items()],
+        recalibrations=recalibrations("base", sure["base"], drawn, seed),
+        baselines=[one for _, _, cut in found for one in cut],
         resamples=resamples,
         seed=seed,
     )
+
+
+def _under(
+    groups: Mapping[str, Sequence[Evaluation]],
+    decoding: str,
+    keys: Sequence[str],
+    thresholds: Sequence[float],
+    seed: int,
+    resamples: int,
+) -> tuple[list[Metrics], list[Difference], list[Baseline]]:
+    """Everything that is measured under one decoding."""
+    drawn = weights(len(keys), seed, resamples)
+    wanted = median_claims(row for one in groups["base"] for row in one.rows(decoding))
+    counts = {
+        label: {one.seed: _counts(one, decoding, keys, wanted) for one in group} for label, group in groups.items()
+    }
+    pooled = {label: pool(list(seeds.values())) for label, seeds in counts.items()}
+    draws = {label: _draws(one, pooled["base"], drawn, thresholds) for label, one in pooled.items()}
+    metrics = [
+        Metrics(
+            model=label,
+            name=group[0].name,
+            threshold=group[0].threshold,
+            decoding=decoding,
+            domain=", ".join(sorted({row.domain for one in group for row in one.scored})),
+            n_prompts=len(keys),
+            seeds=tuple(counts[label]),
+            estimates={name: estimate(d) for name, d in draws[label].items() if not name.startswith("utility@")},
+            utility={t: estimate(draws[label][f"utility@{t:g}"]) for t in thresholds},
+            n_over_abstention=_endings(group, decoding),
+            k=wanted,
+            by_seed={
+                seed: _values(_draws(one, pooled["base"], drawn[:1], thresholds)) for seed, one in counts[label].items()
+            },
+        )
+        for label, group in groups.items()
+    ]
+    sides = {label: Side(label, draws[label], by_prompt(one, thresholds)) for label, one in pooled.items()}
+    differences = [
+        difference(sides[label], sides[versus], decoding, thresholds) for label, versus in contrasts(list(groups))
+    ]
+    cut = baselines(
+        [(row, one.confidence[row.key]) for one in groups["base"] for row in one.rows(decoding)],
+        decoding,
+        keys,
+        groups["base"][0].halting,
+        pooled["base"],
+        {label: its for label, its in draws.items() if label != "base"},
+        drawn,
+        thresholds,
+        seed,
+    )
+    return metrics, differences, cut
 
 
 def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
@@ -327,13 +333,7 @@ def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
     return {name: estimate(one).value for name, one in draws.items()}
 
 
-def _decided(
-    groups: Mapping[str, Sequence[Evaluation]], prompt_keys: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, dict[str, Judged]], int]:
-    """The decided fragments of all responses of each model by the confidence in them, and the number of prompts."""
-    position = {key: i for i, key in enumerate(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))}
-    found = {
-        label: decided([(row, one.confidence[row.key]) for one in group for row in one.scored], position)
-        for label, group in groups.items()
-    }
-    return found, len(position)
+def _decided(group: Sequence[Evaluation], keys: Sequence[str]) -> dict[str, Judged]:
+    """The decided fragments of all responses of one model, by the confidence in them."""
+    rows = [(row, one.confidence[row.key]) for one in group for row in one.scored]
+    return decided(rows, {key: place for place, key in enumerate(keys)})

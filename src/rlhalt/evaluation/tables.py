@@ -144,7 +144,7 @@ def caption(comparison: Comparison) -> str:
     if len({one.n_prompts for one in some}) == 1:
         prompts = str(some[0].n_prompts)
     seeds = {one.name: len(one.seeds) for one in comparison.metrics}
-    few = any(n < FEW_SEEDS for name, n in seeds.items() if name != "base")
+    few = any(len(one.seeds) < FEW_SEEDS for one in comparison.metrics if one.name != "base")
     trained = f"; seeds: {', '.join(f'{name} {n}' for name, n in seeds.items())}" if len(seeds) > 1 else ""
     trained += f" (fewer than {FEW_SEEDS})" if few else ""
     plural = "" if prompts == "1" else "s"
