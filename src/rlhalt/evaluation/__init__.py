@@ -3,23 +3,23 @@
 Reads evaluation folders, one a model and seed, of scored held-out responses, and never judges anything itself: verdicts
 come from the scorer that training used too.
 
-    metrics      what is counted in a response and what is made of the counts
-      answers      a response as one answer: right, wrong, held back
-      longform     a response as a number of supported claims
-      reflection   a response that says at its end what of it is doubtful
-    calibration  whether confidences mean what they say
-      ranking      whether they put right fragments before wrong ones
-      judged       the fragments that both are about
-    bootstrap    intervals over prompts
-    recalibration  making them mean it afterwards
-      baselines    and leaving out what is then doubtful: what training has to beat
-    comparison   models side by side
-      protocol     what must be alike before they may be
-      differences  two of them, paired
-      significance whether that could be chance
+    comparison       models side by side
+      protocol       what must be alike before they may be
+      differences    two of them, paired
+      significance   whether that could be chance
+      bootstrap      intervals over prompts
+    metrics          what is counted in a response and what is made of the counts
+      answers        a response as one answer: right, wrong, held back
+      longform       a response as a number of supported claims
+      reflection     a response that says at its end what of it is doubtful
+    calibration      whether confidences mean what they say
+      ranking        whether they put right fragments before wrong ones
+      judged         the fragments that both are about
+    baselines        what training has to beat: base without what it is unsure of
+      recalibration  confidences made to mean what they say
     multiple_choice  TruthfulQA's MC1 and MC2, questions in GPQA's form
-    tables       the comparison for people
-    output       the comparison as files
+    tables           the comparison for people
+    output           the comparison as files
 """
 
 from rlhalt.evaluation.comparison import Comparison, Evaluation, compare, load
