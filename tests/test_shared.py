@@ -41,11 +41,24 @@ def test_each_token_stands_once_for_what_follows_it(sequences):
     assert UNSCORED not in tree.labels
 
 
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=20))
-def test_rows_hold_all_trees_and_are_no_longer_than_the_largest(sizes):
-    rows = pack(sizes)
-    assert sorted(itertools.chain(*rows)) == list(range(len(sizes)))
-    assert all(sum(sizes[number] for number in row) <= max(sizes) for row in rows)
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(0, 120))
+def test_rows_hold_all_examples_and_are_about_as_full(sizes, width):
+    lines = pack(sizes, width)
+    assert sorted(itertools.chain(*lines)) == list(range(len(sizes)))
+    held = [sum(sizes[number] for number in line) for line in lines]
+    assert min(held) > 0
+    assert max(held) - min(held) <= max(sizes)
+    assert len(lines) == math.ceil(sum(sizes) / max(width, *sizes))
+
+
+def test_examples_in_a_row_share_what_they_begin_with():
+    from rlhalt.training.shared.collator import SharedCollator
+
+    examples = [{"prompt_ids": [3, 4, 5, number], "chosen_ids": [7, 8], "rejected_ids": [9]} for number in (10, 11)]
+    apart = SharedCollator(pad_token_id=0, width=0)(examples)["tree_ids"]
+    assert apart.tolist() == [[3, 4, 5, 10, 7, 10], [3, 4, 5, 11, 7, 11]]
+    together = SharedCollator(pad_token_id=0, width=20)(examples)["tree_ids"]
+    assert together.tolist() == [[3, 4, 5, 10, 7, 10, 5, 11, 7, 11]]
 
 
 # Losses and gradients, against stock TRL.
@@ -122,11 +135,14 @@ def step(trainer: Any, batch: dict[str, Any]) -> tuple[float, dict[str, torch.Te
 
 
 def assert_same(one: tuple[float, dict[str, torch.Tensor]], other: tuple[float, dict[str, torch.Tensor]]) -> None:
-    """To 1e-4 relative, loss and gradients; or to the rounding of stock TRL, which sums what cancels."""
+    """To 1e-4 relative, loss and gradients.
+
+    Where two sides are all but equal stock TRL adds gradients of size 1 that cancel, and rounds: 1e-5 is let go.
+    """
     assert one[0] == pytest.approx(other[0], rel=1e-4)
     assert one[1].keys() == other[1].keys()
     for name, gradient in other[1].items():
-        assert float((one[1][name] - gradient).norm()) <= 1e-4 * float(gradient.norm()) + 1e-6, name
+        assert float((one[1][name] - gradient).norm()) <= 1e-4 * float(gradient.norm()) + 1e-5, name
 
 
 def left_padded(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -378,6 +394,7 @@ def test_trees_are_learnt(make):
     ]
     trainer = make(True, data, **{**TRAINED, "precompute_ref_log_probs": True, "max_steps": 10})
     assert [len(one) for one in trainer.train_dataset["ref_chosen_logps"]] == [2, 1]
+    assert "slots" not in trainer.data_collator(list(trainer.train_dataset))
     trainer.train()
     log = [one for one in trainer.state.log_history if "loss" in one]
     # (0.3 + 0.7 + 1) / 2 trees

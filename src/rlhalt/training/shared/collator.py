@@ -16,6 +16,7 @@ own next token; it costs nothing, since equal tokens stand once.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,10 +63,13 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
     Attributes:
         whole: whether tokens that both sides share are scored too. Where a loss reads nothing but the difference
             between the sides they cancel, and the log-probabilities that TRL logs are of the tokens that differ.
+        width: tokens up to which examples share a row, and what they begin with. Attention is over a row: in one as
+            long as the model is wide (its hidden size) it costs a sixth of what all else does.
         slots: where set, `slots` (rows, slots) comes with a batch: which of the D pairs each row has.
     """
 
     whole: bool = False
+    width: int = 0
     slots: int | None = None
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -83,19 +87,32 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
                 shared = common_prefix(ids_2D[row], ids_2D[D + row])
                 first_2D[row], first_2D[D + row] = (max(first_2D[one], shared) for one in (row, D + row))
 
-        numbers = iter(range(D))
-        rows_N = [[row for _ in pairs for row in [next(numbers)]] for pairs in pairs_N]
-        rows_N = [[*rows, *(D + row for row in rows)] for rows in rows_N]
-        trees = [lay_out([ids_2D[row] for row in rows], [first_2D[row] for row in rows]) for rows in rows_N]
-        batch, starts = _rows(trees)
-        L = batch["tree_ids"].size(1)
+        ends = list(itertools.accumulate(len(pairs) for pairs in pairs_N))
+        pairs_of_N = [list(range(end - len(pairs), end)) for end, pairs in zip(ends, pairs_N, strict=True)]
+        rows_of_N = [[*numbers, *(D + number for number in numbers)] for numbers in pairs_of_N]
+
+        def tree_of(rows: Sequence[int]) -> Tree:
+            return lay_out([ids_2D[row] for row in rows], [first_2D[row] for row in rows])
+
+        lines = pack([len(tree_of(rows).ids) for rows in rows_of_N], self.width)
+        rows_of_R = [[row for number in line for row in rows_of_N[number]] for line in lines]
+        trees_R = [tree_of(rows) for rows in rows_of_R]
+        L = max(len(tree.ids) for tree in trees_R)
+        batch = {
+            "tree_ids": _padded([tree.ids for tree in trees_R], [0] * L),
+            "tree_positions": _padded([tree.positions for tree in trees_R], [0] * L),
+            # What pads is seen by itself alone: a softmax over nothing would be no number.
+            "tree_ends": _padded([tree.ends for tree in trees_R], list(range(1, L + 1))),
+            "tree_labels": _padded([tree.labels for tree in trees_R], [UNSCORED] * L),
+            "attention_mask": _padded([[1] * len(tree.ids) for tree in trees_R], [0] * L),
+        }
 
         # A side of which nothing is scored keeps a place that is masked.
         given_2D = [max(min(first - 1, len(ids) - 2), 0) for first, ids in zip(first_2D, ids_2D, strict=True)]
         places: list[torch.Tensor] = [torch.empty(0)] * (2 * D)
-        for rows, tree, (line, start) in zip(rows_N, trees, starts, strict=True):
+        for line, (rows, tree) in enumerate(zip(rows_of_R, trees_R, strict=True)):
             for row, path in zip(rows, tree.paths, strict=True):
-                places[row] = torch.tensor(path[given_2D[row] :], dtype=torch.long) + line * L + start
+                places[row] = torch.tensor(path[given_2D[row] :], dtype=torch.long) + line * L
         batch["places"] = pad(places, padding_value=0)
         views = list(zip(ids_2D, said_2D, first_2D, given_2D, strict=True))
         batch["input_ids"] = pad([torch.tensor(ids[given:]) for ids, _, _, given in views])
@@ -107,34 +124,10 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
             weights = [decision["weight"] for example in examples for decision in example["decisions"]]
             batch["weights"] = torch.tensor(weights) / len(examples)
         if self.slots is not None:
-            batch["slots"] = torch.tensor(
-                [(rows[: len(rows) // 2] + [0] * self.slots)[: self.slots] for rows in rows_N]
-            )
+            slots = [[*numbers, *[0] * self.slots][: self.slots] for numbers in pairs_of_N]
+            batch["slots"] = torch.tensor(slots)
         return batch
 
 
-def _rows(trees: Sequence[Tree]) -> tuple[dict[str, torch.Tensor], list[tuple[int, int]]]:
-    """Trees side by side in rows, padded; and for each its row and where it starts there."""
-    packed = pack([len(tree.ids) for tree in trees])
-    L = max(len(tree.ids) for tree in trees)
-    # What pads sees itself alone: a softmax over nothing would be no number.
-    ends_R = [list(range(1, L + 1)) for _ in packed]
-    found = {
-        "tree_ids": torch.zeros(len(packed), L, dtype=torch.long),
-        "tree_positions": torch.zeros(len(packed), L, dtype=torch.long),
-        "tree_labels": torch.full((len(packed), L), UNSCORED),
-        "attention_mask": torch.zeros(len(packed), L, dtype=torch.long),
-    }
-    starts = [(0, 0)] * len(trees)
-    for line, numbers in enumerate(packed):
-        start = 0
-        for number in numbers:
-            tree, end = trees[number], start + len(trees[number].ids)
-            starts[number] = (line, start)
-            found["tree_ids"][line, start:end] = torch.tensor(tree.ids)
-            found["tree_positions"][line, start:end] = torch.tensor(tree.positions)
-            found["tree_labels"][line, start:end] = torch.tensor(tree.labels)
-            found["attention_mask"][line, start:end] = 1
-            ends_R[line][start:end] = [start + one for one in tree.ends]
-            start = end
-    return {**found, "tree_ends": torch.tensor(ends_R)}, starts
+def _padded(rows: Sequence[list[int]], padding: list[int]) -> torch.Tensor:
+    return torch.tensor([[*row, *padding[len(row) :]] for row in rows])

@@ -10,8 +10,9 @@ A token of the tree has *one* next token: where sequences part, the last token t
 token of a sequence is left out, since nothing is asked of it. So a language model's head, which scores one label a
 position, scores a tree as it scores a row.
 
-The order is that of a depth-first walk. Then what a token sees needs no matrix: token k is seen by all from k up to
-where its subtree ends, `k <= q < ends[k]`.
+Examples that stand in one row share what they begin with too, the system prompt say. The order is that of a depth-first
+walk. Then what a token sees needs no matrix: token k is seen by all from k up to where its subtree ends,
+`k <= q < ends[k]`.
 """
 
 from __future__ import annotations
@@ -79,16 +80,17 @@ def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def pack(sizes: Sequence[int]) -> list[list[int]]:
-    """Trees by number, several to a row where they fit into a row as long as the largest; the largest first."""
-    rows: list[list[int]] = []
-    room: list[int] = []
+def pack(sizes: Sequence[int], width: int) -> list[list[int]]:
+    """What goes into one row: examples by number, as few rows as `width` allows, each about as full.
+
+    Args:
+        sizes: tokens of each example.
+        width: tokens that a row may hold, or as many as the largest example has.
+    """
+    lines: list[list[int]] = [[] for _ in range(-(-sum(sizes) // max(width, *sizes)))]
+    held = [0] * len(lines)
     for number in sorted(range(len(sizes)), key=lambda one: -sizes[one]):
-        fitting = next((row for row, free in enumerate(room) if free >= sizes[number]), None)
-        if fitting is None:
-            rows.append([number])
-            room.append(max(sizes) - sizes[number])
-        else:
-            rows[fitting].append(number)
-            room[fitting] -= sizes[number]
-    return rows
+        emptiest = held.index(min(held))
+        lines[emptiest].append(number)
+        held[emptiest] += sizes[number]
+    return lines

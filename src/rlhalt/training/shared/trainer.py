@@ -103,6 +103,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             pad_token_id=0,
             max_length=args.max_length,
             truncation_mode=args.truncation_mode,
+            width=model.config.get_text_config().hidden_size,
             whole=not (reads_difference and set(args.loss_type) <= _OF_DIFFERENCES),
         )
         super().__init__(model=model, args=args, train_dataset=train_dataset, data_collator=collator, **rest)
@@ -127,8 +128,8 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         missing = {key: number for number, key in enumerate(keys) if key not in values}
         if missing:
             self.data_collator.slots = max(len(pairs_N[number]) for number in missing.values())
-            # TRL keeps a file by this fingerprint, which must tell what the values depend on.
-            part = dataset.select(list(missing.values()), new_fingerprint=content_key(identity, list(missing)))
+            # TRL keeps a file by this fingerprint; the keys tell all that the values depend on.
+            part = dataset.select(list(missing.values()), new_fingerprint=content_key(list(missing)))
             part = super()._precompute_ref_logps(part, name, batch_size)
             self.data_collator.slots = None
             found = {}
