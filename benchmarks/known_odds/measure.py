@@ -73,23 +73,34 @@ class Behaviour:
         later = [[_INDEX[s, other] for other in range(r, R)] for s, r in POINTS]
         return np.stack([self.next_E_P[:, one].sum(axis=1) for one in later], axis=1) + self.end_E_P
 
+    @property
+    def _decisions(self) -> list[list[int]]:
+        """The points at which fact r is decided, for each r.
+
+        Independent: all that come to it; whoever ends the answer leaves out every fact to come. Causal: those at which
+        it is the next in order; whoever ends the answer has decided once.
+        """
+        sets = [[2 ** (r - 1) + s if r else 0 for s in range(2 ** max(r - 1, 0))] for r in range(R)]
+        if not self.causal:
+            sets = [list(range(2**r)) for r in range(R)]
+        return [[_INDEX[s, r] for s in one] for r, one in enumerate(sets)]
+
     def _of_facts(self, value_E_P: Floats) -> Floats:
         """Means over the ways to a fact, as likely as the policy takes them, (E, R)."""
-        reach_E_P = self.reach_E_P
-        points = [[_INDEX[s, r] for s in range(2**r)] for r in range(R)]
-        weights = [reach_E_P[:, one] for one in points]
+        weights = [self.reach_E_P[:, one] for one in self._decisions]
         return np.stack(
             [
                 (w * value_E_P[:, one]).sum(1) / np.maximum(w.sum(1), 1e-30)
-                for w, one in zip(weights, points, strict=True)
+                for w, one in zip(weights, self._decisions, strict=True)
             ],
             axis=1,
         )
 
     @property
     def speak_E_R(self) -> Floats:
-        """P(saying a fact, where it is decided)."""
-        return self._of_facts(self.next_E_P / np.maximum(self._open_E_P, 1e-30))
+        """P(saying a fact, where it is decided); in a causal domain P(going on: a policy may pass over a fact)."""
+        said_E_P = self._open_E_P - self.end_E_P if self.causal else self.next_E_P
+        return self._of_facts(said_E_P / np.maximum(self._open_E_P, 1e-30))
 
     @property
     def p_E_R(self) -> Floats:
@@ -98,9 +109,8 @@ class Behaviour:
 
     @property
     def reach_E_R(self) -> Floats:
-        """P(a fact is decided): 1 where facts are independent, where all was right so far where they are causal."""
-        points = [[_INDEX[s, r] for s in range(2**r)] for r in range(R)]
-        return np.stack([self.reach_E_P[:, one].sum(1) for one in points], axis=1)
+        """P(a fact is decided)."""
+        return np.stack([self.reach_E_P[:, one].sum(1) for one in self._decisions], axis=1)
 
     def utility(self, threshold: float) -> float:
         """Mean τ-utility an entity."""
