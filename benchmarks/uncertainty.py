@@ -22,7 +22,9 @@ import numpy as np
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, divide, estimate, weights
-from rlhalt.evaluation.calibration import Judged, auroc, brier, judged
+from rlhalt.evaluation.calibration import brier
+from rlhalt.evaluation.judged import Judged, judged
+from rlhalt.evaluation.ranking import auroc
 from rlhalt.models import load_policy
 from rlhalt.records import Json, Scored, read
 from rlhalt.spans import render

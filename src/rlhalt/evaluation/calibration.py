@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from rlhalt.evaluation.bootstrap import Estimate, Floats, divide, estimate
 from rlhalt.evaluation.judged import Judged, mean, sums
-from rlhalt.evaluation.judged import judged as judged
 from rlhalt.evaluation.ranking import auarc, aurc, auroc, best_aurc, eaurc, prr, risk_coverage
 
 BINS = 15
