@@ -401,6 +401,7 @@ def test_trees_are_learnt(make):
     assert log[0]["loss"] == pytest.approx(math.log(2), rel=1e-4)
     assert log[-1]["loss"] < 0.5 * log[0]["loss"]
     assert log[-1]["rewards/accuracies"] == 1
+    assert log[-1]["num_tokens"] == 10 * int(trainer.data_collator(list(trainer.train_dataset))["attention_mask"].sum())
 
 
 @pytest.mark.parametrize("keys", [{"loss_type": ["ipo"]}, {"ld_alpha": 0.5}, {"use_weighting": True}])
@@ -536,6 +537,7 @@ class TestTrlHooks:
 
         batch = {**trainer.data_collator(list(trainer.train_dataset)), "anything": torch.zeros(1)}
         trainer._compute_loss(model, batch, False)
+        assert trainer._metrics["train"]["num_tokens"] == [trainer._total_train_tokens]
         trainer.compute_ref_log_probs(model, batch)
         known = ["anything", "attention_mask", "fused_lm_head", "input_ids", "labels", "use_cache"]
         assert asked == [known, known]

@@ -1,10 +1,9 @@
 """Sequences that share beginnings, laid out as one tree: each token once, each seeing only what came before it.
 
-    chosen    State five facts. A is in Asia. Unsure from here.      two sequences, of 12 and 15 tokens
-    rejected  State five facts. A is in Asia. Its capital is B.
+    chosen    State five facts . A is in Asia . Unsure from here .      13 tokens
+    rejected  State five facts . A is in Asia . Its capital is B .      14 tokens
 
-    tree      State five facts. A is in Asia .  Unsure from here .   one row of 12 - 1 + 15 - 1 - 8 shared
-                                              .  Its capital is B .
+    tree      State five facts . A is in Asia   . Unsure from here   . Its capital is B      8 + 4 + 5 tokens
 
 A token of the tree has *one* next token: where sequences part, the last token they share stands twice, and the last
 token of a sequence is left out, since nothing is asked of it. So a language model's head, which scores one label a

@@ -1,7 +1,11 @@
 """TRL's DPOTrainer, given trees: what the sides of a pair share is computed once.
 
-The loss is TRL's, to the last bit of its options: `Shared` stands in the model's place, runs it over the trees, and
-hands TRL the log-probabilities of the sides as if they had been computed one by one.
+The loss is TRL's, with all its options: `Shared` stands in the model's place, runs it over the trees, and hands TRL the
+log-probabilities of the sides as if they had been computed one by one.
+
+Where the loss reads nothing but the difference between the sides (`sigmoid` and its like), the tokens that both begin
+with are not scored: they cancel. Entropy, accuracy, logits and the log-probabilities and rewards of one side are then
+logged over the tokens that differ; loss, margins, accuracies of rewards and the gradient are what they were.
 """
 
 from __future__ import annotations
@@ -32,7 +36,6 @@ class Shared:
     def __init__(self, model: Any, config: PreTrainedConfig) -> None:
         self._model = model
         self._additive = config._attn_implementation == "eager"
-        self.log_probs: torch.Tensor | None = None
 
     def __call__(
         self,
@@ -59,13 +62,12 @@ class Shared:
                 shift_labels=tree_labels,
                 **kwargs,
             )
-        hidden = labels[:, 1:] == UNSCORED
+        unscored = labels[:, 1:] == UNSCORED
         views = {
-            name: value.flatten()[places].masked_fill(hidden, 0)
+            name: value.flatten()[places].masked_fill(unscored, 0)
             for name, value in found.items()
             if name != "loss" and value is not None
         }
-        self.log_probs = views["log_probs"]
         return type(found)(**views)
 
 
@@ -88,6 +90,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     """
 
     precompute_ref_logps: bool
+    _total_train_tokens: int
     _signature_columns: list[str]
     _checked = False
 
@@ -119,23 +122,25 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         identity = content_key(
             self._precompute_model_hash, self.accelerator.mixed_precision, repr(self.data_collator), self.ld_alpha
         )
-        pairs_N = [sides(row) for row in dataset]
-        keys = [content_key(identity, pairs) for pairs in pairs_N]
+        keys, counts = [], []
+        for row in dataset:
+            pairs = sides(row)
+            keys.append(content_key(identity, pairs))
+            counts.append(len(pairs))
         kept = References(cache_folder() / "reference.sqlite")
         known = [kept.read(keys) if self.accelerator.is_main_process else {}]
         broadcast_object_list(known, from_process=0)
         values = known[0]
         missing = {key: number for number, key in enumerate(keys) if key not in values}
         if missing:
-            self.data_collator.slots = max(len(pairs_N[number]) for number in missing.values())
+            self.data_collator.slots = max(counts[number] for number in missing.values())
             # TRL keeps a file by this fingerprint; the keys tell all that the values depend on.
             part = dataset.select(list(missing.values()), new_fingerprint=content_key(list(missing)))
             part = super()._precompute_ref_logps(part, name, batch_size)
             self.data_collator.slots = None
             found = {}
             for (key, number), row in zip(missing.items(), part, strict=True):
-                count = len(pairs_N[number])
-                found[key] = (row["ref_chosen_logps"][:count], row["ref_rejected_logps"][:count])
+                found[key] = (row["ref_chosen_logps"][: counts[number]], row["ref_rejected_logps"][: counts[number]])
             values.update(found)
             if self.accelerator.is_main_process:
                 kept.write(found)
@@ -160,18 +165,34 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         if "ref_chosen_logps" not in inputs:
             reference = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
             inputs["ref_chosen_logps"], inputs["ref_rejected_logps"] = reference
-        shared = Shared(model, self.model.config)
+        if weights is not None:
+            return self._weighted(model, inputs, weights)
         # Wherever they come from, the reference values are in the batch now.
         precomputed, self.precompute_ref_logps = self.precompute_ref_logps, True
-        loss = super()._compute_loss(shared, inputs, return_outputs)
+        loss = super()._compute_loss(Shared(model, self.model.config), inputs, return_outputs)
         self.precompute_ref_logps = precomputed
-        if weights is None:
-            return loss
-        # TRL's loss knows no weights; what it logs beside it is right for decisions too.
-        assert shared.log_probs is not None
-        chosen, rejected = shared.log_probs.sum(dim=1).chunk(2)
-        margin = (chosen - inputs["ref_chosen_logps"]) - (rejected - inputs["ref_rejected_logps"])
-        return -(weights * torch.nn.functional.logsigmoid(self.beta * margin)).sum()
+        return loss
+
+    def _weighted(self, model: Any, inputs: dict[str, Any], weights_D: torch.Tensor) -> torch.Tensor:
+        # TRL's loss knows no weights, and what it logs it gathers from processes that have as many pairs each.
+        chosen, rejected = self._ask(model, inputs).sum(dim=1).chunk(2)
+        margins = self.beta * (chosen - inputs["ref_chosen_logps"] - rejected + inputs["ref_rejected_logps"])
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        for name, value_D in (("margins", margins.detach()), ("accuracies", (margins > 0).float())):
+            metrics[f"rewards/{name}"].append(self.accelerator.gather(value_D.mean()).mean().item())
+        if self.model.training:
+            self._total_train_tokens += self.accelerator.gather(inputs["attention_mask"].sum()).sum().item()
+        metrics["num_tokens"] = [self._total_train_tokens]
+        return -(weights_D * torch.nn.functional.logsigmoid(margins)).sum()
+
+    def _ask(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """The log-probabilities of a batch, (2D, T - 1)."""
+        labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, UNSCORED)
+        unread = ("completion_mask", "ref_chosen_logps", "ref_rejected_logps")
+        kwargs = {name: value for name, value in inputs.items() if name not in unread}
+        found = Shared(model, self.model.config)(**kwargs, labels=labels, fused_lm_head=True, use_cache=False)
+        log_probs: torch.Tensor = found.log_probs
+        return log_probs
 
     def _check(self, model: Any, inputs: dict[str, Any]) -> None:
         """See on the first batch that the model answers for a tree what it answers for its sides one by one."""
@@ -184,13 +205,10 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         training = self.model.training
         self.model.eval()
         with torch.no_grad(), self.accelerator.autocast():
-            labels = inputs["input_ids"].masked_fill(inputs["completion_mask"] == 0, UNSCORED)
-            unread = ("completion_mask", "ref_chosen_logps", "ref_rejected_logps")
-            kwargs = {key: value for key, value in inputs.items() if key not in unread}
-            shared = Shared(model, self.model.config)(**kwargs, labels=labels, fused_lm_head=True).log_probs
+            shared = self._ask(model, inputs)
             worst = 0.0
             # As many calls on every process: with ZeRO-3 they wait for each other.
-            for row in (0, len(labels) // 2 - 1, len(labels) // 2, len(labels) - 1):
+            for row in (0, len(shared) // 2 - 1, len(shared) // 2, len(shared) - 1):
                 ids, count = _sequence(inputs, row)
                 scored = torch.cat([torch.full_like(ids[: len(ids) - count], UNSCORED), ids[len(ids) - count :]])
                 with scoring_only_completions():
