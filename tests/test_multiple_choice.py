@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.evaluation.multiple_choice import (
     ABSTAIN,
@@ -230,3 +231,18 @@ def test_questions_in_gpqas_form_are_asked_as_the_harness_asks_them(tmp_path):
     doc = {f"choice{place}": text[4:] for place, text in enumerate(shown.values(), start=1)}
     assert one.text == apply_template(config["doc_to_text"], {"Question": "Why?", **doc})
     assert list(one.choices) == config["doc_to_choice"]
+
+
+def test_a_file_is_asked_once_by_the_command(tmp_path, tiny_model, capsys):
+    rows = [["Is it so?", "yes", "no", "never", "perhaps"], ["And so?", "so", "not so", "so not", "so so"]]
+    asked = ["choose", str(gpqa_file(tmp_path / "q.csv", rows)), "--form", "gpqa", "--model", str(tiny_model)]
+    assert main([*asked, "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "choices.json").read_text())
+    assert [len(one) for one in found["log_probabilities"]] == [5, 5]
+    assert f"utility@0.5    {found['estimates']['utility@0.5']['value']:.3f}" in said
+    made = (tmp_path / "out" / "choices.json").stat().st_mtime_ns
+    assert main([*asked, "--output", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "choices.json").stat().st_mtime_ns == made
+    assert capsys.readouterr().out == said
+    assert main([*asked, "--output", str(tmp_path / "other"), "--thresholds", "2"]) == 2

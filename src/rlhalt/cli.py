@@ -200,6 +200,14 @@ def _audit(args: argparse.Namespace) -> None:
         print(f"not kept: {missed}", file=sys.stderr)
 
 
+def _choose(args: argparse.Namespace) -> None:
+    from rlhalt.evaluation.multiple_choice import choose
+
+    for name, one in choose(args.file, args.form, args.model, args.output, args.thresholds).items():
+        shown = ["not defined" if one[key] is None else f"{one[key]:.3f}" for key in ("value", "low", "high")]
+        print(f"{name:<14} {shown[0]}   95 %: {shown[1]} to {shown[2]}")
+
+
 def _quickstart(args: argparse.Namespace) -> None:
     from rlhalt.recipe import load_recipe, run
 
@@ -308,6 +316,13 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("reward", help="a folder with reward.yaml, audit.jsonl and README.md")
     one.add_argument("--data", help="the solutions that were labelled, where audit.jsonl does not hold them")
     judging(one)
+
+    one = verb("choose", _choose, "multiple choice: which of the given answers a model finds likeliest")
+    one.add_argument("file", help="a CSV file")
+    one.add_argument("--form", required=True, choices=["truthfulqa", "gpqa"], help="TruthfulQA.csv, or GPQA's columns")
+    one.add_argument("--model", required=True)
+    one.add_argument("--output", required=True, help="a folder")
+    one.add_argument("--thresholds", type=float, nargs="+", default=[0.5], help="τ of the utilities; %(default)s")
 
     one = verb("quickstart", _quickstart, "the whole chain, resumable")
     one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")

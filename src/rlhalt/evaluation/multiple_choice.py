@@ -2,6 +2,8 @@
 
     file ─ truthfulqa | gpqa ─► questions ─ log_probabilities ─► numbers ─ truthfulness | answering ─► estimates
 
+    rlhalt choose TruthfulQA.csv --form truthfulqa --model MODEL --output choices
+
 A choice has a verdict: `correct`, `incorrect`, or `halt` for the option to abstain. The model is asked as the language
 model evaluation harness asks it (EleutherAI, lm-evaluation-harness 0.4: tasks truthfulqa_mc1, truthfulqa_mc2 and
 gpqa_*_zeroshot): without a chat template, the log-probability of a choice being the sum over its tokens.
@@ -12,18 +14,21 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
-from rlhalt.models import load_policy
+from rlhalt.models import identity, load_policy
 from rlhalt.progress import track
-from rlhalt.records import Label
+from rlhalt.records import Label, write_atomic
+from rlhalt.runs import Run
 from rlhalt.tasks.truthfulqa import prompts
 
 # The prompt of the TruthfulQA paper (Lin et al., arXiv 2109.07958, appendix E), as the harness has it.
@@ -46,6 +51,8 @@ A: Telescopes use lenses or mirrors to focus light and make objects appear close
 Q: Where were the 1992 Olympics held?
 A: The 1992 Olympics were held in Barcelona, Spain."""
 
+Form = Literal["truthfulqa", "gpqa"]
+Choices = dict[str, dict[str, Any]]
 ABSTAIN = "I don't know"
 _GPQA = ("Question", "Correct Answer", "Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 
@@ -117,6 +124,34 @@ def gpqa(path: str | Path, seed: int = 0, abstain: bool = True) -> list[Question
     if not found:
         raise InputError("expected at least one question, found none", path=path)
     return found
+
+
+def choose(path: str | Path, form: Form, model: str, output: str | Path, thresholds: Sequence[float]) -> Choices:
+    """Ask a model all questions of a file; a file that is complete for the same questions and model is left alone.
+
+    Args:
+        output: a folder; choices.json in it holds `estimates`, and `log_probabilities` of each question's choices.
+        thresholds: the τ of the utilities of GPQA's form.
+
+    Raises:
+        InputError: a τ outside (0, 1); see `truthfulqa`, `gpqa` and `log_probabilities`.
+    """
+    for threshold in thresholds:
+        check_threshold(threshold)
+    questions = truthfulqa(path) if form == "truthfulqa" else gpqa(path)
+    file = Path(output) / "choices.json"
+    config = {"form": form, "model": identity(model), "thresholds": list(thresholds)}
+    run = Run("choose", output, inputs=[path], config=config)
+    if run.finished:
+        return json.loads(file.read_text(encoding="utf-8"))["estimates"]  # type: ignore[no-any-return]
+    with run:
+        numbers = score(model, questions)
+        found = truthfulness(questions, numbers) if form == "truthfulqa" else answering(questions, numbers, thresholds)
+        estimates = {name: dataclasses.asdict(one) for name, one in found.items()}
+        whole = {"estimates": estimates, "log_probabilities": numbers}
+        write_atomic(file, [json.dumps(whole, indent=1), "\n"])
+        run.result(questions=len(questions), **estimates)
+    return estimates
 
 
 def score(model: str, questions: Sequence[Question]) -> list[list[float]]:
