@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 from benchmarks.known_odds import oracle
-from benchmarks.known_odds.measure import behaviour, curve, ece, load, logistic_switch, measure
+from benchmarks.known_odds.measure import POINTS, Behaviour, behaviour, curve, ece, load, logistic_switch, measure
 from benchmarks.known_odds.world import RELATIONS, World
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +109,23 @@ def test_half_of_the_entities_of_each_kind_are_held_out():
     assert {one.split for one in held_out} == {"heldout"}
 
 
+@pytest.mark.parametrize(("causal", "decided"), [(True, [1, 0, 0, 0, 0]), (False, [1, 1, 1, 1, 1])])
+def test_who_ends_the_answer_has_decided_once_where_facts_hang_together(causal, decided):
+    shape = (1, len(POINTS))
+    silent = Behaviour(np.zeros(shape), np.full(shape, 0.9), np.ones(shape), causal)
+    assert silent.reach_E_R.tolist() == [decided]
+    assert silent.speak_E_R[0, 0] == 0
+
+
+def test_going_on_counts_as_speaking_where_a_fact_is_passed_over():
+    shape = (1, len(POINTS))
+    passing = np.zeros(shape)
+    passing[0, POINTS.index((0, 1))] = 1.0
+    read = Behaviour(passing, np.full(shape, 0.9), np.zeros(shape), causal=True)
+    assert read.speak_E_R[0, 0] == 1
+    assert dataclasses.replace(read, causal=False).speak_E_R[0, :2].tolist() == [0, 1]
+
+
 @pytest.fixture(scope="module")
 def tiny_base(tmp_path_factory):
     from benchmarks.known_odds.base import train_base
@@ -149,3 +166,25 @@ def test_no_policy_is_worth_more_than_the_oracle_of_its_own_odds(tiny_base):
         found = measure(read, read.p_E_R, SMALL.kind_E[entities], threshold)
         assert found["utility"] <= found["oracle"] + 1e-6
         assert found["never"] == 0
+
+
+def test_policies_are_made_once_measured_and_drawn(tmp_path):
+    from benchmarks.known_odds.figure import draw
+    from benchmarks.known_odds.policies import METHODS, Effort, Policies
+
+    effort = Effort(base_steps=30, responses=2, sft_steps=2, dpo_steps=2)
+    policies = Policies(SMALL, tmp_path, effort)
+    held_out = np.flatnonzero(SMALL.heldout_E)
+    rows, weights = [], {}
+    for method in METHODS:
+        folder = policies.made(method, "causal", 0.8)
+        read = behaviour(load(folder), SMALL, held_out, "causal")
+        found = measure(read, read.p_E_R, SMALL.kind_E[held_out], 0.8)
+        rows.append({"mode": "causal", "threshold": 0.8, "method": method, "seed": 0, **found})
+        weights[method] = (folder / "model.safetensors").read_bytes()
+    assert len(set(weights.values())) == len(METHODS)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")}
+    assert {policies.made(method, "causal", 0.8) for method in METHODS} == {path.parent for path in made}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")} == made
+    draw(rows, tmp_path / "known_odds.png")
+    assert (tmp_path / "known_odds.png").stat().st_size > 10_000

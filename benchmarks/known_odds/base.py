@@ -20,8 +20,8 @@ CHAT_TEMPLATE = (
 )
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 # Facts live in the embeddings of names, which want a larger rate than the layers that all facts share.
-HIDDEN = 128
-STEPS, BATCH, EMBEDDING_RATE, RATE = 1000, 64, 1e-2, 3e-3
+HIDDEN = 192
+STEPS, BATCH, EMBEDDING_RATE, RATE = 800, 64, 1e-2, 3e-3
 
 
 def tokenizer(world: World) -> Any:

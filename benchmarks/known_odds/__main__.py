@@ -1,0 +1,61 @@
+"""What a threshold means to a policy, in worlds where the odds are known: base, SFT and DPO side by side.
+
+    python -m benchmarks.known_odds --output runs/known-odds                      # everything; hours on 2 cores
+    python -m benchmarks.known_odds --output runs/known-odds --seeds 0 --thresholds 0.8 --modes causal
+
+After each policy it writes known_odds.json, a row a mode, τ, method and seed (see `benchmarks.known_odds.measure`), and
+known_odds.png. What was made is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.known_odds.figure import draw
+from benchmarks.known_odds.measure import behaviour, load, measure, odds
+from benchmarks.known_odds.policies import METHODS, MODES, Effort, worlds
+
+from rlhalt.records import write_atomic
+
+SHOWN = ("share", "share_own", "switch", "slope", "ece", "said", "right", "drift", "astray")
+
+
+def main() -> None:
+    """Train, measure, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[0.2, 0.5, 0.8, 0.95])
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    for field in dataclasses.fields(Effort):
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+    args = parser.parse_args()
+    effort = Effort(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Effort)})
+    rows: list[dict[str, Any]] = []
+    print("mode        τ    method     seed " + " ".join(f"{name:>9}" for name in SHOWN))
+    for policies in worlds(args.seeds, args.output, effort):
+        world = policies.world
+        held_out = np.flatnonzero(world.heldout_E)
+        true_E_R = odds(load(policies.base()), world, held_out)
+        for mode in args.modes:
+            for threshold in args.thresholds:
+                for method in args.methods:
+                    policy = load(policies.made(method, mode, threshold))
+                    found = measure(
+                        behaviour(policy, world, held_out, mode), true_E_R, world.kind_E[held_out], threshold
+                    )
+                    rows.append({"mode": mode, "threshold": threshold, "method": method, "seed": world.seed, **found})
+                    told = " ".join(f"{found[name]:9.3f}" for name in SHOWN)
+                    print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {told}", flush=True)
+                    write_atomic(args.output / "known_odds.json", [json.dumps(rows, indent=1), "\n"])
+                    draw(rows, args.output / "known_odds.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Policies of a known-odds world, made as a user would make them: sample → score → targets or pairs → train.
+
+Every method starts from the same base model and the same scored answers to the training questions. `halt`, `odds` and
+`unweighted` are what τ is compared with:
+
+    base         the base model
+    halt         HALT: supervised, the better side of every answer; it knows no τ
+    odds         HALT per τ: supervised, fragments whose odds over a prompt's answers are τ or more
+    unweighted   DPO from `halt`, every pair with the same weight
+    dpo          DPO from `halt`, pairs weighted τ and 1 - τ
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from benchmarks.known_odds.base import train_base
+from benchmarks.known_odds.measure import Mode
+from benchmarks.known_odds.world import World
+
+from rlhalt.pairs import Method, default_style, write_pairs, write_supervised, write_targets
+from rlhalt.recipe import trained
+from rlhalt.records import Pair, read, write, write_atomic
+from rlhalt.sampling import Settings, sample
+from rlhalt.scoring import score_file
+
+METHODS = ("base", "halt", "odds", "unweighted", "dpo")
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+COMMON = {
+    "per_device_train_batch_size": 64,
+    "learning_rate": 5e-4,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 5,
+    "max_length": 128,
+    "gradient_checkpointing": False,
+    "use_cpu": True,
+    "bf16": True,
+    "save_strategy": "no",
+    "report_to": "none",
+    "logging_steps": 10,
+    "disable_tqdm": True,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much is computed.
+
+    Attributes:
+        base_steps: of the base model.
+        responses: sampled for each training question.
+        sft_steps, dpo_steps: of training, with 64 examples each.
+        beta: of DPO.
+        sft_weight: of the supervised term beside `sigmoid`.
+    """
+
+    base_steps: int = 800
+    responses: int = 16
+    sft_steps: int = 150
+    dpo_steps: int = 150
+    beta: float = 0.1
+    sft_weight: float = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Policies:
+    """The policies of one world, made when they are asked for, under one folder; what is there is not made again."""
+
+    world: World
+    folder: Path
+    effort: Effort
+
+    def base(self) -> Path:
+        """The model that all others come from."""
+        train_base(self.world, self.folder / "base", self.effort.base_steps)
+        return self.folder / "base"
+
+    def scored(self) -> Path:
+        """Its answers to the training questions, judged."""
+        settings = Settings(
+            str(self.base()), responses=self.effort.responses, temperature=1.0, max_tokens=40, batch_size=288
+        )
+        responses = sample(self.world.prompts(heldout=False), settings, self.folder / "responses.jsonl")
+        score_file(responses, self.world.scorer(), self.folder / "scored.jsonl")
+        return self.folder / "scored.jsonl"
+
+    def made(self, method: str, mode: Mode, threshold: float) -> Path:
+        """The folder of a policy."""
+        style = default_style(mode)
+        folder = self.folder / mode / (method if method == "halt" else f"{method}-{threshold:g}")
+        match method:
+            case "base":
+                return self.base()
+            case "halt":
+                data = folder / "targets.jsonl"
+                write_targets(self.scored(), data, style, 1.0)
+                return self._trained("sft", data, folder, self.base())
+            case "odds":
+                data = folder / "targets.jsonl"
+                write_supervised(self.scored(), data, Method("halt-odds", style, threshold=threshold))
+                return self._trained("sft", data, folder, self.base())
+            case _:
+                data = folder / "pairs.jsonl"
+                write_pairs(self.scored(), data, threshold, style)
+                if method == "unweighted":
+                    same = [dataclasses.replace(one, weight=1.0) for one in read(data, Pair)]
+                    data = folder / "unweighted.jsonl"
+                    write(data, same)
+                return self._trained("dpo", data, folder, self.made("halt", mode, threshold))
+
+    def _trained(self, kind: str, data: Path, folder: Path, start: Path) -> Path:
+        effort = self.effort
+        keys = {
+            "sft": {"max_steps": effort.sft_steps},
+            "dpo": {
+                "num_train_epochs": 1,
+                "draws": 64 * effort.dpo_steps,
+                "beta": effort.beta,
+                "loss_type": ["sigmoid", "sft"],
+                "loss_weights": [1.0, effort.sft_weight],
+            },
+        }[kind]
+        config = folder / "config.yaml"
+        write_atomic(config, [yaml.safe_dump({**COMMON, "model_name_or_path": str(start), **keys})])
+        return Path(trained(kind, str(config), data, folder, self.world.seed, str(start)))
+
+
+def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]:
+    """A world a seed, each with a folder of its own: other names, facts, odds, answers and order of training."""
+    return [Policies(World(seed=seed), folder / f"seed{seed}", effort) for seed in seeds]
