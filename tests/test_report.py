@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
@@ -11,10 +12,18 @@ import pytest
 from evaluation_folders import build
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.bootstrap import Estimate
+from rlhalt.evaluation.significance import Significance
 from rlhalt.records import Fragment
-from rlhalt.report import write_report
-from rlhalt.report.page import examples, pieces, render
+from rlhalt.report import svg, write_report
+from rlhalt.report.cost import costs, trainings
+from rlhalt.report.examples import examples, pieces
+from rlhalt.report.findings import strongest
+from rlhalt.report.frontier import equal_utility, trade_off
+from rlhalt.report.halting import ENDINGS, ending, haltings
+from rlhalt.report.page import render
+from rlhalt.report.palette import colour
 from rlhalt.report.summary import sentences
+from rlhalt.report.winloss import wins
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
 
@@ -137,10 +146,11 @@ def test_a_failed_fragment_shows_why(evaluations):
     assert [(one.verdict, one.evidence) for one in pieces(base.scored[0])] == [("failed", "the judge timed out")]
 
 
-def changed(comparison, model, **correctness):
+def changed(comparison, model, p=0.01, **correctness):
     """The comparison with another difference in correctness from base."""
+    test = Significance(n_prompts=10, p=p, p_holm=p, detectable=0.2)
     differences = [
-        dataclasses.replace(one, correctness=Estimate(**correctness))
+        dataclasses.replace(one, correctness=Estimate(**correctness), tests={**one.tests, "correctness": test})
         if (one.model, one.versus) == (model, "base")
         else one
         for one in comparison.differences
@@ -155,6 +165,13 @@ def changed(comparison, model, **correctness):
         ({"value": -0.14, "low": -0.19, "high": -0.09}, "is 14 points less correct than base"),
         ({"value": 0.01, "low": -0.04, "high": 0.06}, "95 %: −4 to 6, which includes 0"),
         ({"value": 0.01, "low": 0.005, "high": 0.06}, "is 1 point more correct"),
+        ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.0001}, "95 %: 9 to 19; p < 0.001) and keeps"),
+        ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.05}, "is not shown to differ in correctness from base"),
+        ({"value": 0.14, "low": 0.09, "high": 0.19, "p": None}, "9 to 19; no p); uncorrected, 10 prompts"),
+        (
+            {"value": 0.1, "low": -0.1, "high": 0.3, "p": 0.4},
+            "10 prompts would probably have shown 20 points. It keeps",
+        ),
         ({"value": None}, "there is no correctness to compare"),
     ],
 )
@@ -164,7 +181,130 @@ def test_the_summary_follows_the_numbers(comparison, correctness, said):
 
 def test_an_interval_without_zero_is_not_said_to_include_it(comparison):
     sentence = sentences(changed(comparison, "SFT", value=0.2, low=0.1, high=0.3))
-    assert "95 %: 10 to 30)" in next(one for one in sentence if one.startswith("SFT"))
+    assert "95 %: 10 to 30; p = 0.01)" in next(one for one in sentence if one.startswith("SFT"))
+
+
+def test_training_is_held_against_the_best_that_goes_without(comparison):
+    cut = strongest(comparison, "greedy", 0.5)
+    others = [one for one in comparison.baselines if (one.decoding, one.threshold) == ("greedy", 0.5)]
+    assert cut.utility.value == max(one.utility.value for one in others)
+    gain = cut.gains["DPO τ=0.5"].value
+    said = next(one for one in sentences(comparison) if one.startswith("Without training"))
+    assert f"recalibrated ({cut.method})" in said
+    assert f"DPO at τ = 0.5 earns {abs(gain):.2f} {'more' if gain >= 0 else 'less'} than that" in said
+
+
+def test_a_model_lies_on_the_line_of_its_utility(comparison):
+    for one in comparison.metrics:
+        right = comparison.get("base", one.decoding)["right"].value
+        for t in comparison.thresholds:
+            through = equal_utility(one.utility[t].value, right, t, one["completeness"].value)
+            assert through == pytest.approx(one["correctness"].value)
+
+
+@pytest.mark.parametrize(("earned", "correctness"), [(0.0, 0.5), (0.5, 1.0), (-1.0, 0.25), (1.0, None)])
+def test_lines_of_equal_utility(earned, correctness):
+    assert equal_utility(earned, base_right=1, threshold=0.5, completeness=1) == correctness
+
+
+def test_every_model_and_every_seed_is_on_the_frontier(comparison):
+    drawn = trade_off(comparison, "greedy", 0.5)
+    assert drawn.count('class="dot"') == len(comparison.models)
+    assert drawn.count('class="seed"') == sum(len(one.seeds) for one in comparison.metrics if one.name != "base") // 2
+    assert "iso zero" in drawn
+
+
+def test_prompts_are_won_drawn_and_lost(comparison, evaluations):
+    found = wins(comparison, evaluations, "greedy")
+    assert len(found) == 3 * sum(one.decoding == "greedy" for one in comparison.differences)
+    assert all(one.won + one.drawn + one.lost == 10 for one in found)
+    same = [dataclasses.replace(evaluations[0], name="SFT"), evaluations[0]]
+    assert [(one.won, one.drawn, one.lost) for one in wins(compare(same, resamples=10), same, "greedy")] == [
+        (0, 10, 0)
+    ] * 3
+
+
+def test_where_models_halt(comparison, evaluations):
+    found = {one.model: one for one in haltings(comparison, evaluations, "greedy")}
+    # Base of the made-up folders states five facts and never halts.
+    assert found["base"].reaching == [1.0] * 5
+    assert found["base"].endings == {"says that it halts": 0, "simply ends": 1, "is cut off": 0, "says nothing": 0}
+    for model, one in found.items():
+        assert sum(one.endings.values()) == pytest.approx(1)
+        assert one.endings["says that it halts"] == pytest.approx(comparison.get(model, "greedy")["halt_rate"].value)
+        assert one.reaching == sorted(one.reaching, reverse=True)
+    assert found["base"].right == [None] * 5, "ten prompts are too few for a share"
+
+
+@pytest.mark.parametrize(
+    ("labels", "finish", "how"),
+    [
+        (["correct", "halt"], "stop", 0),
+        (["correct", "halt", "correct"], "length", 0),
+        (["correct"], "stop", 1),
+        (["correct"], "length", 2),
+        ([], "stop", 3),
+        ([], "length", 2),
+    ],
+)
+def test_how_a_response_ends(evaluations, labels, finish, how):
+    row = evaluations[0].scored[0]
+    judged = [dataclasses.replace(row.fragments[0], label=label) for label in labels]
+    assert ending(dataclasses.replace(row, fragments=judged, finish_reason=finish)) == ENDINGS[how]
+
+
+def test_a_training_costs_what_it_started_from_too(comparison, evaluations, tmp_path):
+    records = {"dpo": {"seconds": 120, "parameters": {"model_name_or_path": str(tmp_path / "sft")}}}
+    records["sft"] = {"seconds": 60, "parameters": {"model_name_or_path": "a-name-on-the-hub"}}
+    for name, record in records.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert trainings(tmp_path / "dpo") == [120, 60]
+    assert trainings("a-name-on-the-hub") == []
+    known = [dataclasses.replace(e, model=str(tmp_path / "dpo")) if e.label == "DPO τ=0.5" else e for e in evaluations]
+    by_model = {one.model: one for one in costs(comparison, known, "greedy")}
+    assert (by_model["DPO τ=0.5"].training, by_model["DPO τ=0.5"].whole) == (120, 180)
+    assert by_model["SFT"].training is None
+    assert by_model["base"].evaluation == 61.5
+
+
+def test_models_are_told_apart_by_their_colour(evaluations):
+    named = ["UNIT", "IDK", "MULTISAMPLE"]
+    more = [dataclasses.replace(evaluations[1], name=name) for name in named]
+    more += [dataclasses.replace(one, name="GRPO") for one in evaluations if one.name == "DPO"]
+    comparison = compare([*evaluations, *more], resamples=10)
+    assert len({colour(comparison, model) for model in comparison.models}) == len(comparison.models)
+
+
+def test_every_section_that_is_linked_is_there(page):
+    seen = parse(page).seen
+    ids = {attributes["id"] for _, attributes in seen if "id" in attributes}
+    links = [attributes["href"][1:] for tag, attributes in seen if tag == "a"]
+    assert len(links) > 10
+    assert set(links) <= ids
+
+
+def test_every_figure_has_a_name_and_every_colour_is_in_the_style_sheet(page):
+    assert all(attributes.get("aria-label") for tag, attributes in parse(page).seen if tag == "svg")
+    used = set(re.findall(r"var\((--[\w-]+)\)", page))
+    assert used - {"--c"} <= set(re.findall(r"(--[\w-]+):", page))
+
+
+def test_every_test_is_in_the_page(page, comparison):
+    assert page.count("p = ") + page.count("p &lt; ") >= len(comparison.differences) * 5
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "ticks"),
+    [
+        (0, 1, False, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-0.3, 0.3, False, [-0.2, 0, 0.2]),
+        (1, 3, True, [1, 2, 3]),
+        (1, 12, True, [3, 6, 9, 12]),
+    ],
+)
+def test_ticks_are_round(low, high, whole, ticks):
+    assert svg.Axis(low, high, 0, 100).ticks(whole=whole) == pytest.approx(ticks)
 
 
 @pytest.mark.parametrize("label", ["halt", "unverifiable", "correct", None])

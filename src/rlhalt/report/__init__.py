@@ -1,8 +1,16 @@
 """The comparison as a page that can be sent to a colleague: one HTML file that asks nothing of the network.
 
-summary  what the numbers say, in sentences
-plots    figures as inline SVG
-page     the page itself, from `page.html.j2`, `page.css` and `page.js`
+findings  what counts as found: after correction, and against base recalibrated
+summary   what the numbers say, in sentences
+frontier  correctness over completeness
+plots     utility, differences, calibration
+halting   where each model halts
+winloss   prompt by prompt, who earns more
+cost      time and tokens
+examples  every prompt with its answers
+page      the page itself, from `page.html.j2`, `page.css` and `page.js`
+
+`svg`, `forest` and `palette` are what the figures are drawn with.
 """
 
 from rlhalt.report.page import write_report

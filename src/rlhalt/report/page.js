@@ -8,30 +8,37 @@ const examples = [...document.querySelectorAll(".example")].map((node) => ({
   question: node.querySelector("h3").textContent.toLowerCase(),
   answers: [...node.querySelectorAll(".answer")].map((answer) => ({
     node: answer,
-    base: answer.dataset.model === "base",
+    name: answer.dataset.name,
     threshold: answer.dataset.threshold,
-    text: answer.querySelector(".response").textContent,
-    wrong: Number(answer.dataset.wrong),
-    halts: Number(answer.dataset.halts),
+    text: answer.querySelector(".response").textContent.toLowerCase(),
+    verdicts: answer.dataset.verdicts.split(" "),
   })),
 }));
 let limit = STEP;
 
+// What an answer is known for: two answers alike in this do not disagree.
+const outcome = (one) => ["incorrect", "halt"].map((verdict) => one.verdicts.includes(verdict)).join();
+
 function show() {
-  const threshold = form.threshold ? form.threshold.value : null;
+  const threshold = form.threshold ? form.threshold.value : "";
+  const model = form.model ? form.model.value : "";
   const wanted = form.text.value.trim().toLowerCase();
+  const verdict = form.verdict.value;
   let found = 0;
   for (const { node, question, answers } of examples) {
-    const visible = answers.filter((one) => !threshold || !one.threshold || one.threshold === threshold);
-    for (const one of answers) one.node.hidden = !visible.includes(one);
-    const trained = visible.filter((one) => !one.base);
+    const visible = answers.filter(
+      (one) => (!threshold || !one.threshold || one.threshold === threshold) && (!model || [model, "base"].includes(one.name)),
+    );
+    const trained = visible.filter((one) => one.name !== "base");
+    const asked = trained.length ? trained : visible;
     const matches =
-      (!wanted || question.includes(wanted) || visible.some((one) => one.text.toLowerCase().includes(wanted))) &&
-      (!form.differs.checked || new Set((trained.length > 1 ? trained : visible).map((one) => one.text)).size > 1) &&
-      (!form.wrong.checked || trained.some((one) => one.wrong)) &&
-      (!form.halted.checked || trained.some((one) => one.halts));
+      (!wanted || question.includes(wanted) || visible.some((one) => one.text.includes(wanted))) &&
+      (!verdict || asked.some((one) => one.verdicts.includes(verdict))) &&
+      (!form.halted.checked || asked.some((one) => one.verdicts.includes("halt"))) &&
+      (!form.disagree.checked || new Set((trained.length > 1 ? trained : visible).map(outcome)).size > 1);
     if (matches) found += 1;
     node.hidden = !matches || found > limit;
+    if (!node.hidden) for (const one of answers) one.node.hidden = !visible.includes(one);
   }
   form.querySelector("output").textContent = `${Math.min(found, limit)} of ${found} shown`;
   more.hidden = found <= limit;

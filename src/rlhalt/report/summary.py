@@ -1,4 +1,8 @@
-"""What the numbers say, in sentences, each made from the comparison; where an interval includes 0, it says so."""
+"""What the numbers say, in sentences, each made from the comparison.
+
+A difference is stated as one where chance does not explain it, see `findings.shown`; elsewhere the sentence says that
+none is shown, and what so many prompts could have shown.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Callable
 
 from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.comparison import Comparison, Difference
+from rlhalt.evaluation.significance import Significance
 from rlhalt.evaluation.tables import cell, number, percent
+from rlhalt.report.findings import p_value, shown, strongest
 
 CONFIDENCES = {"token_probability": "token probability", "1 - halt_probability": "1 − halting probability"}
 
@@ -23,20 +29,26 @@ def featured(comparison: Comparison) -> str:
     return min(tuned, key=lambda model: abs(tuned[model] - 0.5)) if tuned else comparison.models[-1]
 
 
+def middle(comparison: Comparison) -> float:
+    """The τ nearest ½, where only one is shown."""
+    return min(comparison.thresholds, key=lambda t: abs(t - 0.5))
+
+
 def sentences(comparison: Comparison) -> list[str]:
     """The summary, the most important first. Greedy responses where there are any; nothing where base is alone."""
     decoding = comparison.decodings[0]
     trained = [model for model in comparison.models if model != "base"]
     if not trained:
         return []
-    # The featured model first: it is what a hurried reader takes along.
-    trained.sort(key=lambda model: model != featured(comparison))
+    # The featured model first, and at most length: it is what a hurried reader takes along.
+    lead = featured(comparison)
+    trained.sort(key=lambda model: model != lead)
     said = [
-        f"{_against_base(comparison, model, decoding)} {_gain(comparison, model, decoding)}".strip()
+        f"{_against_base(comparison, model, decoding)} {_gain(comparison, model, decoding, model == lead)}".strip()
         for model in trained
     ]
-    said += [_best(comparison, decoding), *_dial(comparison, decoding)]
-    said += [_abstention(comparison, featured(comparison), decoding), _confidence(comparison), _failed(comparison)]
+    said += [_untrained(comparison, decoding), _best(comparison, decoding), *_dial(comparison, decoding)]
+    said += [_abstention(comparison, lead, decoding), _confidence(comparison), _failed(comparison)]
     return [sentence for sentence in said if sentence]
 
 
@@ -60,31 +72,42 @@ def _against_base(comparison: Comparison, model: str, decoding: str) -> str:
         return (
             f"{spoken(model)} or base states nothing that could be right or wrong: there is no correctness to compare."
         )
-    gain = difference.correctness
+    gain, test = difference.correctness, difference.tests["correctness"]
     assert gain.value is not None
     levels = f"{percent(own['correctness'].value or 0)} % against {percent(base['correctness'].value or 0)} %"
     points = _points(abs(gain.value))
-    way = "more" if gain.value >= 0 else "less"
-    start = (
-        f"{spoken(model)} is {points} point{'' if points == '1' else 's'} {way} correct than base "
-        f"({levels}; {_interval(gain, _points)})"
-    )
+    amount = f"{points} point{'' if points == '1' else 's'} {'more' if gain.value >= 0 else 'less'}"
+    known = f"{levels}; {_interval(gain, _points)}; {p_value(test)}"
+    start = f"{spoken(model)} is {amount} correct than base ({known})"
+    if not shown(test):
+        start = (
+            f"{spoken(model)} is not shown to differ in correctness from base: {amount} ({known})"
+            f"{_could_have(test, lambda share: f'{_points(share)} points')}. It"
+        )
     kept = own["completeness"]
     if kept.value is None:
-        return f"{start}."
-    amount = cell(kept, percent)
+        return f"{start.removesuffix('. It')}."
+    share = cell(kept, percent)
     verb = "keeps" if kept.value <= 1 else "states"
     of = "of its right facts" if kept.value <= 1 else "as many right facts"
-    return f"{start} and {verb} {amount.value} % {of}{f' ({amount.interval})' if amount.interval else ''}."
+    joined = start if start.endswith("It") else f"{start} and"
+    return f"{joined} {verb} {share.value} % {of}{f' ({share.interval})' if share.interval else ''}."
 
 
-def _gain(comparison: Comparison, model: str, decoding: str) -> str:
-    """The utility at the model's own τ, against base and SFT."""
+def _could_have(test: Significance, form: Callable[[float], str]) -> str:
+    """What so many prompts would probably have shown, where that is known."""
+    if test.detectable is None:
+        return ""
+    return f"; uncorrected, {test.n_prompts} prompts would probably have shown {form(test.detectable)}"
+
+
+def _gain(comparison: Comparison, model: str, decoding: str, lead: bool) -> str:
+    """The utility at the model's own τ, against base and SFT; for the lead with what could have been shown."""
     own = comparison.get(model, decoding)
     if own.threshold is None or own.utility[own.threshold].value is None:
         return ""
     parts = [
-        _step(difference, own.threshold)
+        _step(difference, own.threshold, lead)
         for versus in ("base", "SFT")
         if (difference := comparison.difference(model, versus, decoding)) is not None
     ]
@@ -92,10 +115,29 @@ def _gain(comparison: Comparison, model: str, decoding: str) -> str:
     return f"Its utility at its own τ is {earned} a response: {' and '.join(parts)}."
 
 
-def _step(difference: Difference, threshold: float) -> str:
-    gain = difference.utility[threshold]
+def _step(difference: Difference, threshold: float, lead: bool) -> str:
+    gain, test = difference.utility[threshold], difference.tests[f"utility@{threshold:g}"]
     way = "more" if (gain.value or 0) >= 0 else "less"
-    return f"{number(abs(gain.value or 0))} {way} than {difference.versus} ({_interval(gain)})"
+    step = f"{number(abs(gain.value or 0))} {way} than {difference.versus} ({_interval(gain)}; {p_value(test)}"
+    return f"{step})" if shown(test) else f"{step}: not shown{_could_have(test, number) if lead else ''})"
+
+
+def _untrained(comparison: Comparison, decoding: str) -> str:
+    """Whether training beats what recalibration gives for nothing: the featured model at its own τ, or the middle."""
+    model = featured(comparison)
+    own = comparison.get(model, decoding).threshold
+    threshold = middle(comparison) if own is None else own
+    cut = strongest(comparison, decoding, threshold)
+    if cut is None or model not in cut.gains or cut.gains[model].value is None:
+        return ""
+    gain = cut.gains[model]
+    way = "more" if (gain.value or 0) >= 0 else "less"
+    confidence = CONFIDENCES.get(cut.confidence, cut.confidence)
+    return (
+        f"Without training, base earns {cell(cut.utility, number).value} at τ = {threshold:g} when it leaves out what "
+        f"its {confidence}, recalibrated ({cut.method}), puts below τ: {spoken(model)} earns "
+        f"{number(abs(gain.value or 0))} {way} than that ({_interval(gain)})."
+    )
 
 
 def _best(comparison: Comparison, decoding: str) -> str:
