@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -161,7 +162,7 @@ def mean(log: list[dict], name: str) -> float:
     return sum(one[name] for one in log) / len(log)
 
 
-@pytest.mark.parametrize("credit", ["response", "mixed", "flip"])
+@pytest.mark.parametrize("credit", ["sum", "response", "mixed", "flip"])
 def test_the_other_ways_of_crediting_run_too(speaking_model, prompts, tmp_path, credit):
     main(arguments(tmp_path, speaking_model, prompts, "--credit", credit, max_steps=1, unverifiable=-0.1, enough=3))
     assert record(tmp_path)["log"][0]["grad_norm"] > 0
@@ -206,13 +207,14 @@ def test_a_resumed_run_has_the_curve_of_the_straight_one(speaking_model, prompts
     [
         ({"thresold": 0.5}, "did you mean 'threshold'?"),
         ({"threshold": 1.0}, "both excluded"),
-        ({"credit": "fragments"}, "field 'credit': expected fragment, response, mixed, flip"),
+        ({"credit": "fragments"}, "field 'credit': expected fragment, sum, response, mixed, flip"),
         ({"reward": "contries"}, "expected a reward specification"),
         ({"unverifiable": 0.5}, "vagueness pays"),
         ({"patience": 0}, "expected a patience of at least 1"),
         ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
         ({"reward": "medicine"}, "is judged by a language model"),
         ({"scale_rewards": "group"}, "field 'scale_rewards': expected none"),
+        ({"use_vllm": True, "vllm_mode": "server"}, "field 'vllm_mode': expected colocate on a CPU"),
     ],
 )
 def test_what_a_user_can_mend_is_said(tiny_model, prompts, tmp_path, keys, says):
@@ -220,6 +222,12 @@ def test_what_a_user_can_mend_is_said(tiny_model, prompts, tmp_path, keys, says)
         main(arguments(tmp_path, tiny_model, prompts, **keys))
     assert says in str(caught.value)
     assert not (tmp_path / "out" / "run.json").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vLLM is installed")
+def test_a_missing_vllm_is_said(tiny_model, prompts, tmp_path):
+    with pytest.raises(InputError, match="field 'use_vllm': vLLM is not installed here"):
+        main(arguments(tmp_path, tiny_model, prompts, use_vllm=True))
 
 
 def test_held_out_prompts_are_not_trained_on(tiny_model, tmp_path):

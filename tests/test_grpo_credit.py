@@ -105,6 +105,7 @@ def test_advantages_by_hand(marks, halting, expected):
     ("credit", "expected"),
     [
         ("response", [[-0.2, -0.2, -0.2], [-1.1], [1.3, 1.3, 1.3]]),
+        ("sum", [[-0.2, -0.2, -0.2], [-1.1], [1.3, 1.3, 1.3]]),
         ("mixed", [[-0.2 + 0.4, -0.2 - 0.1, -0.2], [-1.1], [1.3 + 0.4, 1.3 + 0.4, 1.3]]),
         ("flip", [[0.2, -0.2, -0.2], [-1.1], [1.3, 1.3, 1.3]]),
     ],
@@ -112,6 +113,15 @@ def test_advantages_by_hand(marks, halting, expected):
 def test_other_ways_of_crediting_by_hand(credit, expected):
     found = advantages(group("+-", "", "++"), credit, alpha=0.5)
     assert found == [[pytest.approx(one, abs=1e-9) for one in row] for row in expected]
+
+
+def test_in_a_causal_domain_a_sum_knows_how_far_a_wrong_chain_came():
+    chains = group("++-!", "-", ".", halting="causal")
+    assert chains[0].total is None
+    assert [row[0] for row in advantages(chains, "sum")] == [
+        pytest.approx(one) for one in (1.4 + 0.1, -0.2 - 0.7, -0.6)
+    ]
+    assert [row[0] for row in advantages(chains, "response")] == [0, pytest.approx(-0.2), pytest.approx(0.2)]
 
 
 @pytest.mark.parametrize("credit", CREDITS)
@@ -171,23 +181,23 @@ def chains(odds, going_on):
             yield chance, "".join(rights)
 
 
+@pytest.mark.parametrize("credit", ["fragment", "sum"])
 @pytest.mark.parametrize("halting", ["independent", "causal"])
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
-def test_the_expected_gradient_is_that_of_the_mean_utility(halting, threshold):
+def test_the_expected_gradient_is_that_of_the_mean_utility(halting, threshold, credit):
     """A policy with one logit a place, groups of two, everything enumerated."""
     odds, going_on = [0.9, 0.3, 0.6], [0.7, 0.5, 0.4]
     every = list(chains(odds, going_on))
     gradient = [0.0] * len(odds)
     for (p, one), (q, other) in itertools.product(every, every):
-        found = advantages(group(one, other, threshold=threshold, halting=halting))[0]
+        found = advantages(group(one, other, threshold=threshold, halting=halting), credit)[0]
         for place, advantage in enumerate(found[: len(odds)]):
             went_on = place < len(one)
             gradient[place] += p * q * advantage * (went_on - going_on[place])
 
     def utility(chances):
         return sum(
-            p * sum(fragment_rewards(fragments(marks), threshold, halting))
-            for p, marks in chains(odds, chances)
+            p * sum(fragment_rewards(fragments(marks), threshold, halting)) for p, marks in chains(odds, chances)
         )
 
     for place, chance in enumerate(going_on):

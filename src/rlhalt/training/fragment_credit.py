@@ -6,11 +6,13 @@ A response is a row of decisions: to say each of its fragments, and at last to e
 end; the end of turn after it is no decision of its own. In a causal domain nothing after the first error counts: the
 row ends with it.
 
-The advantage of a decision is what is earned from there on, less the mean of what the other responses of the group earn
-from the same place on; a response that has ended there earns 0. That mean does not depend on what this response
-decides, so the expected gradient is that of the mean τ-utility (REINFORCE with a leave-one-out baseline: Kool et al.
-2019; Ahmadian et al., arXiv 2402.14740). It is never divided by the group's standard deviation: that would weigh
-prompts by how much their rewards differ, and moves the learned threshold towards 1/2.
+The advantage of a decision is what is earned from there on, less what was to be expected: the mean of what the other
+responses of the group earn from the same place on, where one that has ended earns 0 (`fragment`); or the mean of what
+they earn in all, less what this response has earned before (`sum`). Neither depends on what is decided there, so the
+expected gradient of both is that of the mean τ-utility (REINFORCE with a leave-one-out baseline: Kool et al. 2019;
+Ahmadian et al., arXiv 2402.14740). The first is free of the luck before; the second knows that who has said much has
+less ahead. Advantages are never divided by the group's standard deviation: that would weigh prompts by how much their
+rewards differ, and moves the learned threshold towards 1/2.
 
 What a failed verdict leaves unknown has no gradient and stands in no mean: all decisions up to the failed one.
 """
@@ -27,7 +29,7 @@ from rlhalt.credit import Halting, counted, fragment_reward
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
 
-Credit = Literal["fragment", "response", "mixed", "flip"]
+Credit = Literal["fragment", "sum", "response", "mixed", "flip"]
 CREDITS: tuple[str, ...] = get_args(Credit)
 
 
@@ -103,7 +105,8 @@ def advantages(group: Sequence[Earned | None], credit: Credit = "fragment", alph
     """The advantage of each decision of each response of a group.
 
     - `fragment`: what is earned from there on, less the mean of the others from the same place on.
-    - `response`: the response's total less the mean of the others', for all its decisions.
+    - `sum`: the sum of a response's rewards, less the mean of the others', for all its decisions.
+    - `response`: the same of their totals, which a causal domain makes of them (`rlhalt.credit.response_reward`).
     - `mixed`: that, and alpha times what the fragment itself earned.
     - `flip`: as `response`, but never negative for a fragment that earned something and never positive for one that
       cost something (FSPO, arXiv 2505.24630).
@@ -118,16 +121,24 @@ def advantages(group: Sequence[Earned | None], credit: Credit = "fragment", alph
     """
     if credit == "fragment":
         return _from_there_on(group)
-    totals = np.array([np.nan if one is None or one.total is None else one.total for one in group], dtype=float)
+    totals = np.array([_whole(one, credit) for one in group])
     of_response = _less_the_others(totals[:, None])[:, 0]
     made = []
     for one, advantage in zip(group, of_response.tolist(), strict=True):
-        if one is None or one.total is None:
+        if one is None or np.isnan(advantage):
             made.append([0.0] * len(one.rewards if one else ()))
         else:
             rewards = [reward or 0.0 for reward in one.rewards]
             made.append([_of_fragment(reward, advantage, credit, alpha) for reward in rewards])
     return made
+
+
+def _whole(one: Earned | None, credit: Credit) -> float:
+    if one is None:
+        return np.nan
+    if credit == "sum":
+        return np.nan if None in one.rewards else sum(reward or 0.0 for reward in one.rewards)
+    return np.nan if one.total is None else one.total
 
 
 def _of_fragment(reward: float, advantage: float, credit: Credit, alpha: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,14 +36,14 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     Args:
         model: as `GRPOTrainer` takes it.
         reward: judges responses; the dataset has a column `reference`.
-        args: a `GRPOConfig`, see `check_arguments`.
+        args: a `GRPOConfig`, see `check_arguments` and `check_vllm`.
         credit: how advantages are made of rewards, see `rlhalt.training.fragment_credit.advantages`.
         alpha: of the credit `mixed`.
         limits: when to stop the run; never where None.
         others: as `GRPOTrainer` takes them.
 
     Raises:
-        InputError: settings under which advantages a token do not mean what they say.
+        InputError: settings under which advantages a token do not mean what they say, or no vLLM.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         **others: Any,
     ) -> None:
         check_arguments(args)
+        check_vllm(args)
         self._reward, self._credit, self._alpha = reward, credit, alpha
         on_cpu = args.use_vllm and args.vllm_mode == "colocate" and args.device.type == "cpu"
         with cpu_engine(bf16=args.bf16) if on_cpu else contextlib.nullcontext():
@@ -137,3 +139,20 @@ def check_arguments(args: Any) -> None:
     for key, well, what in wanted:
         if not well:
             raise InputError(f"expected {what}; found {getattr(args, key)!r}", field=key)
+
+
+def check_vllm(args: Any) -> None:
+    """See that the vLLM that a `GRPOConfig` asks for can be had here.
+
+    Raises:
+        InputError: it is not installed, or a server would have to be given weights by a CPU.
+    """
+    if not args.use_vllm:
+        return
+    if args.vllm_mode == "server" and args.device.type == "cpu":
+        raise InputError(
+            "expected colocate on a CPU, found 'server': new weights go to a server over NCCL, from GPU to GPU",
+            field="vllm_mode",
+        )
+    if not importlib.util.find_spec("vllm"):
+        raise InputError("vLLM is not installed here: pip install 'rlhalt[vllm]', or use_vllm: false", field="use_vllm")
