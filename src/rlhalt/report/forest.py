@@ -69,7 +69,7 @@ def forest(label: str, rows: Sequence[str], panels: Sequence[Panel]) -> Markup:
             if reach is not None:
                 low, high = x(max(-reach, panel.low)), x(min(reach, panel.high))
                 parts.append(svg.box(low, top + ROW * i + 5, high, top + ROW * (i + 1) - 5, "unseen"))
-        for tick in x.ticks(4):
+        for tick in x.ticks(4 if len(panels) < 4 else 3):
             parts.append(svg.line(x(tick), top - 12, x(tick), height - 30, "zero" if tick == 0 else "grid"))
             parts.append(svg.text(x(tick), height - 12, panel.form(tick), "tick", "middle"))
         for i, marks in enumerate(panel.marks):

@@ -16,6 +16,9 @@ from rlhalt.report.svg import Axis
 # Where a label may stand beside its point, the first that is free: x, y, and which end of it is there.
 PLACES = ((8, -9, "start"), (-8, 17, "end"), (8, 17, "start"), (-8, -9, "end"), (8, -24, "start"), (-8, 32, "end"))
 
+# Left, top, right, bottom.
+Box = tuple[float, float, float, float]
+
 
 def equal_utility(earned: float, base_right: float, threshold: float, completeness: float) -> float | None:
     """The correctness P at which a response earns this much, with R completeness: U = R · right of base · (1 - τ / P).
@@ -42,22 +45,24 @@ def trade_off(comparison: Comparison, decoding: str, threshold: float) -> Markup
     x = Axis(*svg.around([*ends_x, 1.0], 0.1), 52, width - 34)
     y = Axis(*svg.around(ends_y or [0.0, 1.0], 0.1), height - 50, 34)
     parts = svg.frame(x, y, "completeness: right facts, % of base", "correctness, %", percent)
-    parts += _equal_utilities(x, y, comparison.get("base", decoding)["right"].value or 0.0, threshold)
+    lines, numbers = _equal_utilities(x, y, comparison.get("base", decoding)["right"].value or 0.0, threshold)
+    parts += lines
     here = [m for m in shown if m.decoding == decoding]
     for name in dict.fromkeys(m.name for m in here if m.threshold is not None):
         parts.append(svg.path([_point(m, x, y) for m in here if m.name == name], "joined"))
     for m in here:
         parts.append(f'<g style="--c:{colour(comparison, m.model)}">{"".join(_model(m, x, y))}</g>')
-    parts += _labels(here, [_point(m, x, y) for m in here], width)
+    parts += _labels(here, [_point(m, x, y) for m in here], numbers, width)
     return svg.figure(width, height, f"Correctness over completeness, {decoding}; the table has the numbers", parts)
 
 
-def _equal_utilities(x: Axis, y: Axis, base_right: float, threshold: float) -> list[str]:
+def _equal_utilities(x: Axis, y: Axis, base_right: float, threshold: float) -> tuple[list[str], list[Box]]:
+    """Lines of round utilities with their numbers at the right edge, and the room that the numbers take."""
     most = x.high * base_right * (1 - threshold / y.high)
     least = x.high * base_right * (1 - threshold / max(y.low, 0.1))
     if not base_right or most <= least:
-        return []
-    parts = []
+        return [], []
+    parts, taken = [], []
     for earned in Axis(least, most, 0, 1).ticks(7):
         along = [(r, equal_utility(earned, base_right, threshold, r)) for r in np.linspace(x.low, x.high, 81).tolist()]
         line = [(x(r), y(p)) for r, p in along if p is not None and y.low <= p <= y.high]
@@ -65,8 +70,10 @@ def _equal_utilities(x: Axis, y: Axis, base_right: float, threshold: float) -> l
             continue
         parts.append(svg.path(line, "iso zero" if earned == 0 else "iso"))
         if line[-1][0] == x.last:
-            parts.append(svg.text(x.last + 4, line[-1][1] + 4, f"{earned or 0.0:g}".replace("-", "−"), "tick"))
-    return parts
+            at = line[-1][1]
+            parts.append(svg.text(x.last + 4, at + 4, f"{earned or 0.0:g}".replace("-", "−"), "tick"))
+            taken.append((x.last + 4, at - 6, x.last + 30, at + 6))
+    return parts, taken
 
 
 def _model(m: Metrics, x: Axis, y: Axis) -> list[str]:
@@ -86,9 +93,12 @@ def _model(m: Metrics, x: Axis, y: Axis) -> list[str]:
     return [*parts, svg.dot(px, py, 5.5, "dot", title)]
 
 
-def _labels(models: Sequence[Metrics], points: Sequence[tuple[float, float]], width: float) -> list[str]:
-    """A name beside every point, where it covers neither another name nor another point, as far as there is room."""
-    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in points]
+def _labels(
+    models: Sequence[Metrics], points: Sequence[tuple[float, float]], numbers: Sequence[Box], width: float
+) -> list[str]:
+    """A name beside every point, where it covers no other name, point or number, as far as there is room."""
+    taken = [*numbers]
+    taken += [(px - 6, py - 6, px + 6, py + 6) for px, py in points]
     parts = []
     for m, (px, py) in zip(models, points, strict=True):
         spots = []
@@ -104,7 +114,7 @@ def _labels(models: Sequence[Metrics], points: Sequence[tuple[float, float]], wi
     return parts
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

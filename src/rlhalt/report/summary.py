@@ -141,7 +141,7 @@ def _untrained(comparison: Comparison, decoding: str) -> str:
 
 
 def _best(comparison: Comparison, decoding: str) -> str:
-    """Who earns most at each τ."""
+    """Who earns most at each τ, as counted; what of it is more than chance, the tests say."""
     winners = []
     for t in comparison.thresholds:
         earned = {m: comparison.get(m, decoding).utility[t].value for m in comparison.models}
@@ -149,7 +149,7 @@ def _best(comparison: Comparison, decoding: str) -> str:
         if defined:
             best = max(defined, key=lambda m: defined[m])
             winners.append(f"at τ = {t:g} {best} ({number(defined[best])})")
-    return f"The highest utility: {', '.join(winners)}." if winners else ""
+    return f"The highest utility as counted: {', '.join(winners)}." if winners else ""
 
 
 def _dial(comparison: Comparison, decoding: str) -> list[str]:
