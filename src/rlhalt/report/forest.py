@@ -20,7 +20,7 @@ class Mark:
 
     Attributes:
         filled: whether its dot is filled.
-        unseen: what lies less than this from 0 could hardly have been seen; drawn as a band.
+        unseen: what lies nearer to 0 than this would probably not be shown; drawn as a band.
     """
 
     estimate: Estimate
