@@ -1,6 +1,6 @@
 """Preference training with shared prefixes beside stock TRL: pairs a second, boundary decisions a second, peak memory.
 
-    OMP_NUM_THREADS=2 python benchmarks/preference_step.py runs/unsure/base/scored.jsonl
+    python benchmarks/preference_step.py runs/unsure/base/scored.jsonl
 
 The model's own scored answers to the countries task become `unsure` pairs, and trees of which every boundary decides.
 All steps are whole ones: forward, backward, AdamW; LoRA of rank 16 on all linear layers, bfloat16 autocast, reference
@@ -24,12 +24,12 @@ import argparse
 import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -215,7 +215,9 @@ def _memory(args: argparse.Namespace, way: str, data: str) -> int:
 def _peak_mib() -> int:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() >> 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    # Not ru_maxrss: a process inherits that from the one that starts it.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10
 
 
 if __name__ == "__main__":
