@@ -81,7 +81,7 @@ def utilities(comparison: Comparison) -> Markup:
 
 
 def differences(comparison: Comparison, decoding: str) -> Markup:
-    """Every paired difference: filled where it is shown after correction, over a band of what would likely be missed."""
+    """Every paired difference: filled where it is shown after correction, over a band of what is likely missed."""
     its = [one for one in comparison.differences if one.decoding == decoding]
 
     def panel(
