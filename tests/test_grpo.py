@@ -104,7 +104,7 @@ def record(folder: Path) -> dict:
 def test_every_configuration_can_be_parsed_and_makes_whole_groups(path, tmp_path):
     from trl import GRPOConfig, ModelConfig
 
-    from rlhalt.training.fragment_trainer import check_arguments
+    from rlhalt.training.online.trainer import check_arguments
     from rlhalt.training.setup import parse
 
     text = path.read_text()

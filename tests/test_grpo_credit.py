@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rlhalt.credit import fragment_rewards, response_reward
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
-from rlhalt.training.fragment_credit import CREDITS, Earned, Pay, advantages, earned
+from rlhalt.training.online.credit import CREDITS, Earned, Pay, advantages, earned
 
 LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
 

@@ -14,9 +14,9 @@ from rlhalt.llm import Budget, Client, Limits, Server
 from rlhalt.records import Fragment
 from rlhalt.reward import load_specification
 from rlhalt.scoring import Scorer
-from rlhalt.training import alarms
-from rlhalt.training.fragment_credit import Pay
-from rlhalt.training.fragment_reward import FragmentReward, measures
+from rlhalt.training.online import alarms
+from rlhalt.training.online.credit import Pay
+from rlhalt.training.online.reward import FragmentReward, measures
 from rlhalt.verifiers import Verdict
 
 

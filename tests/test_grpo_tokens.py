@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment
-from rlhalt.training.sampled_tokens import spread, token_starts
+from rlhalt.training.online.tokens import spread, token_starts
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from trl import GRPOConfig, GRPOTrainer
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.scoring import Scorer
-from rlhalt.training import alarms
-from rlhalt.training.fragment_credit import Pay, advantages, earned
-from rlhalt.training.fragment_reward import FragmentReward
-from rlhalt.training.fragment_trainer import LOSSES, FragmentGRPOTrainer, check_arguments
+from rlhalt.training.online import alarms
+from rlhalt.training.online.credit import Pay, advantages, earned
+from rlhalt.training.online.reward import FragmentReward
+from rlhalt.training.online.trainer import LOSSES, FragmentGRPOTrainer, check_arguments
 from rlhalt.verifiers import Verdict
 
 CPU = {"use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no", "gradient_checkpointing": False}

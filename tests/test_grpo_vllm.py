@@ -25,7 +25,9 @@ pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the 
 SCRIPT = """
 import functools, json, sys
 import torch
-from rlhalt.training import fragment_trainer, grpo, vllm_cpu
+from rlhalt.training import grpo
+from rlhalt.training.online import trainer as fragment_trainer
+from rlhalt.training.online import vllm_cpu
 
 gaps, text = [], list(range(3, 60))
 

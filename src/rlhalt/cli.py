@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(argv: Sequence[str]) -> None:
     # The trainers' keys are TRL's: they are parsed there, strictly, not here.
-    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in ("sft", "dpo") and "-h" not in argv:
+    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in ("sft", "dpo", "grpo") and "-h" not in argv:
         _train(argv[1], argv[2:])
         return
     args = _parser().parse_args(argv)
@@ -52,8 +52,10 @@ def _dispatch(argv: Sequence[str]) -> None:
 def _train(kind: str, argv: Sequence[str]) -> None:
     if kind == "sft":
         from rlhalt.training.sft import main as train
-    else:
+    elif kind == "dpo":
         from rlhalt.training.dpo import main as train
+    else:
+        from rlhalt.training.grpo import main as train
     train(argv)
 
 
@@ -294,8 +296,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=0, help="of random-trim")
     one.add_argument("--output", required=True)
 
-    one = verb("train", lambda args: None, "train sft or dpo: keys as in TRL, --config FILE first")
-    one.add_argument("kind", choices=("sft", "dpo"))
+    one = verb("train", lambda args: None, "train sft, dpo or grpo: keys as in TRL, --config FILE first")
+    one.add_argument("kind", choices=("sft", "dpo", "grpo"))
 
     one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
     sampling(one)

@@ -1,6 +1,6 @@
 """What can go wrong, and how it is told.
 
-Four things go wrong in rlhalt and they are never mixed:
+Five things go wrong in rlhalt and they are never mixed:
 
 - The *user's input* is not what it must be: a file, a row, a field, a configuration key. `InputError`, one line that
   says what was expected, what was found, where, and what to do; the command exits with 2 and writes nothing.
@@ -9,6 +9,8 @@ Four things go wrong in rlhalt and they are never mixed:
 - The budget of a paid verifier is spent. `BudgetExceeded`; the command exits with 4, and finished rows are kept.
 - Too many fragments failed for the result to mean anything. `TooManyFailures`; the command exits with 3, after the
   rows have been written, so that the next run asks only for the failed ones.
+- Online training found a way to be paid without being right. `Astray`; the command exits with 5, and the last
+  checkpoint is kept.
 
 Everything else is a bug in rlhalt and keeps its traceback.
 """
@@ -58,3 +60,9 @@ class BudgetExceeded(RlhaltError):
     """The next call could pass the budget; it was not made. Run again with a larger one: finished rows are kept."""
 
     exit_code = 4
+
+
+class Astray(RlhaltError):
+    """Training has gone where more of it does not help. The last checkpoint is kept; change the run, or the limit."""
+
+    exit_code = 5

@@ -15,7 +15,7 @@ from rlhalt.errors import InputError
 from rlhalt.records import Message, Pair, Prompt, Target, content_key
 
 
-def prompts_seen(rows: Iterable[Pair | Target]) -> list[str]:
+def prompts_seen(rows: Iterable[Pair | Prompt | Target]) -> list[str]:
     """The prompts of training rows, as sorted keys of their text, for run.json."""
     return sorted({_key(row.prompt) for row in rows})
 

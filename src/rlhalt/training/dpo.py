@@ -1,4 +1,4 @@
-"""Preference training on pairs, with TRL's DPOTrainer.
+"""Preference training on pairs, with TRL's DPOTrainer; what both sides share is computed once.
 
     accelerate launch scripts/train_dpo.py --config configs/dpo/countries.yaml
 
@@ -28,10 +28,14 @@ class DpoData:
     Attributes:
         train_file: pairs, JSON lines of `rlhalt.records.Pair`.
         draws: how many pairs are drawn by weight for one epoch.
+        shared: compute what the two sides of a pair share once, see `rlhalt.training.shared`.
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
     draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
+    shared: bool = dataclasses.field(
+        default=True, metadata={"help": "Compute what both sides share once; losses and gradients are the same."}
+    )
 
 
 def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
@@ -73,11 +77,9 @@ def main(argv: Sequence[str]) -> None:
         dataset = Dataset.from_list(
             [{"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected} for row in drawn]
         )
-        trainer = DPOTrainer(
-            model=model,
-            args=args,
-            train_dataset=dataset,
-            processing_class=tokenizer,
-            peft_config=peft_config,
+        from rlhalt.training.shared.trainer import SharedDPOTrainer
+
+        trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
+            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
         )
         fit(trainer, run, (data, args, model_args))

@@ -3,7 +3,7 @@
     accelerate launch scripts/train_grpo.py --config configs/grpo/countries.yaml
 
 The scorer is the one that made the pairs and that evaluates (`rlhalt.reward`); the trainer is TRL's, with the
-advantages of `rlhalt.training.fragment_credit`.
+advantages of `rlhalt.training.online.credit`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Prompt, read
 from rlhalt.reward import Specification, load_specification
 from rlhalt.training import training_run
-from rlhalt.training.alarms import Limits
-from rlhalt.training.fragment_credit import CREDITS, Pay
+from rlhalt.training.online.alarms import Limits
+from rlhalt.training.online.credit import CREDITS, Pay
 
 
 @dataclasses.dataclass
@@ -32,9 +32,9 @@ class GrpoData:
         train_file: prompts with references, JSON lines of `rlhalt.records.Prompt`.
         reward: a domain under reward/, or a folder with reward.yaml.
         threshold: τ; the domain's own where None.
-        credit, alpha: see `rlhalt.training.fragment_credit.advantages`.
-        unverifiable, enough: see `rlhalt.training.fragment_credit.Pay`.
-        max_refused, max_drift, max_empty, patience: see `rlhalt.training.alarms.Limits`.
+        credit, alpha: see `rlhalt.training.online.credit.advantages`.
+        unverifiable, enough: see `rlhalt.training.online.credit.Pay`.
+        max_refused, max_drift, max_empty, patience: see `rlhalt.training.online.alarms.Limits`.
         judge_address, judge_model, judge_key, judge_concurrency, judge_cache, budget_calls: as of `rlhalt score`.
         unsafe: run generated code although no sandbox works here.
     """
@@ -111,11 +111,10 @@ def main(argv: Sequence[str]) -> None:
         scorer = specification.scorer(client, unsafe=data.unsafe)
         from datasets import Dataset
 
-        from rlhalt.training.fragment_reward import FragmentReward
-        from rlhalt.training.fragment_trainer import FragmentGRPOTrainer
+        from rlhalt.training.online.reward import FragmentReward
+        from rlhalt.training.online.trainer import FragmentGRPOTrainer
 
-        seen = prompts_seen(rows)  # type: ignore[arg-type]
-        run.result(prompts=seen, threshold=pay.threshold, verifier=scorer.verifier.name)
+        run.result(prompts=prompts_seen(rows), threshold=pay.threshold, verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args)
         trainer = FragmentGRPOTrainer(
             model,

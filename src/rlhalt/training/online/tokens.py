@@ -78,7 +78,7 @@ def spread(starts: Sequence[int | None], fragments: Sequence[Fragment], values: 
     Args:
         starts: T places, of `token_starts`.
         fragments: in the order of the text.
-        values: one a decision, of `rlhalt.training.fragment_credit.advantages`.
+        values: one a decision, of `rlhalt.training.online.credit.advantages`.
 
     Returns:
         T numbers.

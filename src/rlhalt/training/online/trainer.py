@@ -20,11 +20,11 @@ from trl import GRPOTrainer
 
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
-from rlhalt.training import alarms
-from rlhalt.training.fragment_credit import Credit, Earned, advantages
-from rlhalt.training.fragment_reward import FragmentReward
-from rlhalt.training.sampled_tokens import spread, token_starts
-from rlhalt.training.vllm_cpu import cpu_engine, sync_weights
+from rlhalt.training.online import alarms
+from rlhalt.training.online.credit import Credit, Earned, advantages
+from rlhalt.training.online.reward import FragmentReward
+from rlhalt.training.online.tokens import spread, token_starts
+from rlhalt.training.online.vllm_cpu import cpu_engine, sync_weights
 
 # Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
 LOSSES = ("dapo", "dr_grpo", "bnpo", "cispo")
@@ -37,7 +37,7 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         model: as `GRPOTrainer` takes it.
         reward: judges responses; the dataset has a column `reference`.
         args: a `GRPOConfig`, see `check_arguments` and `check_vllm`.
-        credit: how advantages are made of rewards, see `rlhalt.training.fragment_credit.advantages`.
+        credit: how advantages are made of rewards, see `rlhalt.training.online.credit.advantages`.
         alpha: of the credit `mixed`.
         limits: when to stop the run; never where None.
         others: as `GRPOTrainer` takes them.

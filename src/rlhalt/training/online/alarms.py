@@ -10,13 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from rlhalt.errors import InputError, RlhaltError, TooManyFailures
-
-
-class Astray(RlhaltError):
-    """Training has gone where more of it does not help. The last checkpoint is kept; change the run, or the limit."""
-
-    exit_code = 5
+from rlhalt.errors import Astray, InputError, TooManyFailures
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.scoring import Scorer
-from rlhalt.training.fragment_credit import Earned, Pay, earned
+from rlhalt.training.online.credit import Earned, Pay, earned
 
 Completion = str | Sequence[Message]
 
