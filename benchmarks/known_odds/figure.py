@@ -23,8 +23,8 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     modes, thresholds, methods = (
         list(dict.fromkeys(row[key] for row in rows)) for key in ("mode", "threshold", "method")
     )
-    figure = Figure(figsize=(4.2 * len(thresholds), 4.0 * len(modes)), layout="constrained")
-    panels = figure.subplots(len(modes), len(thresholds), squeeze=False, sharex=True, sharey=True)
+    figure = Figure(figsize=(4.8 * len(thresholds), 4.8 * len(modes)), layout="constrained")
+    panels = figure.subplots(len(modes), len(thresholds), squeeze=False, sharey=True)
     for (mode, threshold), panel in zip(itertools.product(modes, thresholds), panels.flat, strict=True):
         panel.axvline(threshold, color="black", linewidth=0.8, linestyle=":")
         panel.axhline(0.5, color="black", linewidth=0.4, linestyle=":")
@@ -36,13 +36,13 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 panel.plot(p[seen], speak[seen], color=colour, linewidth=1.4, alpha=0.9 if number == 0 else 0.45)
             if its:
                 share, switch = (np.mean([row[key] for row in its]) for key in ("share", "switch"))
-                panel.plot([], [], color=colour, label=f"{method}: {share:.0%} of the best, ½ at {switch:.2f}")
+                crosses = "never rises" if np.isnan(switch) else f"½ at {switch:.2f}"
+                panel.plot([], [], color=colour, label=f"{method}: {share:.0%} of the best, {crosses}")
         panel.set_title(f"{mode}, τ = {threshold:g}", fontsize=10)
-        panel.legend(fontsize=7, loc="upper left" if threshold > 0.5 else "lower right", framealpha=0.85)
+        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
         panel.set_xlim(0, 1)
         panel.set_ylim(-0.02, 1.02)
-    for panel in panels[-1]:
-        panel.set_xlabel("p, how likely the model is right" if modes[-1] == "independent" else "what going on is worth")
+        panel.set_xlabel("p, being right" if mode == "independent" else "what going on is worth")
     for row_of_panels in panels:
         row_of_panels[0].set_ylabel("P(speak)")
     figure.savefig(path, dpi=130)

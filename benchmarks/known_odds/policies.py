@@ -24,11 +24,13 @@ from benchmarks.known_odds.world import World
 
 from rlhalt.pairs import Method, default_style, write_pairs, write_supervised, write_targets
 from rlhalt.recipe import trained
-from rlhalt.records import Pair, read, write, write_atomic
+from rlhalt.records import write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.scoring import score_file
 
 METHODS = ("base", "halt", "odds", "unweighted", "dpo")
+# These know no threshold: one policy stands beside all of them.
+_WITHOUT = ("halt", "unweighted")
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 COMMON = {
@@ -92,7 +94,7 @@ class Policies:
     def made(self, method: str, mode: Mode, threshold: float) -> Path:
         """The folder of a policy."""
         style = default_style(mode)
-        folder = self.folder / mode / (method if method == "halt" else f"{method}-{threshold:g}")
+        folder = self.folder / mode / (method if method in _WITHOUT else f"{method}-{threshold:g}")
         match method:
             case "base":
                 return self.base()
@@ -106,11 +108,8 @@ class Policies:
                 return self._trained("sft", data, folder, self.base())
             case _:
                 data = folder / "pairs.jsonl"
-                write_pairs(self.scored(), data, threshold, style)
-                if method == "unweighted":
-                    same = [dataclasses.replace(one, weight=1.0) for one in read(data, Pair)]
-                    data = folder / "unweighted.jsonl"
-                    write(data, same)
+                # At ½ right and wrong weigh the same.
+                write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
                 return self._trained("dpo", data, folder, self.made("halt", mode, threshold))
 
     def _trained(self, kind: str, data: Path, folder: Path, start: Path) -> Path:
