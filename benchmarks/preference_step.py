@@ -1,19 +1,16 @@
-"""Preference training with shared prefixes beside stock TRL: pairs a second, boundary decisions a second, peak memory.
+"""Preference training with shared prefixes beside stock TRL: decisions a second, peak memory.
 
     python benchmarks/preference_step.py runs/unsure/base/scored.jsonl
 
-The model's own scored answers to the countries task become `unsure` pairs, and trees of which every boundary decides.
-All steps are whole ones: forward, backward, AdamW; LoRA of rank 16 on all linear layers, bfloat16 autocast, reference
-values computed beforehand. The ways take turns in one process, and the median of the steps counts. A rate is pairs or
-boundary decisions a second: by the clock, and by the CPU seconds of the process, which other work on the machine
-touches less.
+The model's own scored answers to the countries task become `unsure` pairs, each a decision, or the same decisions
+response by response. All steps are whole ones: forward, backward, AdamW; LoRA of rank 16 on all linear layers, bfloat16
+autocast, reference values computed beforehand. The ways take turns in one process, and the median of the steps counts.
+A rate is by the clock, and by the CPU seconds of the process, which other work on the machine touches less.
 
     stock        TRL's DPOTrainer as it is
     completions  the same, projecting completions alone onto the vocabulary, as rlhalt's training does on a CPU
-    shared       `rlhalt.training.shared`
-
-Decisions are put to TRL in two ways: each as the pair of its deciding tokens (`cut`: the loss is that of the tree), and
-as the whole response against halting there (`whole`: what the pairs of `unsure` compare).
+    shared       `rlhalt.training.shared`: the same loss, what both sides share computed once
+    decisions    `rlhalt.training.decisions`: every decision of a response in one pass, without a reference
 
 Peak memory is that of a process of its own for each way, which takes two steps.
 """
@@ -39,18 +36,18 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
 
-from rlhalt.alignment import align
+from rlhalt.alignment import Prompts, align
 from rlhalt.models import EMBEDDED, resolve_model
-from rlhalt.pairs import pairs
+from rlhalt.pairs import decisions, pairs
 from rlhalt.records import Json, Pair, Scored, read
+from rlhalt.training.decisions.trainer import DecisionConfig, DecisionTrainer
+from rlhalt.training.decisions.trees import trees
 from rlhalt.training.dpo import draw
 from rlhalt.training.setup import scoring_only_completions
-from rlhalt.training.shared.collator import sides
-from rlhalt.training.shared.decisions import boundaries, trees
 from rlhalt.training.shared.trainer import SharedDPOTrainer
 
 THRESHOLD = 0.5
-WAYS = ("stock", "completions", "shared")
+WAYS = ("stock", "completions", "shared", "decisions")
 
 
 def main() -> None:
@@ -60,61 +57,60 @@ def main() -> None:
     parser.add_argument("--model", default=EMBEDDED)
     parser.add_argument("--steps", type=int, default=12, help="measured steps of each way")
     parser.add_argument("--batch", type=int, default=8, help="pairs or responses a step")
-    parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "DATA"), help=argparse.SUPPRESS)
+    parser.add_argument("--memory-of", metavar="WAY", help=argparse.SUPPRESS)
     args = parser.parse_args()
     rows = list(read(args.scored, Scored))
     np.random.default_rng(0).shuffle(rows)  # type: ignore[arg-type]
     tokenizer = AutoTokenizer.from_pretrained(resolve_model(args.model))
     if args.memory_of:
-        way, data = args.memory_of
-        step = Step(way, args.model, tokenizer)
-        for batch in _batches(tokenizer, rows, data, way, args.batch, 2):
+        step = Step(args.memory_of, args.model, tokenizer, rows)
+        for batch in _batches(tokenizer, rows, args.memory_of, args.batch, 2):
             step(batch)
         print(_peak_mib())
         return
-    steps = {way: Step(way, args.model, tokenizer) for way in WAYS}
+    steps = {way: Step(way, args.model, tokenizer, rows) for way in WAYS}
     found: Json = {"device": steps["stock"].device, "threads": torch.get_num_threads(), "batch": args.batch}
-    for data, ways in {"pairs": WAYS, "cut": WAYS, "whole": WAYS[:2]}.items():
-        load = os.getloadavg()[0]
-        found[data] = _measure(steps, tokenizer, rows, data, ways, args.batch, args.steps)
-        found[data]["load"] = [round(load, 1), round(os.getloadavg()[0], 1)]
+    load = os.getloadavg()[0]
+    found.update(_measure(steps, tokenizer, rows, args.batch, args.steps))
+    found["load"] = [round(load, 1), round(os.getloadavg()[0], 1)]
     for rate in ("rate", "rate by CPU"):
         found[f"ratio of the {rate}"] = {
-            f"{data}, {way}": round(
-                found["pairs" if data == "pairs" else "cut"]["shared"][rate] / found[data][way][rate], 2
-            )
-            for data in ("pairs", "cut", "whole")
-            for way in WAYS[:2]
+            f"{ours} to {way}": round(found[ours][rate] / found[way][rate], 2) for ours in WAYS[2:] for way in WAYS[:2]
         }
     del steps
-    found["peak MiB"] = {f"{data}, {way}": _memory(args, way, data) for data in ("pairs", "cut") for way in WAYS}
+    found["peak MiB"] = {way: _memory(args, way) for way in WAYS}
     print(json.dumps(found, indent=1))
 
 
 class Step:
-    """One whole training step of one way."""
+    """Whole training steps of one way."""
 
-    def __init__(self, way: str, model: str, tokenizer: Any) -> None:
-        folder = resolve_model(model)
-        args = DPOConfig(
-            output_dir=tempfile.mkdtemp(),
-            use_cpu=not torch.cuda.is_available(),
-            bf16=True,
-            gradient_checkpointing=False,
-            report_to="none",
-            max_length=256,
-        )
-        kind: Callable[..., Any] = SharedDPOTrainer if way == "shared" else DPOTrainer
+    def __init__(self, way: str, model: str, tokenizer: Any, rows: Sequence[Scored]) -> None:
         from datasets import Dataset
 
-        said = [{"prompt": "a", "chosen": "b", "rejected": "c"}]
-        self.trainer = kind(
-            model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa"),
-            args=args,
-            train_dataset=Dataset.from_list(said),
-            processing_class=tokenizer,
-            peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+        made = AutoModelForCausalLM.from_pretrained(
+            resolve_model(model), dtype=torch.float32, attn_implementation="sdpa"
         )
+        lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+        keys: Json = {
+            "output_dir": tempfile.mkdtemp(),
+            "use_cpu": not torch.cuda.is_available(),
+            "bf16": True,
+            "gradient_checkpointing": False,
+            "report_to": "none",
+            "max_length": 256,
+        }
+        if way == "decisions":
+            self.trainer = DecisionTrainer(made, DecisionConfig(**keys), _trees(tokenizer, rows), tokenizer, lora)
+        else:
+            kind: Callable[..., Any] = SharedDPOTrainer if way == "shared" else DPOTrainer
+            self.trainer = kind(
+                model=made,
+                args=DPOConfig(**keys),
+                train_dataset=Dataset.from_list([{"prompt": "a", "chosen": "b", "rejected": "c"}]),
+                processing_class=tokenizer,
+                peft_config=lora,
+            )
         self.way = way
         self.device = self.trainer.accelerator.device.type
         self._model = self.trainer.accelerator.prepare(self.trainer.model)
@@ -124,6 +120,8 @@ class Step:
     def batch(self, examples: Sequence[Json]) -> dict[str, Any]:
         """A batch on the device, as with reference values computed beforehand."""
         batch = self.trainer._prepare_inputs(self.trainer.data_collator(list(examples)))
+        if self.way == "decisions":
+            return batch  # type: ignore[no-any-return]
         # What they are matters to no step's time.
         reference = torch.zeros(len(batch["completion_mask"]) // 2, device=self.trainer.accelerator.device)
         return {**batch, "ref_chosen_logps": reference, "ref_rejected_logps": reference}
@@ -131,7 +129,8 @@ class Step:
     def __call__(self, examples: Sequence[Json]) -> tuple[float, float]:
         """Train on a batch; seconds by the clock and of CPU. Reference values and collation are not in them."""
         batch = self.batch(examples)
-        self.trainer.precompute_ref_logps = True
+        if self.way != "decisions":
+            self.trainer.precompute_ref_logps = True
         self._model.train()
         self._wait()
         began, used = time.perf_counter(), time.process_time()
@@ -147,25 +146,17 @@ class Step:
             torch.cuda.synchronize()
 
 
-def _measure(
-    steps: dict[str, Step],
-    tokenizer: Any,
-    rows: Sequence[Scored],
-    data: str,
-    ways: Sequence[str],
-    size: int,
-    count: int,
-) -> Json:
-    batches = {way: _batches(tokenizer, rows, data, way, size, count + 1) for way in ways}
-    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+def _measure(steps: dict[str, Step], tokenizer: Any, rows: Sequence[Scored], size: int, count: int) -> Json:
+    batches = {way: _batches(tokenizer, rows, way, size, count + 1) for way in WAYS}
+    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for number in range(count + 1):
-        for way in ways:
+        for way in WAYS:
             taken[way].append(steps[way](batches[way][number]))
-        print(data, {way: [round(one, 2) for one in taken[way][-1]] for way in ways}, file=sys.stderr, flush=True)
+        print({way: [round(one, 2) for one in taken[way][-1]] for way in WAYS}, file=sys.stderr, flush=True)
     found: Json = {}
-    for way in ways:
+    for way in WAYS:
         # The first step warms up.
-        decided = [sum(len(sides(one)) for one in batch) for batch in batches[way][1:]]
+        decided = [sum(len(one.get("decisions", [1])) for one in batch) for batch in batches[way][1:]]
         rates = [n / seconds for n, (seconds, _) in zip(decided, taken[way][1:], strict=True)]
         masks = [steps[way].trainer.data_collator(batch)["attention_mask"] for batch in batches[way][1:]]
         found[way] = {
@@ -179,22 +170,21 @@ def _measure(
     return found
 
 
-def _batches(tokenizer: Any, rows: Sequence[Scored], data: str, way: str, size: int, count: int) -> list[list[Json]]:
-    """`count` batches of `pairs`, or of boundary decisions: trees for `shared`, else pairs `cut` or `whole`."""
-    if data == "pairs":
+def _batches(tokenizer: Any, rows: Sequence[Scored], way: str, size: int, count: int) -> list[list[Json]]:
+    """`count` batches of pairs, or of responses with all their decisions."""
+    if way == "decisions":
+        examples = list(_trees(tokenizer, rows))
+    else:
         aligned, _ = align(tokenizer, pairs(rows, THRESHOLD, "unsure"))
         drawn = draw([one.weight for one in aligned], size * count, seed=0)
         examples = [_tokenised(tokenizer, aligned[index]) for index in drawn]
-    elif data == "cut":
-        made, _ = trees(tokenizer, rows, THRESHOLD)
-        examples = made if way == "shared" else [pair for tree in made for pair in sides(tree)]
-    else:
-        aligned, _ = align(tokenizer, (one for row in rows for one in boundaries(row, THRESHOLD)))
-        examples = [_tokenised(tokenizer, one) for one in aligned]
-    if data != "pairs" and way != "shared":
-        # Trees come response by response; their pairs are drawn one by one.
-        examples = [examples[index] for index in np.random.default_rng(0).permutation(len(examples))]
     return [examples[size * number : size * (number + 1)] for number in range(count)]
+
+
+def _trees(tokenizer: Any, rows: Sequence[Scored]) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_list(trees(Prompts(tokenizer), decisions(rows, THRESHOLD, "unsure"))[0])
 
 
 def _tokenised(tokenizer: Any, pair: Pair) -> Json:
@@ -206,9 +196,9 @@ def _tokenised(tokenizer: Any, pair: Pair) -> Json:
     return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
 
 
-def _memory(args: argparse.Namespace, way: str, data: str) -> int:
+def _memory(args: argparse.Namespace, way: str) -> int:
     command = [sys.executable, __file__, args.scored, "--model", args.model, "--batch", str(args.batch)]
-    done = subprocess.run([*command, "--memory-of", way, data], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "--memory-of", way], capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1])
 
 

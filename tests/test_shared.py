@@ -303,7 +303,7 @@ class TestReferences:
         compute = SharedDPOTrainer.compute_ref_log_probs
 
         def counting(self: Any, model: Any, inputs: dict[str, Any]) -> Any:
-            found.append(len(inputs["slots"]))
+            found.append(len(inputs["places"]) // 2)
             return compute(self, model, inputs)
 
         monkeypatch.setattr(SharedDPOTrainer, "compute_ref_log_probs", counting)
@@ -333,82 +333,6 @@ class TestReferences:
         (tmp_path / "x.sqlite").write_text("not a database, but long enough to be looked at" * 40)
         with pytest.raises(InputError, match="reference values"):
             References(tmp_path / "x.sqlite")
-
-
-# Trees of decisions.
-
-
-@st.composite
-def tree(draw: Any) -> dict[str, Any]:
-    """A response with branches at some boundaries; to go on is the trunk's own next token."""
-    trunk = draw(st.lists(st.integers(3, 300), min_size=4, max_size=16))
-    branches: list[dict[str, Any]] = []
-    decisions = []
-    for position in draw(st.lists(st.integers(1, len(trunk) - 1), min_size=1, max_size=4, unique=True)):
-        on = {"position": position, "ids": trunk[position : position + draw(st.integers(1, 2))]}
-        branches += [on, {"position": position, "ids": draw(ids)}]
-        better, worse = draw(st.permutations([len(branches) - 2, len(branches) - 1]))
-        decisions.append({"better": better, "worse": worse, "weight": draw(st.floats(0.1, 2.0))})
-    return {"trunk_ids": trunk, "branches": branches, "decisions": decisions}
-
-
-@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
-def test_a_tree_weighs_its_decisions_as_pairs_by_themselves(both, lora):
-    from rlhalt.training.shared.collator import sides
-
-    stock, ours = both("sigmoid", lora)
-
-    @settings(max_examples=12, deadline=None)
-    @given(st.lists(tree(), min_size=1, max_size=4))
-    def same(examples: list[dict[str, Any]]) -> None:
-        loss, gradients = 0.0, {}
-        stock.precompute_ref_logps = False
-        for example in examples:
-            for decision, pair in zip(example["decisions"], sides(example), strict=True):
-                one, its = step(stock, stock.data_collator([pair]))
-                share = decision["weight"] / len(examples)
-                loss += share * one
-                for name, gradient in its.items():
-                    gradients[name] = gradients.get(name, 0) + share * gradient
-        assert_same(step(ours, ours.data_collator(examples)), (loss, gradients))
-
-    same()
-
-
-def test_trees_are_learnt(make):
-    data = [
-        {
-            "trunk_ids": list(range(10, 40)),
-            "branches": [
-                branch
-                for position in (10, 20)
-                for branch in ({"position": position, "ids": [position + 10]}, {"position": position, "ids": [5, 6, 7]})
-            ],
-            "decisions": [{"better": 1, "worse": 0, "weight": 0.3}, {"better": 2, "worse": 3, "weight": 0.7}],
-        },
-        {
-            "trunk_ids": list(range(50, 80)),
-            "branches": [{"position": 9, "ids": [59]}, {"position": 9, "ids": [5, 6, 7]}],
-            "decisions": [{"better": 1, "worse": 0, "weight": 1.0}],
-        },
-    ]
-    trainer = make(True, data, **{**TRAINED, "precompute_ref_log_probs": True, "max_steps": 10})
-    assert [len(one) for one in trainer.train_dataset["ref_chosen_logps"]] == [2, 1]
-    assert "slots" not in trainer.data_collator(list(trainer.train_dataset))
-    trainer.train()
-    log = [one for one in trainer.state.log_history if "loss" in one]
-    # (0.3 + 0.7 + 1) / 2 trees
-    assert log[0]["loss"] == pytest.approx(math.log(2), rel=1e-4)
-    assert log[-1]["loss"] < 0.5 * log[0]["loss"]
-    assert log[-1]["rewards/accuracies"] == 1
-    assert log[-1]["num_tokens"] == 10 * int(trainer.data_collator(list(trainer.train_dataset))["attention_mask"].sum())
-
-
-@pytest.mark.parametrize("keys", [{"loss_type": ["ipo"]}, {"ld_alpha": 0.5}, {"use_weighting": True}])
-def test_weighted_decisions_have_the_sigmoid_loss_alone(make, keys):
-    data = [{"trunk_ids": [3, 4], "branches": [], "decisions": []}]
-    with pytest.raises(InputError, match="loss_type"):
-        make(True, data, **keys)
 
 
 # Models that cannot take a tree.
@@ -450,66 +374,6 @@ def test_attention_that_is_known_not_to_take_it(make, config, says):
     assert "shared: false" in str(caught.value)
 
 
-# Scored responses → trees.
-
-SENTENCES = ["Norway is in Europe.", "Its capital is Oslo.", "Its currency is the euro.", "It is large."]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tiny_model)
-
-
-def test_every_boundary_of_a_response_is_a_decision(scored_row, tokenizer):
-    from rlhalt.training.shared.collator import sides
-    from rlhalt.training.shared.decisions import trees
-
-    row = scored_row(SENTENCES, "+-?+")
-    [made], refused = trees(tokenizer, [row], threshold=0.3)
-    assert refused == []
-    whole = tokenizer.apply_chat_template([*row.prompt, *said("assistant", row.response)])["input_ids"]
-    assert made["trunk_ids"] == whole
-    spoken = [
-        (tokenizer.decode(one["chosen_ids"]).strip(), tokenizer.decode(one["rejected_ids"]).strip())
-        for one in sides(made)
-    ]
-    halt = "Unsure from here.<|im_end|>"
-    for (chosen, rejected), right in zip(spoken, (True, False, True), strict=True):
-        assert (rejected if right else chosen) == halt
-        assert any(text.startswith(chosen if right else rejected) for text in SENTENCES)
-    weights = [one["weight"] for one in made["decisions"]]
-    assert weights == pytest.approx([0.7 / 1.7, 0.3 / 1.7, 0.7 / 1.7])
-
-
-def test_nothing_is_decided_behind_a_halt_nor_in_a_failed_response(scored_row, tokenizer):
-    from rlhalt.training.shared.decisions import boundaries, trees
-
-    assert [one.weight for one in boundaries(scored_row(SENTENCES, "+-.+"), 0.25)] == [0.75, 0.25]
-    assert trees(tokenizer, [scored_row(SENTENCES, "+!++")], 0.5) == ([], [])
-
-
-def test_decisions_that_would_be_cut_off_are_named(scored_row, tokenizer):
-    from rlhalt.training.shared.decisions import trees
-
-    row = scored_row(SENTENCES, "++++")
-    [made], _ = trees(tokenizer, [row], 0.5)
-    limit = made["branches"][3]["position"] + len(made["branches"][3]["ids"])
-    [kept], refused = trees(tokenizer, [row], 0.5, max_length=limit)
-    assert len(kept["decisions"]) == 2
-    assert [one.reason for one in refused] == [f"longer than {limit} tokens"] * 2
-
-
-def test_a_response_trains_as_a_tree(make, scored_row, tokenizer):
-    from rlhalt.training.shared.decisions import trees
-
-    made, _ = trees(tokenizer, [scored_row(SENTENCES, "++-+"), scored_row(SENTENCES[:2], "+-")], 0.5)
-    trainer = make(True, made, lora=True, **{**TRAINED, "max_steps": 20})
-    trainer.train()
-    assert losses(trainer)[-1] < 0.5 * losses(trainer)[0]
-
-
 class TestTrlHooks:
     """What shared prefixes rely on inside TRL; these fail first when TRL moves."""
 
@@ -524,8 +388,6 @@ class TestTrlHooks:
         assert takes("_compute_loss") == ["self", "model", "inputs", "return_outputs"]
         assert takes("compute_ref_log_probs") == ["self", "model", "inputs"]
         assert takes("_precompute_ref_logps") == ["self", "dataset", "name", "batch_size"]
-        assert takes("_prepare_dataset") == ["self", "dataset", "processing_class", "args", "dataset_name"]
-        assert takes("_set_signature_columns_if_needed") == ["self"]
 
     def test_the_loss_asks_the_model_it_is_given_once_and_reads_the_reference_from_the_batch(self, make):
         trainer = make(False, rows(2), lora=True, precompute_ref_log_probs=True)

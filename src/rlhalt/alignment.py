@@ -30,6 +30,8 @@ from rlhalt.records import Message, Pair, content_key
 
 # Stands for an answer when a chat is rendered to see where it goes; private use, so that no template speaks of it.
 _ANSWER = "\ue000"
+# Prompts whose answers are remembered: what is made of one prompt mostly stands together.
+_KEPT = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +58,11 @@ def align(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None) 
     Raises:
         InputError: a tokenizer that does not know the offsets of its tokens.
     """
-    if not getattr(tokenizer, "is_fast", False):
-        raise InputError(
-            "expected a fast tokenizer, which knows the character offsets of its tokens, found a slow one",
-            field="tokenizer",
-        )
-    prompts: dict[str, _Prompt] = {}
+    prompts = Prompts(tokenizer)
     aligned, refused = [], []
     for pair in pairs:
-        key = content_key(pair.prompt)
-        if key not in prompts:
-            prompts[key] = _Prompt(tokenizer, pair.prompt)
-        reason = prompts[key].objection(pair, max_length)
+        answers = [one[0]["content"] for one in (pair.chosen, pair.rejected)]
+        reason = prompts.sides(pair.prompt, answers, pair.cut, max_length).objection
         if reason is None:
             aligned.append(pair)
         else:
@@ -80,6 +75,49 @@ def reasons(refused: Sequence[Misaligned]) -> dict[str, int]:
     return dict(Counter(one.reason for one in refused).most_common())
 
 
+@dataclasses.dataclass(frozen=True)
+class Sides:
+    """Answers to one prompt that share their beginning, tokenised.
+
+    Attributes:
+        ids: of prompt and answer, for each answer.
+        ends: for each token where it ends, in characters behind the beginning of the answer.
+        objection: why they are not aligned; None where they are.
+    """
+
+    ids: list[list[int]]
+    ends: list[list[int]]
+    objection: str | None
+
+
+class Prompts:
+    """Answers tokenised as TRL tokenises them, and whether they are aligned.
+
+    Raises:
+        InputError: a tokenizer that does not know the offsets of its tokens.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise InputError(
+                "expected a fast tokenizer, which knows the character offsets of its tokens, found a slow one",
+                field="tokenizer",
+            )
+        self._tokenizer = tokenizer
+        self._known: dict[str, _Prompt] = {}
+
+    def sides(
+        self, prompt: Sequence[Message], answers: Sequence[str], cut: int, max_length: int | None = None
+    ) -> Sides:
+        """Answers to a prompt, of which the first `cut` characters are the same."""
+        key = content_key(prompt)
+        if key not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = _Prompt(self._tokenizer, prompt)
+        return self._known[key].sides(answers, cut, max_length)
+
+
 class _Prompt:
     """A prompt as the chat template renders it: alone, and before an answer."""
 
@@ -88,30 +126,40 @@ class _Prompt:
         self._prompt = list(prompt)
         self._ids = tokenizer.apply_chat_template(self._prompt, add_generation_prompt=True)["input_ids"]
         alone = tokenizer.apply_chat_template(self._prompt, add_generation_prompt=True, tokenize=False)
-        self._head = self._rendered([{"role": "assistant", "content": _ANSWER}]).partition(_ANSWER)[0]
+        self._head = self._rendered(_ANSWER).partition(_ANSWER)[0]
         self._is_prefix = self._head.startswith(alone)
+        self._made: dict[str, tuple[list[int], list[int], bool]] = {}
 
-    def _rendered(self, answer: Sequence[Message]) -> str:
-        text: str = self._tokenizer.apply_chat_template([*self._prompt, *answer], tokenize=False)
+    def _rendered(self, answer: str) -> str:
+        chat = [*self._prompt, {"role": "assistant", "content": answer}]
+        text: str = self._tokenizer.apply_chat_template(chat, tokenize=False)
         return text
 
-    def objection(self, pair: Pair, max_length: int | None) -> str | None:
-        """Why a pair is not aligned; None where it is."""
-        sides = []
-        for answer in (pair.chosen, pair.rejected):
-            if not self._rendered(answer).startswith(self._head + answer[0]["content"]):
-                return "the chat template changes the answer"
-            found = self._tokenizer.apply_chat_template(
-                [*self._prompt, *answer], tokenizer_kwargs={"return_offsets_mapping": True}
-            )
-            sides.append((found["input_ids"], [end for _, end in found["offset_mapping"]]))
-        if self._is_prefix and any(ids[: len(self._ids)] != self._ids for ids, _ in sides):
+    def _tokens(self, answer: str) -> tuple[list[int], list[int], bool]:
+        """Ids, where they end, and whether the template leaves the answer as it is."""
+        if answer not in self._made:
+            text = self._rendered(answer)
+            found = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+            ends = [end - len(self._head) for _, end in found["offset_mapping"]]
+            self._made[answer] = (found["input_ids"], ends, text.startswith(self._head + answer))
+        return self._made[answer]
+
+    def sides(self, answers: Sequence[str], cut: int, max_length: int | None) -> Sides:
+        made = [self._tokens(answer) for answer in answers]
+        ids, ends = [one for one, _, _ in made], [one for _, one, _ in made]
+        return Sides(ids, ends, self._objection(ids, ends, all(kept for _, _, kept in made), cut, max_length))
+
+    def _objection(
+        self, ids: Sequence[list[int]], ends: Sequence[list[int]], kept: bool, cut: int, max_length: int | None
+    ) -> str | None:
+        if not kept:
+            return "the chat template changes the answer"
+        if self._is_prefix and any(one[: len(self._ids)] != self._ids for one in ids):
             return "a token stands across the end of the prompt"
-        if max_length is not None and any(len(ids) > max_length for ids, _ in sides):
+        if max_length is not None and any(len(one) > max_length for one in ids):
             return f"longer than {max_length} tokens"
-        (chosen, _), (rejected, _) = sides
-        first = next((n for n, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), None)
-        cut = len(self._head) + pair.cut
-        if first is not None and any(ends[first] < cut for _, ends in sides):
+        columns = enumerate(zip(*ids, strict=False))
+        first = next((place for place, column in columns if len(set(column)) > 1), None)
+        if first is not None and any(one[first] < cut for one in ends):
             return "the text before the cut has other tokens on the two sides"
         return None

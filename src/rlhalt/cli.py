@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rlhalt.llm import Client
 
 
+_KINDS = ("sft", "dpo", "decisions", "grpo")
+
+
 def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
     """Run, and turn what a user can mend into one line on standard error and an exit code (2 input, 3 failures)."""
     try:
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(argv: Sequence[str]) -> None:
     # The trainers' keys are TRL's: they are parsed there, strictly, not here.
-    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in ("sft", "dpo", "grpo") and "-h" not in argv:
+    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in _KINDS and "-h" not in argv:
         _train(argv[1], argv[2:])
         return
     args = _parser().parse_args(argv)
@@ -54,6 +57,8 @@ def _train(kind: str, argv: Sequence[str]) -> None:
         from rlhalt.training.sft import main as train
     elif kind == "dpo":
         from rlhalt.training.dpo import main as train
+    elif kind == "decisions":
+        from rlhalt.training.decide import main as train
     else:
         from rlhalt.training.grpo import main as train
     train(argv)
@@ -161,6 +166,24 @@ def _pairs(args: argparse.Namespace) -> None:
         write_targets(args.scored, args.targets, style, args.best)
 
 
+def _decisions(args: argparse.Namespace) -> None:
+    from rlhalt.pairs import default_style, write_decisions, write_dialled
+    from rlhalt.records import Decision, read
+    from rlhalt.reward import load_specification
+
+    specification = load_specification(args.reward)
+    style = args.style or default_style(specification.halting)
+    threshold = specification.threshold if args.threshold is None else args.threshold
+    if args.dial:
+        write_dialled(args.scored, args.output, args.dial, style, args.seed)
+    else:
+        write_decisions(args.scored, args.output, threshold, style)
+    found = list(read(args.output, Decision))
+    responses, right = len({one.source for one in found}), sum(one.worth > 0 for one in found)
+    at = f"{len(args.dial)} thresholds" if args.dial else f"τ = {threshold:g}"
+    print(f"{len(found)} decisions of {responses} responses at {at} ({style}), {right} of them to speak")
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     from rlhalt.evaluation.run import Policy, evaluate
     from rlhalt.records import Prompt, read
@@ -171,7 +194,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
     with _client(args) as client:
         evaluate(
-            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args)),
+            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args), args.dial),
             _some(prompts, args.prompts),
             load_specification(args.reward).scorer(client, unsafe=args.unsafe),
             args.output,
@@ -296,13 +319,25 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=0, help="of random-trim")
     one.add_argument("--output", required=True)
 
-    one = verb("train", lambda args: None, "train sft, dpo or grpo: keys as in TRL, --config FILE first")
-    one.add_argument("kind", choices=("sft", "dpo", "grpo"))
+    one = verb("decisions", _decisions, "make decisions at the threshold τ, for train decisions")
+    one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
+    one.add_argument("--reward", default="countries", help="gives style and τ where they are not given")
+    one.add_argument("--style", help="remove, unsure or truncate")
+    one.add_argument("--threshold", type=float, help="the correctness threshold τ")
+    one.add_argument(
+        "--dial", type=float, nargs="+", metavar="τ", help="draw each response's τ from these and tell it in the prompt"
+    )
+    one.add_argument("--seed", type=int, default=0, help="of the draw")
+    one.add_argument("--output", required=True)
+
+    one = verb("train", lambda args: None, "train sft, dpo, decisions or grpo: keys as in TRL, --config FILE first")
+    one.add_argument("kind", choices=_KINDS)
 
     one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
     sampling(one)
     one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
-    one.add_argument("--threshold", type=float, help="the τ it was trained at")
+    one.add_argument("--threshold", type=float, help="the τ it was trained at, or is asked at with --dial")
+    one.add_argument("--dial", action="store_true", help="tell the threshold in each prompt; see decisions --dial")
     one.add_argument("--base", help="the pretrained model, asked how it would have gone on")
     one.add_argument("--temperature", type=float, default=0.7, help="of the sampled responses")
     one.add_argument("--samples", type=int, default=2, help="sampled responses a prompt, beside the greedy one")

@@ -169,15 +169,15 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
 
 
 def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str) -> str:
-    """The folder of a model trained as `kind` says, `sft` or `dpo`; one that is finished is not trained again."""
+    """The folder of a model trained as `kind` says (sft, dpo, decisions); a finished one is not trained again."""
     from rlhalt.training import training_run
 
     argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
     argv += ["--seed", str(seed), "--model_name_or_path", model]
     if not training_run(kind, argv, data, output, model).finished:
-        from rlhalt.training import dpo, sft
+        from rlhalt.training import decide, dpo, sft
 
-        (sft if kind == "sft" else dpo).main(argv)
+        {"sft": sft, "dpo": dpo, "decisions": decide}[kind].main(argv)
     return str(output)
 
 

@@ -156,6 +156,31 @@ class Pair:
 
 
 @dataclasses.dataclass(frozen=True)
+class Decision:
+    """Whether to speak a fragment, or what the answer says instead; see `rlhalt.pairs.decide`.
+
+    Attributes:
+        before: what the answer has said so far.
+        speak: the fragment, with the white space before it.
+        otherwise: what may come in its place, also with the white space before it; "" where the answer ends.
+        worth: what speaking is worth in τ-utility, above 0 where the fragment is right, below where it is wrong.
+        style: what halting looks like, see `rlhalt.pairs`.
+        threshold: τ.
+        source: the key of the scored response it was made from.
+    """
+
+    key: str
+    prompt: list[Message]
+    before: str
+    speak: str
+    otherwise: list[str]
+    worth: float
+    style: str
+    threshold: float
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Target:
     """A supervised example, as TRL's SFTTrainer takes it: loss on the completion only."""
 
@@ -218,6 +243,7 @@ def _check(value: object, annotation: str, path: Path, row: int, field: str) -> 
         "list[Message]": (list,),
         "list[Fragment]": (list,),
         "list[float]": (list,),
+        "list[str]": (list,),
     }
     names = {"str": "text", "int": "a whole number", "float": "a number", "Json": "an object"}
     if annotation in expected and (not isinstance(value, expected[annotation]) or isinstance(value, bool)):

@@ -19,10 +19,14 @@ What halting looks like is the style. The module of each shows its pairs on one 
 Unverifiable fragments decide nothing; in `remove` they are left out of both sides, so that these hold only what was
 checked. A response with a failed fragment gives nothing, and a fragment cut off at the token limit stands on no side.
 
+Decisions go without sides: what speaking a fragment is worth, where the trained policy will stand.
+
 Supervised targets are the better sides, or those of the methods that rlhalt is compared with.
 
     pieces      a response in pieces, and a pair of two of them
     styles      the styles by name
+    decide      a response's decisions one by one: what is trained at the words where speaking and halting part
+    dial        decisions at many thresholds, each said in the prompt: one model for every τ
     supervised  the other methods by name: HALT and its baselines in `halt`, Alignment for Honesty in `honesty`
     ranking     which of a prompt's N responses become targets
     odds        how likely a fragment is to be right, by the N responses
@@ -32,7 +36,8 @@ Supervised targets are the better sides, or those of the methods that rlhalt is 
     smooth      an answer with gaps made fluent by a language model; off
 """
 
-from rlhalt.pairs.files import write_pairs, write_supervised, write_targets
+from rlhalt.pairs.decide import decisions
+from rlhalt.pairs.files import write_decisions, write_dialled, write_pairs, write_supervised, write_targets
 from rlhalt.pairs.pieces import compose
 from rlhalt.pairs.ranking import best
 from rlhalt.pairs.styles import Style, check_style, default_style, pairs, targets
@@ -44,10 +49,13 @@ __all__ = [
     "best",
     "check_style",
     "compose",
+    "decisions",
     "default_style",
     "pairs",
     "supervised",
     "targets",
+    "write_decisions",
+    "write_dialled",
     "write_pairs",
     "write_supervised",
     "write_targets",

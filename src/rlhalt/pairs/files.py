@@ -1,4 +1,4 @@
-"""From file to file: pairs and targets of the responses to training prompts."""
+"""From file to file: pairs, decisions and targets of the responses to training prompts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlhalt.errors import InputError
+from rlhalt.pairs.decide import decisions
+from rlhalt.pairs.dial import dialled_decisions
 from rlhalt.pairs.ranking import best
 from rlhalt.pairs.styles import Style, pairs, targets
 from rlhalt.pairs.supervised import Method, supervised
@@ -41,6 +43,28 @@ def write_pairs(scored: str | Path, output: str | Path, threshold: float, style:
     """
     config = {"style": style, "threshold": threshold}
     once("pairs", output, [scored], config, lambda: pairs(training_rows(scored), threshold, style))
+
+
+def write_decisions(scored: str | Path, output: str | Path, threshold: float, style: Style) -> None:
+    """The decisions of a file of scored responses, into a file; see `rlhalt.pairs.decide`.
+
+    Raises:
+        InputError: see `training_rows` and `decisions`.
+    """
+    config = {"style": style, "threshold": threshold, "decisions": True}
+    once("decisions", output, [scored], config, lambda: decisions(training_rows(scored), threshold, style))
+
+
+def write_dialled(scored: str | Path, output: str | Path, thresholds: list[float], style: Style, seed: int) -> None:
+    """The decisions of a file of scored responses at many thresholds, into a file; see `rlhalt.pairs.dial`.
+
+    Raises:
+        InputError: see `training_rows` and `dialled_decisions`.
+    """
+    config = {"style": style, "thresholds": thresholds, "seed": seed}
+    once(
+        "decisions", output, [scored], config, lambda: dialled_decisions(training_rows(scored), thresholds, style, seed)
+    )
 
 
 def write_targets(scored: str | Path, output: str | Path, style: Style, share: float) -> None:

@@ -12,17 +12,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.records import Message, Pair, Prompt, Target, content_key
+from rlhalt.pairs.dial import undialled
+from rlhalt.records import Decision, Message, Pair, Prompt, Target, content_key
 
 
-def prompts_seen(rows: Iterable[Pair | Prompt | Target]) -> list[str]:
+def prompts_seen(rows: Iterable[Decision | Pair | Prompt | Target]) -> list[str]:
     """The prompts of training rows, as sorted keys of their text, for run.json."""
     return sorted({_key(row.prompt) for row in rows})
 
 
 def _key(prompt: Sequence[Message]) -> str:
     # A prompt row's own key has its domain in it; the same question in another domain is the same question.
-    return content_key([[one["role"], " ".join(one["content"].split())] for one in prompt])
+    return content_key([[one["role"], " ".join(one["content"].split())] for one in undialled(prompt)])
 
 
 def trained_on(model: str | Path) -> set[str]:

@@ -1,12 +1,13 @@
 """DPO in which what the sides of a pair share is computed once.
 
     layout      sequences → one tree, each token once
-    collator    pairs, or trees of decisions → batches of such trees
+    attention   a model run over trees, and whether it computes them
+    collator    pairs → batches of such trees
     trainer     TRL's DPOTrainer on them: the same losses, the same gradients
     reference   what the reference says of a pair, kept on disk by content
-    decisions   scored responses → trees: every halting decision of a response in one pass
 
     trainer = SharedDPOTrainer(model=model, args=args, train_dataset=dataset, processing_class=tokenizer)
 
-in place of `DPOTrainer`. torch and TRL are imported with `trainer` and `collator`.
+in place of `DPOTrainer`. `rlhalt.training.decisions` trains on such trees too. torch and TRL are imported with
+`attention`, `collator` and `trainer`.
 """

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rlhalt.errors import InputError
 
-Values = tuple[list[float], list[float]]
-"""Log-probabilities of the better and of the worse sides of a row's pairs."""
+Values = tuple[float, float]
+"""Log-probabilities of the better and of the worse side of a pair."""
 
 
 class References:

@@ -1,0 +1,9 @@
+"""Decision training: accelerate launch scripts/train_decisions.py --config configs/decisions/countries.yaml."""
+
+import sys
+
+from rlhalt.cli import guarded
+from rlhalt.training.decide import main
+
+if __name__ == "__main__":
+    sys.exit(guarded(main, sys.argv[1:]))
