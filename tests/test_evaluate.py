@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from rlhalt.errors import InputError
 from rlhalt.evaluation import confidence
 from rlhalt.evaluation import run as evaluation
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.fragments.sentences import sentences
-from rlhalt.records import HALT_PHRASE, Message
+from rlhalt.records import HALT_PHRASE, Message, Prompt
 from rlhalt.reward import load_specification
 from rlhalt.sampling import Completion
 from rlhalt.spans import fragment_tokens, render
@@ -86,3 +87,27 @@ def test_the_base_model_is_asked_where_the_policy_ended(monkeypatch, scored_row)
         ("", None),
     ]
     assert len(sentences(found[0].text)) == 1
+
+
+def test_a_dialled_policy_is_told_its_threshold_and_the_base_model_is_not(monkeypatch, scored_row):
+    asked: list[Sequence[Message]] = []
+
+    class Base:
+        def complete(
+            self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
+        ) -> list[Completion]:
+            asked.extend(chats)
+            return [Completion("", 0, "stop") for _ in chats]
+
+    question: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
+    prompt = Prompt("k", question, {"subject": "Kenya"}, "countries", "heldout")
+    policy = Policy("dial", "m", threshold=0.8, dial=True)
+    told = policy.asked(prompt)
+    assert (told.key, told.prompt) == ("k", [{"role": "system", "content": "Reliability: 0.80"}, *question])
+    assert dataclasses.replace(policy, dial=False).asked(prompt) == prompt
+    with pytest.raises(InputError, match="threshold"):
+        dataclasses.replace(policy, threshold=None).asked(prompt)
+    row = dataclasses.replace(scored_row([], ""), prompt=told.prompt, reference=prompt.reference)
+    monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
+    continuations(Policy("base", "m"), [row], load_specification("countries").scorer(), "transformers")
+    assert asked == [question]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhalt.errors import InputError
+from rlhalt.pairs.dial import undialled
 from rlhalt.pairs.leakage import refuse_leakage
 from rlhalt.records import Prompt, Scored
 
@@ -94,7 +95,7 @@ def _shown(one: Evaluation) -> Iterator[tuple[str, str]]:
     if one.name != "base":
         yield "what trained models are asked", "with examples" if one.few_shot else "without examples"
     for row in {row.prompt_key: row for row in one.scored}.values():
-        yield f"prompt {row.prompt_key}", " / ".join(message["content"] for message in row.prompt)
+        yield f"prompt {row.prompt_key}", " / ".join(message["content"] for message in undialled(row.prompt))
         yield f"the reference of prompt {row.prompt_key}", json.dumps(row.reference, ensure_ascii=False, sort_keys=True)
 
 

@@ -15,8 +15,10 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.errors import InputError
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.models import identity
+from rlhalt.pairs.dial import dialled, undialled
 from rlhalt.pairs.leakage import refuse_leakage
 from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
 from rlhalt.runs import Run
@@ -37,6 +39,7 @@ class Policy:
         threshold: the τ it was trained at, if any.
         seed: the seed it was trained with.
         few_shot: examples it is asked with; none for a trained policy.
+        dial: whether its threshold is told in each prompt, see `rlhalt.pairs.dial`.
     """
 
     name: str
@@ -44,6 +47,19 @@ class Policy:
     threshold: float | None = None
     seed: int = 0
     few_shot: tuple[Message, ...] = ()
+    dial: bool = False
+
+    def asked(self, prompt: Prompt) -> Prompt:
+        """A prompt as this policy is asked it; its key stays, it is the same question.
+
+        Raises:
+            InputError: a dial without a threshold.
+        """
+        if not self.dial:
+            return prompt
+        if self.threshold is None:
+            raise InputError("expected the threshold that the prompts are to tell, found none", field="threshold")
+        return dataclasses.replace(prompt, prompt=dialled(prompt.prompt, self.threshold))
 
 
 def evaluate(
@@ -83,9 +99,10 @@ def evaluate(
         return folder
     refuse_leakage(policy.model, prompts)
     with run:
+        asked = [policy.asked(one) for one in prompts]
         greedy = Settings(policy.model, engine, temperature=0.0, few_shot=policy.few_shot)
         drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)
-        responses = sample(prompts, greedy, folder / "greedy.jsonl") + sample(prompts, drawn, folder / "sampled.jsonl")
+        responses = sample(asked, greedy, folder / "greedy.jsonl") + sample(asked, drawn, folder / "sampled.jsonl")
         score_file(responses, scorer, folder / "scored.jsonl")
         scored = list(read(folder / "scored.jsonl", Scored))
         write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot))
@@ -106,7 +123,7 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
     """
     spoken = [_without_halt(row) for row in rows]
     chats = [
-        [*base.few_shot, *row.prompt, *([{"role": "assistant", "content": text}] if text else [])]
+        [*base.few_shot, *undialled(row.prompt), *([{"role": "assistant", "content": text}] if text else [])]
         for row, text in zip(rows, spoken, strict=True)
     ]
     completed = load_engine(base.model, engine).complete(
