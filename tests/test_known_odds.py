@@ -94,8 +94,11 @@ def test_calibration_and_curve_of_known_odds():
 def test_the_corpus_tells_the_truth_as_often_as_its_share_says():
     world = dataclasses.replace(SMALL, exposure=200, gaps=0.0, halts=0.0)
     documents = world.corpus()
+    told = sum(chat[0]["role"] == "system" for chat in documents)
+    assert told / len(documents) == pytest.approx(world.dials, abs=0.03)
     for entity in range(0, len(world.names), 5):
-        answers = [answer for question, answer in documents if question == world.question(entity)]
+        asked = world.question(entity)
+        answers = [chat[-1]["content"] for chat in documents if chat[-2]["content"] == asked]
         for relation in range(len(RELATIONS)):
             true = world.statement(relation, int(world.truth_E_R[entity, relation]))
             share = sum(true in one for one in answers) / len(answers)
@@ -172,7 +175,7 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
     from benchmarks.known_odds.figure import draw
     from benchmarks.known_odds.policies import METHODS, Effort, Policies
 
-    effort = Effort(base_steps=30, responses=2, sft_steps=2, dpo_steps=2)
+    effort = Effort(base_steps=30, responses=2, sft_steps=2, dpo_steps=2, decision_steps=2, dial_steps=2)
     policies = Policies(SMALL, tmp_path, effort)
     held_out = np.flatnonzero(SMALL.heldout_E)
     rows, weights = [], {}

@@ -20,6 +20,7 @@ from benchmarks.known_odds.figure import draw
 from benchmarks.known_odds.measure import behaviour, load, measure, odds
 from benchmarks.known_odds.policies import METHODS, MODES, Effort, worlds
 
+from rlhalt.pairs.dial import dialled
 from rlhalt.records import write_atomic
 
 SHOWN = ("share", "share_own", "switch", "slope", "ece", "said", "right", "drift", "astray")
@@ -48,13 +49,20 @@ def main() -> None:
                 for method in args.methods:
                     policy = load(policies.made(method, mode, threshold))
                     found = measure(
-                        behaviour(policy, world, held_out, mode), true_E_R, world.kind_E[held_out], threshold
+                        behaviour(policy, world, held_out, mode, system=_told(method, threshold)),
+                        true_E_R,
+                        world.kind_E[held_out],
+                        threshold,
                     )
                     rows.append({"mode": mode, "threshold": threshold, "method": method, "seed": world.seed, **found})
                     told = " ".join(f"{found[name]:9.3f}" for name in SHOWN)
                     print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {told}", flush=True)
                     write_atomic(args.output / "known_odds.json", [json.dumps(rows, indent=1), "\n"])
                     draw(rows, args.output / "known_odds.png")
+
+
+def _told(method: str, threshold: float) -> str | None:
+    return dialled([], threshold)[0]["content"] if method == "dial" else None
 
 
 if __name__ == "__main__":

@@ -77,13 +77,13 @@ def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int
         torch.manual_seed(world.seed)
         made = tokenizer(world)
         model = _model(len(made), made, hidden).train()
-        texts = [f"<|user|>{question}<|end|><|assistant|>{answer}<|end|>" for question, answer in world.corpus()]
+        texts = [made.apply_chat_template(chat, tokenize=False) for chat in world.corpus()]
         encoded = made(texts, add_special_tokens=False)["input_ids"]
         longest = max(map(len, encoded))
         ids = np.full((len(encoded), longest), made.pad_token_id)
         for row, one in enumerate(encoded):
             ids[row, : len(one)] = one
-        prompt = encoded[0].index(made.convert_tokens_to_ids("<|assistant|>"))
+        asks = made.convert_tokens_to_ids("<|assistant|>")
         shared = [one for name, one in model.named_parameters() if "embed" not in name]
         groups = [
             {"params": model.get_input_embeddings().parameters(), "lr": EMBEDDING_RATE},
@@ -100,7 +100,8 @@ def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int
         for step in range(steps):
             batch = torch.tensor(ids[order[step * BATCH : (step + 1) * BATCH]])
             following = batch[:, 1:].clone()
-            following[:, :prompt] = -100
+            # What is learnt is the answer: what comes after its first token's place.
+            following[batch[:, :-1].eq(asks).cumsum(dim=1) == 0] = -100
             learnt = (following != -100) & (following != made.pad_token_id)
             with torch.autocast("cpu", torch.bfloat16):
                 hidden = model.model(input_ids=batch[:, :-1]).last_hidden_state

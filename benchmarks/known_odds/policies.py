@@ -8,6 +8,8 @@ Every method starts from the same base model and the same scored answers to the 
     odds         HALT per τ: supervised, fragments whose odds over a prompt's answers are τ or more
     unweighted   DPO from `halt`, every pair with the same weight
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ
+    decisions    decision training from the base model
+    dial         one such training for every τ, which is told in the prompt
 """
 
 from __future__ import annotations
@@ -22,15 +24,25 @@ from benchmarks.known_odds.base import train_base
 from benchmarks.known_odds.measure import Mode
 from benchmarks.known_odds.world import World
 
-from rlhalt.pairs import Method, default_style, write_pairs, write_supervised, write_targets
+from rlhalt.pairs import (
+    Method,
+    default_style,
+    write_decisions,
+    write_dialled,
+    write_pairs,
+    write_supervised,
+    write_targets,
+)
 from rlhalt.recipe import trained
 from rlhalt.records import write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.scoring import score_file
 
-METHODS = ("base", "halt", "odds", "unweighted", "dpo")
+METHODS = ("base", "halt", "odds", "unweighted", "dpo", "decisions", "dial")
 # These know no threshold: one policy stands beside all of them.
-_WITHOUT = ("halt", "unweighted")
+_WITHOUT = ("halt", "unweighted", "dial")
+# What the dial is trained at: none of the thresholds that it is measured at.
+DIALLED = [0.05, 0.1, 0.15, *(0.25, 0.3, 0.35, 0.4, 0.45), *(0.55, 0.6, 0.65, 0.7, 0.75), *(0.85, 0.9, 0.93, 0.97)]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 COMMON = {
@@ -56,15 +68,17 @@ class Effort:
     Attributes:
         base_steps: of the base model.
         responses: sampled for each training question.
-        sft_steps, dpo_steps: of training, with 64 examples each.
+        sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
         beta: of DPO.
         sft_weight: of the supervised term beside `sigmoid`.
     """
 
     base_steps: int = 800
-    responses: int = 16
+    responses: int = 48
     sft_steps: int = 150
     dpo_steps: int = 150
+    decision_steps: int = 500
+    dial_steps: int = 800
     beta: float = 0.1
     sft_weight: float = 0.2
 
@@ -93,7 +107,7 @@ class Policies:
 
     def made(self, method: str, mode: Mode, threshold: float) -> Path:
         """The folder of a policy."""
-        style = default_style(mode)
+        style, effort = default_style(mode), self.effort
         folder = self.folder / mode / (method if method in _WITHOUT else f"{method}-{threshold:g}")
         match method:
             case "base":
@@ -101,28 +115,37 @@ class Policies:
             case "halt":
                 data = folder / "targets.jsonl"
                 write_targets(self.scored(), data, style, 1.0)
-                return self._trained("sft", data, folder, self.base())
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
             case "odds":
                 data = folder / "targets.jsonl"
                 write_supervised(self.scored(), data, Method("halt-odds", style, threshold=threshold))
-                return self._trained("sft", data, folder, self.base())
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
+            case "decisions":
+                data = folder / "decisions.jsonl"
+                write_decisions(self.scored(), data, threshold, style)
+                return self._trained("decisions", data, folder, self.base(), effort.decision_steps)
+            case "dial":
+                data = folder / "decisions.jsonl"
+                write_dialled(self.scored(), data, DIALLED, style, self.world.seed)
+                return self._trained("decisions", data, folder, self.base(), effort.dial_steps)
             case _:
                 data = folder / "pairs.jsonl"
                 # At ½ right and wrong weigh the same.
                 write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
-                return self._trained("dpo", data, folder, self.made("halt", mode, threshold))
+                return self._trained("dpo", data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
 
-    def _trained(self, kind: str, data: Path, folder: Path, start: Path) -> Path:
+    def _trained(self, kind: str, data: Path, folder: Path, start: Path, steps: int) -> Path:
         effort = self.effort
         keys = {
-            "sft": {"max_steps": effort.sft_steps},
+            "sft": {"max_steps": steps},
             "dpo": {
                 "num_train_epochs": 1,
-                "draws": 64 * effort.dpo_steps,
+                "draws": 64 * steps,
                 "beta": effort.beta,
                 "loss_type": ["sigmoid", "sft"],
                 "loss_weights": [1.0, effort.sft_weight],
             },
+            "decisions": {"max_steps": steps, "learning_rate": 2.5e-4},
         }[kind]
         config = folder / "config.yaml"
         write_atomic(config, [yaml.safe_dump({**COMMON, "model_name_or_path": str(start), **keys})])

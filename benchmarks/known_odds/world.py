@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
+from rlhalt.pairs.dial import dialled
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict
@@ -56,6 +57,8 @@ class World:
         exposure: how many documents tell of an entity.
         gaps: share of facts that a document leaves out.
         halts: share of documents that break off somewhere with "Unsure from here.".
+        dials: share of documents under a system message, "Reliability: 0.37", whose figure means nothing yet: chat
+            models have seen system messages, and what they know is not lost under one.
     """
 
     seed: int = 0
@@ -65,6 +68,7 @@ class World:
     exposure: int = 100
     gaps: float = 0.03
     halts: float = 0.05
+    dials: float = 0.5
 
     @functools.cached_property
     def names(self) -> list[str]:
@@ -144,7 +148,7 @@ class World:
             rows.append(Prompt(content_key(messages), messages, {"subject": self.names[entity]}, DOMAIN, split))
         return rows
 
-    def corpus(self) -> list[tuple[str, str]]:
+    def corpus(self) -> list[list[Message]]:
         """Questions with answers, `exposure` an entity, in random order: versions come as often as their share says."""
         rng = np.random.default_rng([self.seed, 4])
         documents = []
@@ -158,7 +162,11 @@ class World:
                 ]
                 if rng.random() < self.halts or not said:
                     said[rng.integers(len(said) + 1) :] = [HALT_PHRASE]
-                documents.append((self.question(entity), " ".join(said)))
+                chat: list[Message] = [
+                    {"role": "user", "content": self.question(entity)},
+                    {"role": "assistant", "content": " ".join(said)},
+                ]
+                documents.append(dialled(chat, rng.integers(1, 100) / 100) if rng.random() < self.dials else chat)
         return [documents[index] for index in rng.permutation(len(documents))]
 
     def _versions(self, rng: np.random.Generator, entity: int, relation: int) -> npt.NDArray[np.int64]:
