@@ -41,8 +41,8 @@ from rlhalt.scoring import score_file
 METHODS = ("base", "halt", "odds", "unweighted", "dpo", "decisions", "dial")
 # These know no threshold: one policy stands beside all of them.
 _WITHOUT = ("halt", "unweighted", "dial")
-# What the dial is trained at: none of the thresholds that it is measured at.
-DIALLED = [0.05, 0.1, 0.15, *(0.25, 0.3, 0.35, 0.4, 0.45), *(0.55, 0.6, 0.65, 0.7, 0.75), *(0.85, 0.9, 0.93, 0.97)]
+# What the dial is trained at: all hundredths, but for the thresholds that it is measured at and those beside them.
+DIALLED = [n / 100 for n in range(5, 99) if all(abs(n - measured) > 1 for measured in (20, 50, 80, 95))]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 COMMON = {

@@ -2,7 +2,8 @@
 
     prompts ─ sample (base, few-shot) ─ score ─┬─ targets ───► train sft
                                                │                  ▼
-                                               └─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
+                                               ├─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
+                                               └─ decisions at τ ─► train decisions ┘
 
 The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is
 right far more often than about another, and pairs made of what it says there would teach it to trust itself.
@@ -11,9 +12,9 @@ The folder of a recipe holds what each step made:
 
     prompts.jsonl
     base/                 responses.jsonl scored.jsonl targets.jsonl
-    base/pairs-0.5.jsonl
+    base/pairs-0.5.jsonl  base/decisions-0.5.jsonl
     seed0/sft/            the SFT adapter
-    seed0/dpo-0.5/        the DPO adapter at τ = 0.5
+    seed0/dpo-0.5/        the DPO adapter at τ = 0.5; seed0/decisions-0.5/ that of decision training
     evaluation/           a folder a model and seed
     report/               report.html metrics.json comparison.json table.md
 """
@@ -29,7 +30,7 @@ from typing import Literal
 from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
-from rlhalt.pairs import Style, default_style, write_pairs, write_targets
+from rlhalt.pairs import Style, default_style, write_decisions, write_pairs, write_targets
 from rlhalt.records import Prompt
 from rlhalt.reward import load_specification
 from rlhalt.runs import Run, once
@@ -56,6 +57,7 @@ class Recipe:
         temperature: of the sampled responses, in training and in evaluation.
         evaluation_responses: sampled for each held-out prompt, beside the greedy one.
         sft, dpo: training configurations, relative to the recipe's folder.
+        decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         prompts: use only so many training and held-out prompts (a test's business), all if null.
@@ -76,6 +78,7 @@ class Recipe:
     style: Style | None = None
     dpo_from: Literal["sft", "base"] = "sft"
     prompts: int | None = None
+    decisions: str | None = None
 
 
 def load_recipe(path: str | Path | None) -> Recipe:
@@ -93,17 +96,19 @@ def load_recipe(path: str | Path | None) -> Recipe:
             raise InputError("expected at least one, found an empty list", path=path, field=key)
     for one in data["thresholds"]:
         check_threshold(one)
-    for key in ("sft", "dpo"):
-        data[key] = str(path.parent / data[key])
+    for key in ("sft", "dpo", "decisions"):
+        if data.get(key) is not None:
+            data[key] = str(path.parent / data[key])
     return Recipe(**data)
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What training reads: the file of targets, and the file of pairs for each τ."""
+    """What training reads: the file of targets, and for each τ the file of pairs and that of decisions."""
 
     targets: Path
     pairs: dict[float, Path]
+    decisions: dict[float, Path]
 
 
 def run(recipe: Recipe, output: Path | None = None) -> Path:
@@ -134,10 +139,17 @@ def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]
 
 def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, folder: Path) -> Data:
     scored = answers(recipe, base, prompts, scorer, folder)
-    data = Data(folder / "targets.jsonl", {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds})
+    decided = recipe.thresholds if recipe.decisions else []
+    data = Data(
+        folder / "targets.jsonl",
+        {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds},
+        {one: folder / f"decisions-{one:g}.jsonl" for one in decided},
+    )
     write_targets(scored, data.targets, style, recipe.best)
     for threshold, file in data.pairs.items():
         write_pairs(scored, file, threshold, style)
+    for threshold, file in data.decisions.items():
+        write_decisions(scored, file, threshold, style)
     return data
 
 
@@ -156,7 +168,7 @@ def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: S
 
 
 def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
-    """Train an SFT model a seed and a DPO model a seed and τ; the policies by the name of their evaluation folder."""
+    """Train an SFT model a seed, and at each τ those that follow it; by the name of their evaluation folder."""
     policies = {}
     for seed in recipe.seeds:
         sft = trained("sft", recipe.sft, data.targets, out / f"seed{seed}" / "sft", seed, recipe.model)
@@ -165,6 +177,10 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
             start = sft if recipe.dpo_from == "sft" else recipe.model
             dpo = trained("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, start)
             policies[f"dpo-{threshold:g}-seed{seed}"] = Policy("DPO", dpo, threshold, seed)
+        for threshold, file in data.decisions.items():
+            folder = out / f"seed{seed}" / f"decisions-{threshold:g}"
+            decided = trained("decisions", str(recipe.decisions), file, folder, seed, sft)
+            policies[f"decisions-{threshold:g}-seed{seed}"] = Policy("decisions", decided, threshold, seed)
     return policies
 
 

@@ -23,7 +23,7 @@ from the *other* responses to the prompt. So a doubtful step that pays by what f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
@@ -44,17 +44,24 @@ def decisions(rows: Iterable[Scored], threshold: float, style: Style) -> Iterato
         InputError: τ outside (0, 1), or a style in which nothing is left unsaid.
     """
     check_threshold(threshold)
+    return decisions_at(rows, lambda row: threshold, style)
+
+
+def decisions_at(rows: Iterable[Scored], threshold: Callable[[Scored], float], style: Style) -> Iterator[Decision]:
+    """The decisions of scored responses, each at a τ of its own; see `decisions`."""
     if style not in DECIDED:
         raise InputError(f"expected one of {', '.join(DECIDED)}, found '{style}'", field="style")
     groups = by_prompt(rows)
     likely = odds.by_agreement(groups) if style == "remove" else {}
     for group in groups:
         for number, row in enumerate(group):
+            at = threshold(row)
+            check_threshold(at)
             if style == "remove":
-                yield from _left_out(row, likely[row.key] if len(group) > 1 else None, threshold)
+                yield from _left_out(row, likely[row.key] if len(group) > 1 else None, at)
             else:
-                ahead = utility_ahead([*group[:number], *group[number + 1 :]], threshold)
-                yield from _cut(row, ahead, threshold, style)
+                ahead = utility_ahead([*group[:number], *group[number + 1 :]], at)
+                yield from _cut(row, ahead, at, style)
 
 
 def _left_out(row: Scored, likely: Sequence[float] | None, threshold: float) -> Iterator[Decision]:
@@ -67,7 +74,7 @@ def _left_out(row: Scored, likely: Sequence[float] | None, threshold: float) -> 
     decided = sorted([*right(fragments), *wrong(fragments)])
     for index in decided:
         before = [one for one in stands if one < index]
-        # All that may come instead, likely or not: what a silence leaves over goes to it in equal measure.
+        # All of them, the unlikely too: with the likeliest alone to beat, what the fragment loses would be theirs.
         otherwise = [*(after(before, one) for one in decided if one > index), "" if before else HALT_PHRASE]
         worth = (fragments[index].label == "correct") - threshold
         said = compose(row.response, fragments, before)

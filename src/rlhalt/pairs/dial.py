@@ -17,7 +17,7 @@ import numpy as np
 
 from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
-from rlhalt.pairs.decide import decisions
+from rlhalt.pairs.decide import decisions_at
 from rlhalt.pairs.styles import Style
 from rlhalt.records import Decision, Message, Scored
 
@@ -51,14 +51,12 @@ def dialled_decisions(
     """The decisions of each response at one of several thresholds, drawn for it, which its prompt asks for.
 
     Raises:
-        InputError: no thresholds; see `decisions`.
+        InputError: no thresholds; see `rlhalt.pairs.decide`.
     """
     if not thresholds:
         raise InputError("expected thresholds to draw from, found none", field="thresholds")
     rows = list(rows)
     drawn = np.random.default_rng(seed).integers(len(thresholds), size=len(rows))
-    at = {row.key: int(one) for row, one in zip(rows, drawn, strict=True)}
-    for number, threshold in enumerate(thresholds):
-        for one in decisions(rows, threshold, style):
-            if at[one.source] == number:
-                yield dataclasses.replace(one, prompt=dialled(one.prompt, threshold))
+    at = {row.key: thresholds[one] for row, one in zip(rows, drawn, strict=True)}
+    for one in decisions_at(rows, lambda row: at[row.key], style):
+        yield dataclasses.replace(one, prompt=dialled(one.prompt, one.threshold))

@@ -95,7 +95,8 @@ class DecisionTrainer(Trainer):  # type: ignore[misc]
         if self._checked:
             return
         self._checked = True
-        check_attention_of_experts(self.model.config)
+        if getattr(self.model.config.get_text_config(), "output_router_logits", False):
+            raise InputError(f"expected no auxiliary loss of experts, which counts whole rows; {FALLBACK}")
         # As many calls on every process: with ZeRO-3 they wait for each other.
         leaves = [int(ways[number, way].max()) for number in (0, -1) for way in (0, 1)]
         check_trees(model, self.model.config, self.accelerator.mixed_precision, trees, leaves, FALLBACK)
@@ -109,16 +110,6 @@ class DecisionTrainer(Trainer):  # type: ignore[misc]
         means = {name: sum(found) / len(found) for name, found in self._metrics.items()}
         self._metrics.clear()
         super().log({**logs, **means}, *args, **kwargs)
-
-
-def check_attention_of_experts(config: Any) -> None:
-    """See that no auxiliary loss of experts is asked for.
-
-    Raises:
-        InputError: it is; it would count whole rows, padding and all.
-    """
-    if getattr(config.get_text_config(), "output_router_logits", False):
-        raise InputError(f"expected no auxiliary loss of experts, which counts whole rows; {FALLBACK}")
 
 
 def _means(dataset: Any) -> tuple[float, float, float]:
