@@ -59,6 +59,12 @@ def test_what_is_unlikely_at_the_threshold_does_not_stand_before(scored_row):
     assert at[0.7].otherwise == [HALT_PHRASE]
 
 
+def test_what_is_said_twice_is_one_way(scored_row):
+    first, second, _ = decisions([scored_row([A, C, C], "-++")], 0.3, "remove")
+    assert told(first) == ("", A, [C, HALT_PHRASE], -0.3)
+    assert told(second) == ("", C, [HALT_PHRASE], 0.7)
+
+
 def test_a_response_that_is_cut(scored_row):
     row = scored_row([A, D, B, C], "+?-+")
     assert [told(one) for one in decisions([row], 0.3, "unsure")] == [
@@ -111,10 +117,11 @@ def test_each_response_says_its_threshold(scored_row):
 
 
 @pytest.mark.parametrize("system", [None, "Be brief.", "Reliability: 0.20 is what it says."])
-def test_a_dial_can_be_taken_off(system):
+@pytest.mark.parametrize(("threshold", "says"), [(0.5, "0.50"), (0.804, "0.80"), (0.996, "1.00"), (0.001, "0.00")])
+def test_a_dial_can_be_taken_off(system, threshold, says):
     prompt = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": "State it."}]
-    assert dialled(prompt, 0.5)[0]["content"].endswith("Reliability: 0.50")
-    assert undialled(dialled(prompt, 0.5)) == prompt == undialled(prompt)
+    assert dialled(prompt, threshold)[0]["content"].endswith(f"Reliability: {says}")
+    assert undialled(dialled(prompt, threshold)) == prompt == undialled(prompt)
 
 
 def test_a_dialled_prompt_is_no_other_prompt(scored_row):

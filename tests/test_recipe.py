@@ -16,7 +16,7 @@ import yaml
 from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.recipe import load_recipe
-from rlhalt.records import Pair, Scored, Target, read
+from rlhalt.records import Decision, Pair, Scored, Target, read
 from tiny_training import TRAINING
 
 KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
@@ -26,6 +26,7 @@ LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules
 def recipe(folder: Path, model: Path, **changes: object) -> Path:
     (folder / "sft.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 3}))
     (folder / "dpo.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "draws": 8}))
+    (folder / "decisions.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 2}))
     whole = {
         "model": str(model),
         "reward": "countries",
@@ -38,6 +39,7 @@ def recipe(folder: Path, model: Path, **changes: object) -> Path:
         "evaluation_responses": 1,
         "sft": "sft.yaml",
         "dpo": "dpo.yaml",
+        "decisions": "decisions.yaml",
         "prompts": 4,
         **changes,
     }
@@ -99,12 +101,16 @@ def test_the_chain_makes_every_file_it_promises(straight):
     assert {one.label for row in scored for one in row.fragments} >= {"correct", "incorrect"}
     assert len(list(read(straight / "base" / "targets.jsonl", Target))) == 8
     assert {one.style for one in read(straight / "base" / "pairs-0.5.jsonl", Pair)} == {"keep", "remove"}
-    for made in ("base/responses.jsonl", "base/scored.jsonl", "base/targets.jsonl", "base/pairs-0.5.jsonl"):
+    assert {one.style for one in read(straight / "base" / "decisions-0.5.jsonl", Decision)} == {"remove"}
+    files = ("responses", "scored", "targets", "pairs-0.5", "decisions-0.5")
+    for made in (f"base/{name}.jsonl" for name in files):
         assert json.loads((straight / made).with_suffix(".run.json").read_text())["versions"]["rlhalt"]
-    for made in ("seed0/sft", "seed0/dpo-0.5", "evaluation/base", "evaluation/dpo-0.5-seed0", "report"):
+    trained = ("sft", "dpo-0.5", "decisions-0.5")
+    evaluated = ("evaluation/base", "evaluation/dpo-0.5-seed0", "evaluation/decisions-0.5-seed0")
+    for made in (*(f"seed0/{name}" for name in trained), *evaluated, "report"):
         assert json.loads((straight / made / "run.json").read_text())["seconds"] >= 0
     metrics = json.loads((straight / "report" / "metrics.json").read_text())
-    assert {one["model"] for one in metrics} == {"base", "SFT", "DPO τ=0.5"}
+    assert {one["model"] for one in metrics} == {"base", "SFT", "DPO τ=0.5", "decisions τ=0.5"}
     assert "<html" in (straight / "report" / "report.html").read_text(encoding="utf-8")
     assert not list(straight.rglob("*.part"))
 

@@ -100,7 +100,7 @@ def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int
         for step in range(steps):
             batch = torch.tensor(ids[order[step * BATCH : (step + 1) * BATCH]])
             following = batch[:, 1:].clone()
-            # What is learnt is the answer: what comes after its first token's place.
+            # Of a chat the answer alone is learnt, whatever stands before it.
             following[batch[:, :-1].eq(asks).cumsum(dim=1) == 0] = -100
             learnt = (following != -100) & (following != made.pad_token_id)
             with torch.autocast("cpu", torch.bfloat16):

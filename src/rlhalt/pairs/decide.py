@@ -135,7 +135,7 @@ def _decision(
         prompt=row.prompt,
         before=before,
         speak=speak,
-        otherwise=[one for one in otherwise if one != speak],
+        otherwise=[one for one in dict.fromkeys(otherwise) if one != speak],
         worth=worth,
         style=style,
         threshold=threshold,

@@ -21,7 +21,7 @@ from rlhalt.pairs.decide import decisions_at
 from rlhalt.pairs.styles import Style
 from rlhalt.records import Decision, Message, Scored
 
-_DIAL = re.compile(r"(?:^|\n)Reliability: 0\.\d\d$")
+_DIAL = re.compile(r"(?:^|\n)Reliability: [01]\.\d\d$")
 
 
 def dialled(prompt: Sequence[Message], threshold: float) -> list[Message]:
