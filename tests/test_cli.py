@@ -129,3 +129,16 @@ def test_prompts_of_a_file_of_ones_own(tmp_path):
     assert main(argv) == 0
     (one,) = read(output, Prompt)
     assert (one.prompt[0]["content"], one.reference, one.domain) == ("Why?", {"answer": "So."}, "own")
+
+
+@pytest.mark.parametrize("dial", [False, True])
+def test_evaluate_asks_with_a_dial_where_it_is_told_to(monkeypatch, tmp_path, dial):
+    from rlhalt.evaluation import run as evaluation
+
+    policies = []
+    monkeypatch.setattr(evaluation, "evaluate", lambda policy, *_, **__: policies.append(policy))
+    write(tmp_path / "prompts.jsonl", [ROW])
+    argv = ["evaluate", "--prompts", str(tmp_path / "prompts.jsonl"), "--model", "tiny", "--name", "decisions"]
+    argv += ["--output", str(tmp_path / "out"), "--threshold", "0.8", "--reward", "countries"]
+    assert main([*argv, *(["--dial"] if dial else [])]) == 0
+    assert [(one.dial, one.threshold) for one in policies] == [(dial, 0.8)]

@@ -14,7 +14,7 @@ from rlhalt.evaluation import run as evaluation
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.fragments.sentences import sentences
-from rlhalt.records import HALT_PHRASE, Message, Prompt
+from rlhalt.records import HALT_PHRASE, Message, Prompt, Scored, read
 from rlhalt.reward import load_specification
 from rlhalt.sampling import Completion
 from rlhalt.spans import fragment_tokens, render
@@ -111,3 +111,22 @@ def test_a_dialled_policy_is_told_its_threshold_and_the_base_model_is_not(monkey
     monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
     continuations(Policy("base", "m"), [row], load_specification("countries").scorer(), "transformers")
     assert asked == [question]
+
+
+def test_a_dial_is_told_to_the_policy_and_not_to_the_base_model(tiny_model, tmp_path, monkeypatch):
+    heard = []
+
+    class Base:
+        def complete(self, chats, **_):
+            heard.extend(chats)
+            return [Completion("", 0, "stop") for _ in chats]
+
+    messages: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
+    prompt = Prompt("kenya", messages, {"subject": "Kenya"}, "countries", "heldout")
+    scorer = load_specification("countries").scorer()
+    policy = Policy("decisions", str(tiny_model), 0.8, dial=True)
+    monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
+    folder = evaluation.evaluate(policy, [prompt], scorer, tmp_path, base=Policy("base", "another"), samples=1)
+    told = [row.prompt for row in read(folder / "scored.jsonl", Scored)]
+    assert told == 2 * [[{"role": "system", "content": "Reliability: 0.80"}, *messages]]
+    assert [chat[0] for chat in heard] == messages

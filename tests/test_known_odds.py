@@ -166,7 +166,7 @@ def test_no_policy_is_worth_more_than_the_oracle_of_its_own_odds(tiny_base):
     entities = np.flatnonzero(SMALL.heldout_E)
     read = behaviour(tiny_base, SMALL, entities, "causal")
     for threshold in THRESHOLDS:
-        found = measure(read, read.p_E_R, SMALL.kind_E[entities], threshold)
+        found = measure(read, read.p_E_R, read.p_E_R, SMALL.kind_E[entities], threshold)
         assert found["utility"] <= found["oracle"] + 1e-6
         assert found["never"] == 0
 
@@ -182,12 +182,32 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
     for method in METHODS:
         folder = policies.made(method, "causal", 0.8)
         read = behaviour(load(folder), SMALL, held_out, "causal")
-        found = measure(read, read.p_E_R, SMALL.kind_E[held_out], 0.8)
+        found = measure(read, read.p_E_R, read.p_E_R, SMALL.kind_E[held_out], 0.8)
         rows.append({"mode": "causal", "threshold": 0.8, "method": method, "seed": 0, **found})
         weights[method] = (folder / "model.safetensors").read_bytes()
-    assert len(set(weights.values())) == len(METHODS)
+    assert len(set(weights.values())) == len(METHODS) - 1
+    assert weights["sharp"] == weights["base"]
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")}
     assert {policies.made(method, "causal", 0.8) for method in METHODS} == {path.parent for path in made}
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")} == made
     draw(rows, tmp_path / "known_odds.png")
     assert (tmp_path / "known_odds.png").stat().st_size > 10_000
+
+
+def test_the_base_model_learns_answers_and_not_what_is_asked():
+    import torch
+    from benchmarks.known_odds.base import answers
+
+    system, user, assistant, padding = 7, 8, 9, 0
+    rows = [[user, 5, assistant, 3, 4, padding, padding], [system, 6, user, 5, assistant, 3, 4]]
+    learnt = answers(torch.tensor(rows), assistant, padding)
+    kept = [
+        [one for one, keep in zip(row[1:], keeps, strict=True) if keep] for row, keeps in zip(rows, learnt, strict=True)
+    ]
+    assert kept == [[3, 4], [3, 4]]
+
+
+def test_only_the_dial_is_told_its_threshold():
+    from benchmarks.known_odds.policies import METHODS, told
+
+    assert {method: told(method, 0.8) for method in METHODS if told(method, 0.8)} == {"dial": "Reliability: 0.80"}

@@ -12,6 +12,7 @@ from evaluation_folders import build
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.protocol import comparable
+from rlhalt.pairs.dial import dialled
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Target
 
@@ -51,6 +52,12 @@ def test_prompts_come_in_the_order_of_the_first(evaluations):
 def test_what_may_differ(evaluations, setting):
     base, sft, *_ = evaluations
     assert comparable([base, with_rows(sft, sampled_with(**{setting: "another"}))])
+
+
+def test_a_dial_asks_the_same_question(evaluations):
+    base, sft, *_ = evaluations
+    told = with_rows(sft, lambda row: dataclasses.replace(row, prompt=dialled(row.prompt, 0.8)))
+    assert comparable([base, told])
 
 
 def asked(text):

@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 from benchmarks.known_odds.figure import draw
 from benchmarks.known_odds.measure import behaviour, load, measure, odds
-from benchmarks.known_odds.policies import METHODS, MODES, Effort, worlds
+from benchmarks.known_odds.policies import METHODS, MODES, Effort, told, worlds
 
-from rlhalt.pairs.dial import dialled
 from rlhalt.records import write_atomic
 
-SHOWN = ("share", "share_own", "switch", "slope", "ece", "said", "right", "drift", "astray")
+SHOWN = ("share", "share_drawn", "share_own", "switch", "slope", "ece", "said", "right", "drift", "astray")
 
 
 def main() -> None:
@@ -39,30 +38,24 @@ def main() -> None:
     args = parser.parse_args()
     effort = Effort(**{field.name: getattr(args, field.name) for field in dataclasses.fields(Effort)})
     rows: list[dict[str, Any]] = []
-    print("mode        τ    method     seed " + " ".join(f"{name:>9}" for name in SHOWN))
+    print("mode        τ    method     seed " + " ".join(f"{name:>11}" for name in SHOWN))
     for policies in worlds(args.seeds, args.output, effort):
         world = policies.world
         held_out = np.flatnonzero(world.heldout_E)
-        true_E_R = odds(load(policies.base()), world, held_out)
+        base = load(policies.base())
+        true_E_R, drawn_E_R = (odds(base, world, held_out, one) for one in (1.0, effort.temperature))
         for mode in args.modes:
             for threshold in args.thresholds:
                 for method in args.methods:
                     policy = load(policies.made(method, mode, threshold))
-                    found = measure(
-                        behaviour(policy, world, held_out, mode, system=_told(method, threshold)),
-                        true_E_R,
-                        world.kind_E[held_out],
-                        threshold,
-                    )
+                    heat = effort.temperature if method == "sharp" else 1.0
+                    acts = behaviour(policy, world, held_out, mode, system=told(method, threshold), temperature=heat)
+                    found = measure(acts, true_E_R, drawn_E_R, world.kind_E[held_out], threshold)
                     rows.append({"mode": mode, "threshold": threshold, "method": method, "seed": world.seed, **found})
-                    told = " ".join(f"{found[name]:9.3f}" for name in SHOWN)
-                    print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {told}", flush=True)
+                    shown = " ".join(f"{found[name]:11.3f}" for name in SHOWN)
+                    print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {shown}", flush=True)
                     write_atomic(args.output / "known_odds.json", [json.dumps(rows, indent=1), "\n"])
                     draw(rows, args.output / "known_odds.png")
-
-
-def _told(method: str, threshold: float) -> str | None:
-    return dialled([], threshold)[0]["content"] if method == "dial" else None
 
 
 if __name__ == "__main__":

@@ -99,10 +99,7 @@ def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int
         log = []
         for step in range(steps):
             batch = torch.tensor(ids[order[step * BATCH : (step + 1) * BATCH]])
-            following = batch[:, 1:].clone()
-            # Of a chat the answer alone is learnt, whatever stands before it.
-            following[batch[:, :-1].eq(asks).cumsum(dim=1) == 0] = -100
-            learnt = (following != -100) & (following != made.pad_token_id)
+            following, learnt = batch[:, 1:], answers(batch, asks, made.pad_token_id)
             with torch.autocast("cpu", torch.bfloat16):
                 hidden = model.model(input_ids=batch[:, :-1]).last_hidden_state
                 logits = model.lm_head(hidden[learnt])
@@ -119,3 +116,8 @@ def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int
         model.save_pretrained(folder)
         made.save_pretrained(folder)
         run.result(log=log, parameters=sum(one.numel() for one in model.parameters()))
+
+
+def answers(ids_N_T: Any, asks: int, padding: int) -> Any:
+    """Which of the tokens that follow one, (N, T - 1), are learnt: those of the answer, whatever stands before it."""
+    return (ids_N_T[:, :-1].eq(asks).cumsum(dim=1) > 0) & (ids_N_T[:, 1:] != padding)

@@ -155,8 +155,14 @@ def behaviour(
     mode: Mode,
     seed: int = 0,
     system: str | None = None,
+    temperature: float = 1.0,
 ) -> Behaviour:
-    """Visit every point of some entities."""
+    """Visit every point of some entities.
+
+    Args:
+        system: what the policy is told before the question.
+        temperature: at which the policy is sampled.
+    """
     import torch
 
     model, made = policy
@@ -196,7 +202,7 @@ def behaviour(
             for start in range(0, len(flat), BATCH):
                 batch = torch.tensor(flat[start : start + BATCH])
                 logits = model(input_ids=batch, logits_to_keep=4).logits
-                found.append(logits.double().softmax(-1).numpy())
+                found.append((logits.double() / temperature).softmax(-1).numpy())
         chance = np.concatenate(found).reshape(*ids.shape[:2], 4, -1)
         for row, one in enumerate(points):
             s, r = POINTS[one]
@@ -216,9 +222,14 @@ def behaviour(
     return Behaviour(next_E_P, right_E_P, end_E_P, mode == "causal")
 
 
-def odds(policy: tuple[Any, Any], world: World, entities: Sequence[int] | npt.NDArray[np.int64]) -> Floats:
+def odds(
+    policy: tuple[Any, Any],
+    world: World,
+    entities: Sequence[int] | npt.NDArray[np.int64],
+    temperature: float = 1.0,
+) -> Floats:
     """P(true value) of each fact, (E, R): read off after all facts before it, truly said."""
-    base = behaviour(policy, world, entities, "causal")
+    base = behaviour(policy, world, entities, "causal", temperature=temperature)
     return base.right_E_P[:, [_INDEX[2**r - 1, r] for r in range(R)]]
 
 
@@ -266,15 +277,19 @@ def _share(got: float, best: float) -> float:
     return got / best if best > 0 else float("nan")
 
 
-def measure(policy: Behaviour, odds_E_R: Floats, kind_E: npt.NDArray[np.int64], threshold: float) -> dict[str, Any]:
+def measure(
+    policy: Behaviour, odds_E_R: Floats, drawn_E_R: Floats, kind_E: npt.NDArray[np.int64], threshold: float
+) -> dict[str, Any]:
     """Everything that is reported of a policy at τ.
 
     Args:
         odds_E_R: the base model's odds of the same entities; oracles are computed from these.
+        drawn_E_R: its odds at the temperature at which the answers were drawn that policies are trained on.
     """
     utility = oracle.causal_utility if policy.causal else oracle.independent_utility
     best = oracle.causal_oracle if policy.causal else oracle.independent_oracle
     full = utility(best(odds_E_R, threshold), odds_E_R, threshold)
+    drawn = utility(best(drawn_E_R, threshold), drawn_E_R, threshold)
     seen = utility(oracle.visible(odds_E_R, kind_E, threshold, best), odds_E_R, threshold)
     always = utility(np.ones_like(odds_E_R), odds_E_R, threshold)
     own_E_R = policy.p_E_R
@@ -291,6 +306,7 @@ def measure(policy: Behaviour, odds_E_R: Floats, kind_E: npt.NDArray[np.int64], 
     return {
         "utility": got,
         "share": _share(got, full),
+        "share_drawn": _share(got, drawn),
         "share_visible": _share(got, seen),
         "share_own": _share(got, own),
         "oracle": full,

@@ -4,6 +4,7 @@ Every method starts from the same base model and the same scored answers to the 
 `unweighted` are what τ is compared with:
 
     base         the base model
+    sharp        the base model, sampled at the temperature at which the answers were drawn
     halt         HALT: supervised, the better side of every answer; it knows no τ
     odds         HALT per τ: supervised, fragments whose odds over a prompt's answers are τ or more
     unweighted   DPO from `halt`, every pair with the same weight
@@ -33,12 +34,13 @@ from rlhalt.pairs import (
     write_supervised,
     write_targets,
 )
+from rlhalt.pairs.dial import dialled
 from rlhalt.recipe import trained
 from rlhalt.records import write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.scoring import score_file
 
-METHODS = ("base", "halt", "odds", "unweighted", "dpo", "decisions", "dial")
+METHODS = ("base", "sharp", "halt", "odds", "unweighted", "dpo", "decisions", "dial")
 # These know no threshold: one policy stands beside all of them.
 _WITHOUT = ("halt", "unweighted", "dial")
 # What the dial is trained at: all hundredths, but for the thresholds that it is measured at and those beside them.
@@ -68,6 +70,8 @@ class Effort:
     Attributes:
         base_steps: of the base model.
         responses: sampled for each training question.
+        temperature: of these. Below 1 they say what is likeliest more often than the base model does, and policies that
+            are trained on them learn that too.
         sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
         beta: of DPO.
         sft_weight: of the supervised term beside `sigmoid`.
@@ -75,6 +79,7 @@ class Effort:
 
     base_steps: int = 800
     responses: int = 48
+    temperature: float = 0.5
     sft_steps: int = 150
     dpo_steps: int = 150
     decision_steps: int = 500
@@ -99,7 +104,11 @@ class Policies:
     def scored(self) -> Path:
         """Its answers to the training questions, judged."""
         settings = Settings(
-            str(self.base()), responses=self.effort.responses, temperature=1.0, max_tokens=40, batch_size=288
+            str(self.base()),
+            responses=self.effort.responses,
+            temperature=self.effort.temperature,
+            max_tokens=40,
+            batch_size=288,
         )
         responses = sample(self.world.prompts(heldout=False), settings, self.folder / "responses.jsonl")
         score_file(responses, self.world.scorer(), self.folder / "scored.jsonl")
@@ -110,7 +119,7 @@ class Policies:
         style, effort = default_style(mode), self.effort
         folder = self.folder / mode / (method if method in _WITHOUT else f"{method}-{threshold:g}")
         match method:
-            case "base":
+            case "base" | "sharp":
                 return self.base()
             case "halt":
                 data = folder / "targets.jsonl"
@@ -155,3 +164,8 @@ class Policies:
 def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]:
     """A world a seed, each with a folder of its own: other names, facts, odds, answers and order of training."""
     return [Policies(World(seed=seed), folder / f"seed{seed}", effort) for seed in seeds]
+
+
+def told(method: str, threshold: float) -> str | None:
+    """The system message that a policy is asked with."""
+    return dialled([], threshold)[0]["content"] if method == "dial" else None
