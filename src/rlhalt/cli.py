@@ -48,7 +48,11 @@ def _dispatch(argv: Sequence[str]) -> None:
     if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in _KINDS and "-h" not in argv:
         _train(argv[1], argv[2:])
         return
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, keys = parser.parse_known_args(argv)
+    if keys and args.run is not _doctor:
+        parser.error(f"unrecognized arguments: {' '.join(keys)}")
+    args.keys = keys
     args.run(args)
 
 
@@ -239,6 +243,20 @@ def _quickstart(args: argparse.Namespace) -> None:
     run(load_recipe(args.config), Path(args.output) if args.output else None)
 
 
+def _doctor(args: argparse.Namespace) -> None:
+    import yaml
+
+    from rlhalt.doctor import examine, read_plan, shown
+    from rlhalt.doctor.dry_run import dry_run
+
+    names, values = args.keys[::2], args.keys[1::2]
+    if len(names) != len(values) or not all(one.startswith("--") for one in names):
+        raise InputError(f"expected keys as --key value, found {' '.join(args.keys)}")
+    given = {name[2:]: yaml.safe_load(value) for name, value in zip(names, values, strict=True)}
+    plan = read_plan(args.kind, args.config, given, args.accelerate)
+    shown([*examine(plan), *([dry_run(plan)] if args.dry_run else [])])
+
+
 def _rounds(args: argparse.Namespace) -> None:
     from rlhalt.recipe import load_recipe
     from rlhalt.rounds import run
@@ -332,6 +350,12 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("train", lambda args: None, "train sft, dpo, decisions or grpo: keys as in TRL, --config FILE first")
     one.add_argument("kind", choices=_KINDS)
+
+    one = verb("doctor", _doctor, "can this machine run a training configuration? versions, devices, memory, servers")
+    one.add_argument("kind", choices=_KINDS)
+    one.add_argument("--config", required=True, help="the configuration; keys as in TRL may stand beside it")
+    one.add_argument("--accelerate", help="the file that accelerate launch starts it with, as configs/accelerate has")
+    one.add_argument("--dry-run", action="store_true", help="two real steps with a 2-layer model of the same family")
 
     one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
     sampling(one)

@@ -15,7 +15,7 @@ wrong answers alone would move the threshold.
 
 Every round starts from the model before it, which is also its reference. Where the reference shifts the switch point
 (see `rlhalt.pairs`), it does so by the n-th part after n rounds: what is learnt adds up, and the first reference counts
-once.
+once. Rounds are made of pairs: a recipe's decision training, which has no reference, is not repeated.
 
 The folder holds what each step made; run again, what is done is not done again:
 

@@ -1,0 +1,226 @@
+"""What is there, beside what is asked: each check gives findings, none raises."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import os
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from packaging.requirements import Requirement
+
+from rlhalt.doctor import memory
+from rlhalt.doctor.plan import Plan
+from rlhalt.errors import InputError, RlhaltError
+
+Verdict = Literal["well", "unsure", "wrong"]
+
+# A server that has not answered by then is not there.
+PATIENCE_S = 3.0
+_CORE = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        about: what was looked at.
+        verdict: `wrong` where a run would fail, `unsure` where it might.
+        says: what was found, and what to do about it.
+    """
+
+    about: str
+    verdict: Verdict
+    says: str
+
+
+def examine(plan: Plan) -> Iterator[Finding]:
+    """All that can be known in seconds."""
+    yield _configuration(plan)
+    yield from _packages(plan)
+    yield from _devices(plan)
+    yield _memory(plan)
+    yield _data(plan)
+    if plan.kind == "grpo":
+        yield from _generation(plan)
+        yield from _judge(plan)
+
+
+def _configuration(plan: Plan) -> Finding:
+    from rlhalt.doctor.dry_run import parsed
+
+    try:
+        parsed(plan)
+    except (RlhaltError, ValueError, ImportError) as error:
+        return Finding("configuration", "wrong", " ".join(str(error).split()))
+    return Finding("configuration", "well", f"{plan.config} is one of {plan.kind}")
+
+
+def _packages(plan: Plan) -> Iterator[Finding]:
+    ours = _bounds("rlhalt")
+    for name in _CORE:
+        yield _package(name, ours.get(name))
+    if plan.get("use_vllm"):
+        # TRL's own bound is the one that counts: it reaches into vLLM.
+        yield _package("vllm", _bounds("trl").get("vllm"))
+    if plan.deepspeed:
+        yield _package("deepspeed", _bounds("trl").get("deepspeed"))
+
+
+def _bounds(package: str) -> dict[str, Requirement]:
+    asked = [Requirement(one) for one in importlib.metadata.requires(package) or ()]
+    # A package asked for by several extras: the bound of the extra of its own name.
+    return {one.name: one for one in asked if one.marker is None or f'extra == "{one.name}"' in str(one.marker)}
+
+
+def _package(name: str, bound: Requirement | None) -> Finding:
+    wanted = str(bound.specifier) if bound else ""
+    try:
+        found = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        # vLLM for CPUs is a distribution of another name.
+        if importlib.util.find_spec(name):
+            return Finding(name, "unsure", f"is there, under another name; expected {wanted or 'any version'}")
+        return Finding(name, "wrong", f"is not installed: pip install '{name}{wanted}'")
+    if bound and not bound.specifier.contains(found, prereleases=True):
+        return Finding(name, "wrong", f"expected {wanted}, found {found}: pip install '{name}{wanted}'")
+    return Finding(name, "well", found)
+
+
+def _devices(plan: Plan) -> Iterator[Finding]:
+    import torch
+
+    asked = plan.here
+    if plan.get("use_cpu"):
+        yield Finding("devices", "well", f"{asked} process(es) on {os.cpu_count()} CPU cores")
+        return
+    count = torch.cuda.device_count()
+    if not count:
+        yield Finding("devices", "wrong", f"expected {asked} GPU(s), found none; on a CPU: use_cpu: true")
+        return
+    names = ", ".join(sorted({torch.cuda.get_device_name(one) for one in range(count)}))
+    fits: Verdict = "well" if count >= asked else "wrong"
+    on = f" a machine, on {plan.machines}" if plan.machines > 1 else ""
+    yield Finding("devices", fits, f"{asked} GPU(s) asked for{on}, {count} found: {names}")
+    if plan.get("bf16") and not torch.cuda.is_bf16_supported():
+        yield Finding("precision", "wrong", "this GPU has no bfloat16: bf16: false, fp16: true")
+
+
+def _memory(plan: Plan) -> Finding:
+    try:
+        size = memory.size(plan)
+    except InputError as error:
+        return Finding("memory", "wrong", str(error))
+    except (OSError, ValueError) as error:
+        return Finding("memory", "unsure", f"the model's size is not known: {str(error).splitlines()[0]}")
+    need, (there, where) = memory.estimate(plan, size), _there(plan)
+    # One process a GPU; on a CPU all of them share what is there.
+    asked = need.total * (plan.here if plan.get("use_cpu") else 1)
+    parts = f"weights {_gib(need.weights)}, gradients and AdamW {_gib(need.optimiser)}, "
+    parts += f"reference {_gib(need.reference)}, " if need.reference else ""
+    parts += f"activations {_gib(need.activations)}, runtime {_gib(need.runtime)}"
+    says = (
+        f"about {_gib(asked)} GiB of {_gib(there)} {where} ({parts}; {size.parameters / 1e9:.2f} billion parameters, "
+    )
+    says += f"{size.trained / 1e6:.1f} million trained)"
+    if not there:
+        return Finding("memory", "unsure", says)
+    verdict: Verdict = "well" if asked < 0.8 * there else "unsure" if asked < there else "wrong"
+    return Finding("memory", verdict, says)
+
+
+def _there(plan: Plan) -> tuple[float, str]:
+    import torch
+
+    if plan.get("use_cpu"):
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")), "of this machine"
+    if not torch.cuda.device_count():
+        return 0.0, "of a GPU that is not here"
+    free = min(torch.cuda.mem_get_info(one)[0] for one in range(torch.cuda.device_count()))
+    whole = torch.cuda.get_device_properties(0).total_memory
+    served = plan.get("use_vllm") and plan.get("vllm_mode", "colocate") == "colocate"
+    # An engine that sleeps gives its memory back while the policy is trained.
+    kept = float(plan.get("vllm_gpu_memory_utilization", 0.3)) if served else 0.0
+    return free - (0.0 if plan.get("vllm_enable_sleep_mode") else kept * whole), "free on the smallest GPU"
+
+
+def _gib(count: float) -> str:
+    return f"{count / 2**30:.1f}"
+
+
+def _data(plan: Plan) -> Finding:
+    file = plan.get("train_file")
+    if not file:
+        return Finding("data", "unsure", "no train_file given: --train_file FILE")
+    if not Path(file).is_file():
+        return Finding("data", "wrong", f"expected JSON lines in {file}, found no such file")
+    with Path(file).open("rb") as lines:
+        count = sum(1 for _ in lines)
+    return Finding("data", "well" if count else "wrong", f"{count} rows in {file}")
+
+
+def _generation(plan: Plan) -> Iterator[Finding]:
+    if not plan.get("use_vllm"):
+        yield Finding("generation", "unsure", "with transformers, which is slow: use_vllm: true where vLLM runs")
+        return
+    if plan.get("vllm_mode", "colocate") != "server":
+        yield Finding("generation", "well", "vLLM in the trainer's own processes")
+        return
+    if plan.get("use_cpu"):
+        yield Finding(
+            "generation", "wrong", "new weights go to a server over NCCL, from GPU to GPU: vllm_mode: colocate"
+        )
+        return
+    host, port = plan.get("vllm_server_host", "0.0.0.0"), plan.get("vllm_server_port", 8000)
+    address = str(plan.get("vllm_server_base_url") or f"http://{host}:{port}").rstrip("/")
+    yield _answers("vLLM server", f"{address}/health", None, "start it first, see the head of the configuration")
+    yield _free(int(plan.get("vllm_group_port", 51216)))
+
+
+def _free(port: int) -> Finding:
+    with socket.socket() as one:
+        try:
+            one.bind(("", port))
+        except OSError:
+            return Finding("port", "wrong", f"{port}, over which weights are sent, is taken: vllm_group_port: …")
+    return Finding("port", "well", f"{port}, over which weights are sent, is free")
+
+
+def _judge(plan: Plan) -> Iterator[Finding]:
+    from rlhalt.reward import load_specification
+
+    try:
+        asks = load_specification(str(plan.get("reward"))).asks_a_model
+    except InputError as error:
+        yield Finding("reward", "wrong", str(error))
+        return
+    if not asks:
+        yield Finding("reward", "well", f"'{plan.get('reward')}' asks no language model")
+    elif not plan.get("judge_address"):
+        yield Finding("judge", "wrong", f"'{plan.get('reward')}' asks a language model: judge_address: http://…/v1")
+    else:
+        key = os.environ.get(str(plan.get("judge_key", "OPENAI_API_KEY")))
+        yield _answers(
+            "judge", f"{str(plan.get('judge_address')).rstrip('/')}/models", key, "start it, or mend address"
+        )
+
+
+def _answers(about: str, address: str, key: str | None, mend: str) -> Finding:
+    request: Any = urllib.request.Request(address, headers={"Authorization": f"Bearer {key}"} if key else {})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S):
+            return Finding(about, "well", f"{address} answers")
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            return Finding(about, "wrong", f"{address} refuses the key ({error.code})")
+        # It is there, and does not know this page: not every server lists its models.
+        return Finding(about, "unsure", f"{address} answers with {error.code}")
+    except (OSError, ValueError) as error:
+        return Finding(about, "wrong", f"{address} does not answer ({error}): {mend}")

@@ -1,0 +1,171 @@
+"""What the doctor says of configurations, beside what is really there."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from rlhalt.cli import main
+from rlhalt.doctor import examine, read_plan
+from rlhalt.doctor.memory import estimate, size
+from rlhalt.records import write
+from rlhalt.tasks import load
+
+ROOT = Path(__file__).parents[1]
+GRPO = {
+    "reward": "countries",
+    "loss_type": "dr_grpo",
+    "scale_rewards": "none",
+    "mask_truncated_completions": True,
+    "disable_dropout": True,
+    "num_generations": 4,
+    "per_device_train_batch_size": 8,
+    "use_cpu": True,
+    "bf16": False,
+    "report_to": "none",
+}
+
+
+@pytest.fixture
+def prompts(tmp_path) -> Path:
+    write(tmp_path / "prompts.jsonl", load("countries", None, "train", None)[:8])
+    return tmp_path / "prompts.jsonl"
+
+
+@pytest.fixture
+def plan(tiny_model, tmp_path, prompts):
+    def make(kind: str = "grpo", accelerate: dict | None = None, **keys):
+        config = tmp_path / f"{kind}.yaml"
+        shared = {"model_name_or_path": str(tiny_model), "train_file": str(prompts)}
+        config.write_text(yaml.safe_dump({**shared, **(GRPO if kind == "grpo" else {"use_cpu": True}), **keys}))
+        file = tmp_path / "accelerate.yaml"
+        file.write_text(yaml.safe_dump(accelerate or {}))
+        return read_plan(kind, config, {}, file if accelerate else None)
+
+    return make
+
+
+def found(plan) -> dict[str, tuple[str, str]]:
+    return {one.about: (one.verdict, one.says) for one in examine(plan)}
+
+
+def test_a_run_that_would_go_well(plan):
+    findings = found(plan())
+    assert {name for name, (verdict, _) in findings.items() if verdict == "wrong"} == set()
+    assert findings["data"] == ("well", f"8 rows in {plan().get('train_file')}")
+    assert findings["generation"][0] == "unsure"
+    assert "asks no language model" in findings["reward"][1]
+
+
+@pytest.mark.parametrize(
+    ("keys", "about", "says"),
+    [
+        ({"learning_rte": 1e-5}, "configuration", "did you mean 'learning_rate'?"),
+        ({"credit": "fragments"}, "configuration", "expected fragment, sum"),
+        ({"loss_type": "grpo"}, "configuration", "weigh tokens by their response"),
+        ({"train_file": "nowhere.jsonl"}, "data", "found no such file"),
+        ({"model_name_or_path": "./nowhere"}, "memory", "expected a model folder"),
+        ({"reward": "cuntries"}, "reward", "cuntries"),
+        ({"reward": "biography"}, "judge", "judge_address"),
+        ({"use_vllm": True, "vllm_mode": "server"}, "generation", "colocate"),
+    ],
+)
+def test_what_is_wrong_is_named(plan, keys, about, says):
+    verdict, said = found(plan(**keys))[about]
+    assert verdict == "wrong"
+    assert says in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there(plan):
+    findings = found(plan(use_cpu=False))
+    assert findings["devices"] == ("wrong", "expected 1 GPU(s), found none; on a CPU: use_cpu: true")
+    assert findings["memory"][0] == "unsure"
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(200, "well"), (401, "wrong"), (404, "unsure")])
+def test_a_judge_that_answers(plan, status, verdict):
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as judge:
+        threading.Thread(target=judge.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{judge.server_port}/v1"
+        assert found(plan(reward="biography", judge_model="judge", judge_address=address))["judge"][0] == verdict
+        judge.shutdown()
+
+
+def test_a_judge_that_is_not_there(plan):
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{one.getsockname()[1]}/v1"
+    verdict, says = found(plan(reward="biography", judge_model="judge", judge_address=address))["judge"]
+    assert verdict == "wrong"
+    assert "does not answer" in says
+
+
+def test_a_taken_port(plan):
+    with socket.socket() as one:
+        one.bind(("", 0))
+        one.listen()
+        taken = one.getsockname()[1]
+        keys = {"use_cpu": False, "use_vllm": True, "vllm_mode": "server", "vllm_group_port": taken}
+        assert found(plan(**keys))["port"][0] == "wrong"
+    assert found(plan(**keys))["port"][0] == "well"
+
+
+def test_versions_are_those_of_trl(plan, monkeypatch):
+    import importlib.metadata
+
+    original = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.9.1" if name == "vllm" else original(name))
+    verdict, says = found(plan(use_vllm=True))["vllm"]
+    assert verdict == "wrong"
+    assert "found 0.9.1" in says
+
+
+def test_sizes_are_those_of_the_loaded_model(plan, tiny_model):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    counted = size(plan())
+    assert counted.parameters == counted.trained == model.num_parameters()
+    lora = size(plan(use_peft=True, lora_r=4, lora_target_modules="all-linear"))
+    linear = [one for name, one in model.named_modules() if hasattr(one, "in_features") and "lm_head" not in name]
+    assert lora.trained == sum(4 * (one.in_features + one.out_features) for one in linear)
+
+
+def test_what_is_shared_among_processes_is_held_once(plan):
+    of = size(plan())
+    zero = {"distributed_type": "DEEPSPEED", "num_processes": 4}
+    alone, second, third = (
+        estimate(plan("dpo", accelerate={**zero, "deepspeed_config": {"zero_stage": stage}}), of) for stage in (0, 2, 3)
+    )
+    assert alone.weights == alone.reference == 4 * of.parameters
+    assert alone.optimiser == 12 * of.parameters
+    assert (second.weights, second.optimiser) == (alone.weights, alone.optimiser / 4)
+    assert (third.weights, third.optimiser) == (alone.weights / 4, alone.optimiser / 4)
+    # A LoRA adapter's reference is the model without it.
+    lora = plan("dpo", use_peft=True, lora_target_modules="all-linear")
+    assert estimate(lora, size(lora)).reference == 0
+
+
+def test_by_the_command_line_with_two_real_steps(plan, capsys):
+    config = plan(max_completion_length=16, temperature=1.0).config
+    assert main(["doctor", "grpo", "--config", str(config), "--dry-run", "--learning_rate", "0.001"]) == 0
+    assert "two steps" in capsys.readouterr().out
+    assert main(["doctor", "grpo", "--config", str(config), "--loss_type", "grpo"]) == 2
+    assert "1 of 12 checks say that this run would fail: configuration" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["compare", "somewhere", "--output", "out", "--learning_rate", "0.001"])
