@@ -211,3 +211,15 @@ def test_only_the_dial_is_told_its_threshold():
     from benchmarks.known_odds.policies import METHODS, told
 
     assert {method: told(method, 0.8) for method in METHODS if told(method, 0.8)} == {"dial": "Reliability: 0.80"}
+
+
+def test_the_table_has_means_over_seeds_and_the_range_of_switch_points():
+    from benchmarks.known_odds.table import markdown
+
+    def row(method, seed, share, switch):
+        shared = {"mode": "causal", "threshold": 0.8, "method": method, "seed": seed}
+        return {**shared, "share": share, "share_drawn": share / 2, "switch": switch}
+
+    told = markdown([row("base", 0, -1.0, float("nan")), row("dial", 0, 0.9, 0.75), row("dial", 1, 1.0, 0.83)])
+    assert "| `base` | 1 | -1.00 · -0.50 (–) |" in told
+    assert "| `dial` | 2 | 0.95 · 0.47 (0.75–0.83) |" in told

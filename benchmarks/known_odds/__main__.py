@@ -3,8 +3,8 @@
     python -m benchmarks.known_odds --output runs/known-odds                      # everything; hours on 2 cores
     python -m benchmarks.known_odds --output runs/known-odds --seeds 0 --thresholds 0.8 --modes causal
 
-After each policy it writes known_odds.json, a row a mode, τ, method and seed (see `benchmarks.known_odds.measure`), and
-known_odds.png. What was made is not made again.
+After each policy it writes known_odds.json, a row a mode, τ, method and seed (see `benchmarks.known_odds.measure`),
+known_odds.md, a table, and known_odds.png. What was made is not made again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.known_odds.figure import draw
 from benchmarks.known_odds.measure import behaviour, load, measure, odds
 from benchmarks.known_odds.policies import METHODS, MODES, Effort, told, worlds
+from benchmarks.known_odds.table import markdown
 
 from rlhalt.records import write_atomic
 
@@ -55,6 +56,7 @@ def main() -> None:
                     shown = " ".join(f"{found[name]:11.3f}" for name in SHOWN)
                     print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {shown}", flush=True)
                     write_atomic(args.output / "known_odds.json", [json.dumps(rows, indent=1), "\n"])
+                    write_atomic(args.output / "known_odds.md", [markdown(rows)])
                     draw(rows, args.output / "known_odds.png")
 
 

@@ -79,7 +79,7 @@ class Effort:
 
     base_steps: int = 800
     responses: int = 48
-    temperature: float = 0.5
+    temperature: float = 0.7
     sft_steps: int = 150
     dpo_steps: int = 150
     decision_steps: int = 500
