@@ -89,6 +89,7 @@ def evaluate(
         "samples": samples,
         "temperature": temperature,
         "engine": engine,
+        "fragmenter": scorer.fragmenter,
         "verifier": scorer.verifier.name,
         "halting": scorer.halting,
         "prompts": [prompt.key for prompt in prompts],
