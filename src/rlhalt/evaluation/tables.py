@@ -74,10 +74,12 @@ MEASURES: list[tuple[str, str, Callable[[float], str]]] = [
     ("wrong facts", "wrong", number),
     ("correctness, %", "correctness", percent),
     ("completeness, %", "completeness", percent),
+    ("of a full answer, %", "completeness_full", percent),
     ("F1, %", "f1", percent),
     ("correctness (macro), %", "correctness_macro", percent),
     ("completeness (macro), %", "completeness_macro", percent),
     ("F1 (macro), %", "f1_macro", percent),
+    ("F1, full answer, %", "f1_full", percent),
     ("FActScore, %", "factscore", percent),
     ("FActScore, penalised, %", "factscore_penalised", percent),
     ("F1@K, %", "f1_at_k", percent),
@@ -116,7 +118,14 @@ ALWAYS = {
 }
 
 # What a screen has room for; the files and the report have all.
-ON_SCREEN = ALWAYS | {"honesty", "over_abstention", "unverifiable", "duplicate_share", "failed_share"}
+ON_SCREEN = ALWAYS | {
+    "completeness_full",
+    "honesty",
+    "over_abstention",
+    "unverifiable",
+    "duplicate_share",
+    "failed_share",
+}
 
 
 def rows(comparison: Comparison, decoding: str) -> list[Row]:
