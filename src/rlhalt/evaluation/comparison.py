@@ -26,6 +26,7 @@ from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
 from rlhalt.evaluation.judged import Judged, decided
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.evaluation.protocol import comparable
+from rlhalt.evaluation.speaking import Speaking, speaking, statements
 from rlhalt.records import Confidence, Continuation, Scored, read
 from rlhalt.runs import earlier_config
 
@@ -167,6 +168,7 @@ class Comparison:
         calibrations: both confidences of every model.
         recalibrations: those of base, recalibrated.
         baselines: base saying only what it is then sure of.
+        speaking: which of base's statements every trained model makes too; none in a causal domain.
         resamples: bootstrap resamples.
         seed: of the bootstrap and of the halves that recalibration is fitted on.
     """
@@ -177,6 +179,7 @@ class Comparison:
     calibrations: list[Calibration]
     recalibrations: list[Calibration]
     baselines: list[Baseline]
+    speaking: list[Speaking]
     resamples: int
     seed: int
 
@@ -231,6 +234,9 @@ def compare(
         calibrations=[calibrate(label, name, its, drawn) for label, by in sure.items() for name, its in by.items()],
         recalibrations=recalibrations("base", sure["base"], drawn, seed),
         baselines=[one for _, _, cut in found for one in cut],
+        speaking=[
+            one for decoding, keys in prompt_keys.items() for one in _speaking(groups, decoding, keys, seed, resamples)
+        ],
         resamples=resamples,
         seed=seed,
     )
@@ -276,7 +282,7 @@ def _under(
         difference(sides[label], sides[versus], decoding, thresholds) for label, versus in contrasts(list(groups))
     ]
     cut = baselines(
-        [(row, one.confidence[row.key]) for one in groups["base"] for row in one.rows(decoding)],
+        _answered(groups["base"], decoding),
         decoding,
         keys,
         groups["base"][0].halting,
@@ -287,6 +293,27 @@ def _under(
         seed,
     )
     return metrics, differences, cut
+
+
+def _speaking(
+    groups: Mapping[str, Sequence[Evaluation]], decoding: str, keys: Sequence[str], seed: int, resamples: int
+) -> list[Speaking]:
+    """What every trained model says of what base said."""
+    if groups["base"][0].halting == "causal":
+        return []
+    made = statements(_answered(groups["base"], decoding), keys, seed)
+    drawn = weights(len(keys), seed, resamples)
+    return [
+        speaking(
+            label, decoding, group[0].threshold, made, [row for one in group for row in one.rows(decoding)], keys, drawn
+        )
+        for label, group in groups.items()
+        if label != "base"
+    ]
+
+
+def _answered(group: Sequence[Evaluation], decoding: str) -> list[tuple[Scored, Confidence]]:
+    return [(row, one.confidence[row.key]) for one in group for row in one.rows(decoding)]
 
 
 def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:

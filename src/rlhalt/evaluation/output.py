@@ -21,7 +21,7 @@ def write(comparison: Comparison, out: str | Path) -> None:
     `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
     `comparison.json` holds the paired differences (with which of their intervals include 0, their p-values, and what so
     many prompts could have shown), the calibration of both confidences with its curves, the same of base recalibrated,
-    and base cut where it is then less sure than τ.
+    base cut where it is then less sure than τ, and which of base's statements the trained models make too.
     """
     rest = {
         "thresholds": comparison.thresholds,
@@ -32,6 +32,7 @@ def write(comparison: Comparison, out: str | Path) -> None:
         "calibration": comparison.calibrations,
         "recalibration": comparison.recalibrations,
         "baselines": comparison.baselines,
+        "speaking": comparison.speaking,
     }
     out = Path(out)
     _write_json(out / "metrics.json", [_metrics(one) for one in comparison.metrics])

@@ -16,7 +16,7 @@ from rlhalt.evaluation import tables
 from rlhalt.evaluation.comparison import Comparison, Evaluation
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.records import write_atomic
-from rlhalt.report import findings, frontier, halting, plots, summary, winloss
+from rlhalt.report import findings, frontier, halting, plots, summary, switching, winloss
 from rlhalt.report.cost import costs
 from rlhalt.report.examples import VERDICTS, examples
 from rlhalt.report.palette import legend
@@ -84,6 +84,9 @@ def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[
             )
             for name in dict.fromkeys(one.confidence for one in comparison.calibrations)
         ],
+        "switches": {
+            one: (switching.curves(comparison, one), switching.correctness(comparison, one)) for one in decodings
+        },
         "halts": halts,
         "endings": halting.ENDINGS,
         "reaching": halting.reaching(comparison, halts),
