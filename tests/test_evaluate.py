@@ -56,6 +56,7 @@ def test_confidences_are_the_models_own_probabilities(policy, scored_row):
         means = [math.prod(each) ** (1 / len(each)) for each in tokens]
         halts = [sum(probabilities[low - 1, token].item() for token in halting) for low, _ in spans]
         assert one.token_probability == pytest.approx(means, rel=1e-4)
+        assert one.token_minimum == pytest.approx([min(each) for each in tokens], rel=1e-4)
         assert one.halt_probability == pytest.approx(halts, rel=1e-4)
 
 

@@ -205,6 +205,14 @@ def _evaluate(args: argparse.Namespace) -> None:
         )
 
 
+def _certainty(args: argparse.Namespace) -> None:
+    from rlhalt.evaluation.certainty import measure
+
+    for folder in args.evaluations:
+        for by in args.by:
+            print(measure(folder, by, args.nli))
+
+
 def _compare(args: argparse.Namespace) -> None:
     from rlhalt.recipe import report
 
@@ -344,6 +352,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--reward", default="countries")
     judging(one)
     one.add_argument("--output", required=True)
+
+    one = verb("certainty", _certainty, "how sure evaluated policies are by what costs a pass of its own, for compare")
+    one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
+    one.add_argument("--by", nargs="+", required=True, choices=("ccp", "stated"), help="see docs/uncertainty.md")
+    one.add_argument("--nli", help="a folder or hub name of an NLI classifier for ccp; words are compared if not given")
 
     one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")

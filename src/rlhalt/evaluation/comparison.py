@@ -26,8 +26,9 @@ from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
 from rlhalt.evaluation.judged import Judged, decided
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.evaluation.protocol import comparable
+from rlhalt.evaluation.sources import BY, Source, sources
 from rlhalt.evaluation.speaking import Speaking, speaking, statements
-from rlhalt.records import Confidence, Continuation, Scored, read
+from rlhalt.records import Certainty, Confidence, Continuation, Scored, read
 from rlhalt.runs import earlier_config
 
 THRESHOLDS = (0.3, 0.5, 0.8)
@@ -42,6 +43,7 @@ class Evaluation:
         halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
         fragmenter: what split the responses, None where their run does not tell.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
+        certainty: `ccp` and `stated`, those that were measured: by the key of the response one number a fragment.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class Evaluation:
     scored: list[Scored]
     confidence: dict[str, Confidence]
     continuation: dict[str, Continuation]
+    certainty: dict[str, dict[str, list[float]]]
 
     @property
     def label(self) -> str:
@@ -93,6 +96,12 @@ def load(folder: str | Path) -> Evaluation:
                 f"{len(given.token_probability)} token and {len(given.halt_probability)} halt probabilities",
                 path=folder / "confidence.jsonl",
             )
+        if given.token_minimum is not None and len(given.token_minimum) != len(row.fragments):
+            raise InputError(
+                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found "
+                f"{len(given.token_minimum)} least token probabilities",
+                path=folder / "confidence.jsonl",
+            )
     spoken = folder / "continuation.jsonl"
     return Evaluation(
         folder=folder,
@@ -101,7 +110,24 @@ def load(folder: str | Path) -> Evaluation:
         scored=scored,
         confidence=confidence,
         continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},
+        certainty={by: found for by in BY if (found := _certainty(folder / f"{by}.jsonl", scored))},
     )
+
+
+def _certainty(path: Path, scored: Sequence[Scored]) -> dict[str, list[float]]:
+    """What `rlhalt certainty` measured of these responses; empty where it was not asked to."""
+    if not path.is_file():
+        return {}
+    found = {row.key: row.certainty for row in read(path, Certainty)}
+    for row in scored:
+        numbers = len(found.setdefault(row.key, []))
+        if numbers != len(row.fragments):
+            raise InputError(
+                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found {numbers}; "
+                "measure it again: rlhalt certainty",
+                path=path,
+            )
+    return found
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -166,6 +192,7 @@ class Comparison:
         thresholds: every τ that a utility is given at: those asked for and those trained at.
         metrics: in the order base, SFT, the others by name and τ; greedy before sampled.
         calibrations: both confidences of every model.
+        sources: every source of confidence of every model, measured or not.
         recalibrations: those of base, recalibrated.
         baselines: base saying only what it is then sure of.
         speaking: which of base's statements every trained model makes too; none in a causal domain.
@@ -177,6 +204,7 @@ class Comparison:
     metrics: list[Metrics]
     differences: list[Difference]
     calibrations: list[Calibration]
+    sources: list[Source]
     recalibrations: list[Calibration]
     baselines: list[Baseline]
     speaking: list[Speaking]
@@ -226,12 +254,14 @@ def compare(
     # A prompt may have been answered under one decoding alone.
     every = list(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))
     drawn = weights(len(every), seed, resamples)
-    sure = {label: _decided(group, every) for label, group in groups.items()}
+    position = {key: place for place, key in enumerate(every)}
+    sure = {label: _decided(group, position) for label, group in groups.items()}
     return Comparison(
         thresholds=all_thresholds,
         metrics=[one for metrics, _, _ in found for one in metrics],
         differences=corrected([one for _, differences, _ in found for one in differences]),
         calibrations=[calibrate(label, name, its, drawn) for label, by in sure.items() for name, its in by.items()],
+        sources=[one for label, group in groups.items() for one in sources(label, group, position, drawn)],
         recalibrations=recalibrations("base", sure["base"], drawn, seed),
         baselines=[one for _, _, cut in found for one in cut],
         speaking=[
@@ -360,7 +390,6 @@ def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
     return {name: estimate(one).value for name, one in draws.items()}
 
 
-def _decided(group: Sequence[Evaluation], keys: Sequence[str]) -> dict[str, Judged]:
+def _decided(group: Sequence[Evaluation], position: Mapping[str, int]) -> dict[str, Judged]:
     """The decided fragments of all responses of one model, by the confidence in them."""
-    rows = [(row, one.confidence[row.key]) for one in group for row in one.scored]
-    return decided(rows, {key: place for place, key in enumerate(keys)})
+    return decided([(row, one.confidence[row.key]) for one in group for row in one.scored], position)

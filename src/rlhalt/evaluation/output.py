@@ -20,8 +20,8 @@ def write(comparison: Comparison, out: str | Path) -> None:
 
     `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
     `comparison.json` holds the paired differences (with which of their intervals include 0, their p-values, and what so
-    many prompts could have shown), the calibration of both confidences with its curves, the same of base recalibrated,
-    base cut where it is then less sure than τ, and which of base's statements the trained models make too.
+    many prompts could have shown), the calibration of both confidences with its curves, every source of confidence,
+    base recalibrated, base cut where it is then less sure than τ, and which of its statements the others make too.
     """
     rest = {
         "thresholds": comparison.thresholds,
@@ -30,6 +30,7 @@ def write(comparison: Comparison, out: str | Path) -> None:
         "seed": comparison.seed,
         "differences": [_difference(one) for one in comparison.differences],
         "calibration": comparison.calibrations,
+        "sources": comparison.sources,
         "recalibration": comparison.recalibrations,
         "baselines": comparison.baselines,
         "speaking": comparison.speaking,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOT_DEFINED = "–"
+NOT_MEASURED = "not measured"
 # With fewer, what one training came to by chance cannot be told from what it teaches.
 FEW_SEEDS = 3
 
@@ -223,6 +224,16 @@ def baselines(comparison: Comparison, decoding: str) -> list[list[str]]:
     return found
 
 
+def sources(comparison: Comparison) -> dict[str, list[list[str]]]:
+    """Every source of confidence with ECE, Brier score and AUROC, a table a model; a header first."""
+    found: dict[str, list[list[str]]] = {}
+    for one in comparison.sources:
+        lines = found.setdefault(one.model, [["confidence", "facts", "ECE", "Brier", "AUROC"]])
+        numbers = [str(cell(each, number)) for each in (one.ece, one.brier, one.auroc)]
+        lines.append([one.source, str(one.n), *numbers] if one.n else [one.source, NOT_MEASURED, *[NOT_DEFINED] * 3])
+    return found
+
+
 def markdown(comparison: Comparison) -> str:
     """The same as Markdown, every interval given, with the differences and what training has to beat."""
     lines = [caption(comparison), ""]
@@ -239,6 +250,9 @@ def markdown(comparison: Comparison) -> str:
     ]
     for decoding in comparison.decodings:
         lines += [f"{decoding}:", "", *_markdown(baselines(comparison, decoding), left=1)]
+    lines += ["How sure it is, and how far that can be trusted, by where the confidence comes from:", ""]
+    for model, its in sources(comparison).items():
+        lines += _markdown([[model, *its[0][1:]], *its[1:]], left=1)
     return "\n".join(lines)
 
 

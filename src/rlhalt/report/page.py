@@ -50,6 +50,7 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         definitions=DEFINITIONS,
         about_tests=tables.tested(comparison),
         baselines={decoding: tables.baselines(comparison, decoding) for decoding in comparison.decodings},
+        sources=tables.sources(comparison),
         cell=tables.cell,
         number=tables.number,
         percent=tables.percent,

@@ -1,0 +1,52 @@
+"""Certainties that cost a pass of the model each, measured for a finished evaluation: `rlhalt certainty FOLDER`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rlhalt.errors import InputError
+from rlhalt.evaluation.comparison import Evaluation, load
+from rlhalt.evaluation.sources import By
+from rlhalt.evaluation.stated import stated
+from rlhalt.models import identity
+from rlhalt.records import Certainty, Message
+from rlhalt.runs import earlier_config, once
+from rlhalt.verifiers.ccp import alternatives, ccp
+from rlhalt.verifiers.entailment import classifier, lexical
+
+
+def measure(folder: str | Path, by: By, nli: str | None = None) -> Path:
+    """Write `ccp.jsonl` or `stated.jsonl` into an evaluation folder; what is done already is not done again.
+
+    Args:
+        nli: the NLI model that CCP asks, see `rlhalt.verifiers.entailment.classifier`; the lexical comparison if None,
+            which is for short sentences that are put alike.
+
+    Raises:
+        InputError: see `load`; or the model in the evaluation's place is another one now.
+    """
+    one, config = load(folder), earlier_config(folder)
+    here = identity(one.model)
+    if config.get("model", here) != here:
+        raise InputError(
+            f"expected the model that was evaluated, {config['model']}, found {here}; evaluate it again",
+            path=one.model,
+        )
+    few_shot: list[Message] = config.get("few_shot", [])
+    output = one.folder / f"{by}.jsonl"
+    settings: dict[str, Any] = {"by": by, "model": here, "few_shot": few_shot}
+    if by == "ccp":
+        settings["nli"] = identity(nli) if nli else "lexical"
+
+    def make() -> list[Certainty]:
+        each = _ccp(one, few_shot, nli) if by == "ccp" else stated(one.model, one.scored, few_shot)
+        return [Certainty(row.key, values) for row, values in zip(one.scored, each, strict=True)]
+
+    once("certainty", output, [one.folder / "scored.jsonl"], settings, make)
+    return output
+
+
+def _ccp(one: Evaluation, few_shot: list[Message], nli: str | None) -> Iterable[list[float]]:
+    return ccp(alternatives(one.model, one.scored, few_shot), classifier(nli) if nli else lexical)
