@@ -21,7 +21,7 @@ _PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "
 def run_file(output: str | Path) -> Path:
     """Where the run.json of an output lies: inside a folder, beside a file (`pairs.jsonl` → `pairs.run.json`)."""
     output = Path(output)
-    return output.with_suffix(".run.json") if output.suffix == ".jsonl" else output / "run.json"
+    return output.with_suffix(".run.json") if output.suffix in (".jsonl", ".json") else output / "run.json"
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,8 @@ come from the scorer that training used too.
     baselines        what training has to beat: base without what it is unsure of
       recalibration  confidences made to mean what they say
     speaking         where a trained model begins to speak, against its τ
+    elsewhere        what models do outside of their domain, beside base
+      general        text and short instructions
     multiple_choice  TruthfulQA's MC1 and MC2, questions in GPQA's form
     tables           the comparison for people
     output           the comparison as files

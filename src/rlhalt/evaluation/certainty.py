@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rlhalt.errors import InputError
 from rlhalt.evaluation.comparison import Evaluation, load
+from rlhalt.evaluation.evaluated import evaluated
 from rlhalt.evaluation.sources import By
 from rlhalt.evaluation.stated import stated
 from rlhalt.models import identity
@@ -25,18 +25,11 @@ def measure(folder: str | Path, by: By, nli: str | None = None) -> Path:
             which is for short sentences that are put alike.
 
     Raises:
-        InputError: see `load`; or the model in the evaluation's place is another one now.
+        InputError: see `load` and `evaluated`.
     """
-    one, config = load(folder), earlier_config(folder)
-    here = identity(one.model)
-    if config.get("model", here) != here:
-        raise InputError(
-            f"expected the model that was evaluated, {config['model']}, found {here}; evaluate it again",
-            path=one.model,
-        )
-    few_shot: list[Message] = config.get("few_shot", [])
+    one, few_shot = load(folder), earlier_config(folder).get("few_shot", [])
     output = one.folder / f"{by}.jsonl"
-    settings: dict[str, Any] = {"by": by, "model": here, "few_shot": few_shot}
+    settings: dict[str, Any] = {"by": by, "model": identity(evaluated(folder)), "few_shot": few_shot}
     if by == "ccp":
         settings["nli"] = identity(nli) if nli else "lexical"
 

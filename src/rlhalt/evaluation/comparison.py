@@ -23,6 +23,8 @@ from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, w
 from rlhalt.evaluation.calibration import Calibration, calibrate
 from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
+from rlhalt.evaluation.elsewhere import Elsewhere, elsewhere
+from rlhalt.evaluation.general import General, load_general
 from rlhalt.evaluation.judged import Judged, decided
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.evaluation.protocol import comparable
@@ -43,6 +45,7 @@ class Evaluation:
         halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
         fragmenter: what split the responses, None where their run does not tell.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
+        general: what it does outside of its domain; None where that was not measured.
         certainty: `ccp` and `stated`, those that were measured: by the key of the response one number a fragment.
     """
 
@@ -59,6 +62,7 @@ class Evaluation:
     confidence: dict[str, Confidence]
     continuation: dict[str, Continuation]
     certainty: dict[str, dict[str, list[float]]]
+    general: General | None
 
     @property
     def label(self) -> str:
@@ -111,6 +115,7 @@ def load(folder: str | Path) -> Evaluation:
         confidence=confidence,
         continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},
         certainty={by: found for by in BY if (found := _certainty(folder / f"{by}.jsonl", scored))},
+        general=load_general(folder / "general.json"),
     )
 
 
@@ -196,6 +201,7 @@ class Comparison:
         recalibrations: those of base, recalibrated.
         baselines: base saying only what it is then sure of.
         speaking: which of base's statements every trained model makes too; none in a causal domain.
+        elsewhere: what the models that were measured do outside of their domain.
         resamples: bootstrap resamples.
         seed: of the bootstrap and of the halves that recalibration is fitted on.
     """
@@ -208,6 +214,7 @@ class Comparison:
     recalibrations: list[Calibration]
     baselines: list[Baseline]
     speaking: list[Speaking]
+    elsewhere: list[Elsewhere]
     resamples: int
     seed: int
 
@@ -267,6 +274,7 @@ def compare(
         speaking=[
             one for decoding, keys in prompt_keys.items() for one in _speaking(groups, decoding, keys, seed, resamples)
         ],
+        elsewhere=elsewhere(groups, seed, resamples),
         resamples=resamples,
         seed=seed,
     )

@@ -70,7 +70,7 @@ def _alike(evaluations: Sequence[Evaluation]) -> None:
     drawn_by = sorted({name for one in evaluations for row in one.scored for name in row.sampler} - FREE)
     told: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for one in evaluations:
-        for name, value in (*_shown(one), *_drawn(one, drawn_by), *_judged(one)):
+        for name, value in (*_shown(one), *_drawn(one, drawn_by), *_judged(one), *_elsewhere(one)):
             told[name][value].append(one.folder)
     differing = [f"{name} is {_spoken(values)}" for name, values in told.items() if len(values) > 1]
     if differing:
@@ -120,3 +120,10 @@ def _judged(one: Evaluation) -> Iterator[tuple[str, str]]:
     for domain, names in verifiers.items():
         if names:
             yield f"the verifier of {domain}", " or ".join(sorted(names))
+
+
+def _elsewhere(one: Evaluation) -> Iterator[tuple[str, str]]:
+    """What a model that was measured outside of its domain was given there; nothing of one that was not."""
+    if one.general is not None:
+        yield "the text of general.json", one.general.text or "none"
+        yield "the instructions of general.json", one.general.instructions

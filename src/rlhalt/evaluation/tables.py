@@ -35,7 +35,7 @@ class Row:
     """One measure of all models, in the order of `Comparison.models`.
 
     Attributes:
-        measure: its name in `metrics.DEFINITIONS`, or `utility`.
+        measure: its name in `metrics.DEFINITIONS`, or `utility`, or `elsewhere`.
     """
 
     title: str
@@ -56,6 +56,11 @@ def percent(share: float) -> str:
 def number(value: float) -> str:
     """Three digits or so."""
     return _signed(f"{value:.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}")
+
+
+def precise(value: float) -> str:
+    """Three decimals, for what differs little."""
+    return _signed(f"{value:.3f}")
 
 
 def cell(estimate: Estimate, form: Callable[[float], str]) -> Cell:
@@ -126,6 +131,7 @@ ON_SCREEN = ALWAYS | {
     "unverifiable",
     "duplicate_share",
     "failed_share",
+    "elsewhere",
 }
 
 
@@ -144,6 +150,22 @@ def rows(comparison: Comparison, decoding: str) -> list[Row]:
             ]
         elif measure in ALWAYS or any(m[measure].value for m in models):
             table.append(Row(title, measure, [cell(m[measure], form) for m in models]))
+    # Under no decoding of the held-out prompts: once is enough.
+    return table + _elsewhere(comparison) if decoding == comparison.decodings[0] else table
+
+
+def _elsewhere(comparison: Comparison) -> list[Row]:
+    measured = {one.model: one for one in comparison.elsewhere}
+    forms: list[tuple[str, str, Callable[[float], str]]] = [
+        ("bits a byte of text", "bits", precise),
+        ("perplexity of text", "perplexity", number),
+        ("instructions followed, %", "right", percent),
+    ]
+    table = []
+    for title, name, form in forms:
+        if any(getattr(one, name).value is not None for one in comparison.elsewhere):
+            each = (getattr(measured.get(model), name, Estimate(None)) for model in comparison.models)
+            table.append(Row(title, "elsewhere", [cell(one, form) for one in each]))
     return table
 
 

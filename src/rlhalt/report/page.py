@@ -54,6 +54,7 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         cell=tables.cell,
         number=tables.number,
         percent=tables.percent,
+        precise=tables.precise,
         p_value=findings.p_value,
         shown=findings.shown,
         examples=examples(comparison, evaluations),
