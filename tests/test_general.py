@@ -16,6 +16,7 @@ from rlhalt.evaluation.general import General, Window, instructions, measure, re
 from rlhalt.evaluation.tables import markdown, rows
 from rlhalt.records import HALT_PHRASE
 from rlhalt.report.page import render
+from rlhalt.report.summary import sentences
 
 TEXT = "The fjords of Norway are deep. Ålesund lies by the sea — 日本 does too. " * 6
 
@@ -162,6 +163,9 @@ def test_elsewhere_by_hand(evaluations):
     assert (ours.bits.value, ours.perplexity.value, ours.right.value) == (60 / 80, 2 ** (60 / 20), 0.5)
     assert (theirs.bits.value, theirs.right.value) == (90 / 80, 0.125)
     assert (theirs.bits_more.value, theirs.right_more.value) == (30 / 80, -0.375)
+    [said] = [one for one in sentences(found) if one.startswith("Outside of its domain, SFT needs 0.375 bits a byte")]
+    assert "of text more than base (95 %: " in said
+    assert " and follows 38 points fewer of the short instructions (95 %: " in said
     assert theirs.bits_more.low <= theirs.bits_more.value <= theirs.bits_more.high
 
 
@@ -169,9 +173,11 @@ def test_what_was_not_measured_is_not_defined(evaluations):
     base, sft, _ = evaluations
     nothing = compare([base, sft], resamples=5)
     assert nothing.elsewhere == []
+    assert not any(one.startswith("Outside") for one in sentences(nothing))
     assert "Not measured: <code>rlhalt general" in render(nothing, [base, sft])
     one = with_general(sft, [], [True, False], text=None)
     half = compare([base, one], resamples=5)
+    assert not any(one.startswith("Outside") for one in sentences(half))
     assert [(each.model, each.bits.value, each.right.value, each.right_more.value) for each in half.elsewhere] == [
         ("SFT", None, 0.5, None)
     ]

@@ -246,13 +246,12 @@ def baselines(comparison: Comparison, decoding: str) -> list[list[str]]:
     return found
 
 
-def sources(comparison: Comparison) -> dict[str, list[list[str]]]:
-    """Every source of confidence with ECE, Brier score and AUROC, a table a model; a header first."""
-    found: dict[str, list[list[str]]] = {}
+def sources(comparison: Comparison) -> dict[str, list[tuple[str, list[Cell]]]]:
+    """By model, every source of confidence with facts, ECE, Brier score and AUROC; without cells where not measured."""
+    found: dict[str, list[tuple[str, list[Cell]]]] = {}
     for one in comparison.sources:
-        lines = found.setdefault(one.model, [["confidence", "facts", "ECE", "Brier", "AUROC"]])
-        numbers = [str(cell(each, number)) for each in (one.ece, one.brier, one.auroc)]
-        lines.append([one.source, str(one.n), *numbers] if one.n else [one.source, NOT_MEASURED, *[NOT_DEFINED] * 3])
+        numbers = [Cell(str(one.n)), *(cell(each, number) for each in (one.ece, one.brier, one.auroc))]
+        found.setdefault(one.model, []).append((one.source, numbers if one.n else []))
     return found
 
 
@@ -274,7 +273,9 @@ def markdown(comparison: Comparison) -> str:
         lines += [f"{decoding}:", "", *_markdown(baselines(comparison, decoding), left=1)]
     lines += ["How sure it is, and how far that can be trusted, by where the confidence comes from:", ""]
     for model, its in sources(comparison).items():
-        lines += _markdown([[model, *its[0][1:]], *its[1:]], left=1)
+        unknown = [NOT_MEASURED, *[NOT_DEFINED] * 3]
+        body = [[source, *(map(str, cells) if cells else unknown)] for source, cells in its]
+        lines += _markdown([[model, "facts", "ECE", "Brier", "AUROC"], *body], left=1)
     return "\n".join(lines)
 
 
