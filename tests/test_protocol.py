@@ -91,6 +91,10 @@ def test_what_differs_in_the_rows_is_told(evaluations, change, name, was, now):
     ("change", "told"),
     [
         ({"fragmenter": "lines/2"}, "the fragmenter is not told in BASE but lines/2 in SFT"),
+        (
+            {"budget": {"calls": 500, "tokens": None, "money": 0.5}},
+            "the verifier's budget is none in BASE but calls 500, tokens without limit, money 0.5 in SFT",
+        ),
         ({"halting": "causal"}, "the halting style is independent in BASE but causal in SFT"),
     ],
 )

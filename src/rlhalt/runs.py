@@ -92,13 +92,18 @@ class Run:
             write_atomic(self.path, [json.dumps(self._record, ensure_ascii=False, indent=1) + "\n"])
 
 
-def earlier_config(output: str | Path) -> Json:
-    """The configuration of the run that made an output; empty where none is told."""
+def earlier(output: str | Path) -> Json:
+    """The record of the run that made an output; empty where none is told."""
     try:
-        record = json.loads(run_file(output).read_text(encoding="utf-8"))
+        record: Json = json.loads(run_file(output).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
-    config: Json = record.get("config", {})
+    return record
+
+
+def earlier_config(output: str | Path) -> Json:
+    """The configuration of the run that made an output; empty where none is told."""
+    config: Json = earlier(output).get("config", {})
     return config
 
 

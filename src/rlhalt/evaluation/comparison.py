@@ -30,8 +30,8 @@ from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, m
 from rlhalt.evaluation.protocol import comparable
 from rlhalt.evaluation.sources import BY, Source, sources
 from rlhalt.evaluation.speaking import Speaking, speaking, statements
-from rlhalt.records import Certainty, Confidence, Continuation, Scored, read
-from rlhalt.runs import earlier_config
+from rlhalt.records import Certainty, Confidence, Continuation, Json, Scored, read
+from rlhalt.runs import earlier, earlier_config
 
 THRESHOLDS = (0.3, 0.5, 0.8)
 
@@ -44,6 +44,7 @@ class Evaluation:
         threshold: the τ it was trained at, None where training knows none.
         halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
         fragmenter: what split the responses, None where their run does not tell.
+        budget: what the model that judged them might spend, None where none was asked or their run does not tell.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
         general: what it does outside of its domain; None where that was not measured.
         certainty: `ccp` and `stated`, those that were measured: by the key of the response one number a fragment.
@@ -57,6 +58,7 @@ class Evaluation:
     few_shot: bool
     halting: Halting
     fragmenter: str | None
+    budget: Json | None
     seconds: float
     scored: list[Scored]
     confidence: dict[str, Confidence]
@@ -111,6 +113,7 @@ def load(folder: str | Path) -> Evaluation:
         folder=folder,
         **run,
         fragmenter=earlier_config(path).get("fragmenter"),
+        budget=earlier(path).get("budget"),
         scored=scored,
         confidence=confidence,
         continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},

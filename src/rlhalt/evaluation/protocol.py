@@ -1,8 +1,9 @@
 """What must be alike before two models may be compared: the questions, how answers were drawn, and who judged them.
 
 Left free are the model, the examples that base is shown and trained models are not, the sampling seed, and the batch
-size, which decides the rounding alone. A judge's budget needs no comparison: a scoring that ran out of it has not
-finished (`rlhalt.errors.BudgetExceeded`), so what is here got all that its verifier asks for.
+size, which decides the rounding alone. A judge's budget must be alike too: a scoring that ran out has not finished
+(`rlhalt.errors.BudgetExceeded`), but a verifier may ask less where it has less. Evaluated again with another budget,
+finished rows are not asked about again, and that one is written down.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ def _judged(one: Evaluation) -> Iterator[tuple[str, str]]:
     """How the responses were split and judged; nothing is said of a domain without any fragment."""
     yield "the halting style", one.halting
     yield "the fragmenter", one.fragmenter or "not told"
+    limits = (f"{name} {'without limit' if most is None else f'{most:g}'}" for name, most in (one.budget or {}).items())
+    yield "the verifier's budget", ", ".join(limits) or "none"
     verifiers: dict[str, set[str]] = defaultdict(set)
     for row in one.scored:
         verifiers[row.domain].update(fragment.verifier for fragment in row.fragments if fragment.verifier)
