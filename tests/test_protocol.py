@@ -175,5 +175,5 @@ def test_the_same_answers_are_judged_by_another_verifier_and_not_mixed(tmp_path)
     found = compare([load(folder) for folder in again], resamples=5)
     assert found.get("base", "greedy")["wrong"].value == 1
     assert found.get("SFT", "greedy")["over_abstention"].value is None
-    with pytest.raises(InputError, match="the verifier of countries is countries 1 in .* but stern/1 in"):
+    with pytest.raises(InputError, match=r"the verifier of countries is countries 1 in .* but stern/1 in"):
         compare([load(folders[0]), load(again[1])], resamples=5)

@@ -15,8 +15,8 @@ from evaluation_folders import build
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.bootstrap import Estimate, weights
 from rlhalt.evaluation.judged import Judged
-from rlhalt.evaluation.speaking import speaking, statements, switch
-from rlhalt.records import Confidence
+from rlhalt.evaluation.speaking import Reading, Statements, speaking, statements, switch
+from rlhalt.records import HALT_PHRASE, Confidence
 
 
 def made(confidence, spoken):
@@ -81,29 +81,48 @@ def answered(scored_row):
     )
 
 
-def test_spoken_is_what_is_said_in_the_same_words(answered, scored_row):
+def test_speaking_lies_between_the_same_words_and_the_same_matter(answered, scored_row):
     found = statements(answered, ["a", "b"], seed=0)
     assert found.words == ["a is big", "a is old", "b is big", "b is old"]
     assert found.prompt.tolist() == [0, 0, 1, 1]
     # Each half has one right and one wrong statement: the surer one is right more often.
     assert found.confidence[0] > 0.5 > found.confidence[1]
     said = [
-        dataclasses.replace(scored_row(["A is BIG!", "A is older."], "??"), prompt_key="a"),
-        dataclasses.replace(scored_row([], ""), prompt_key="a"),
+        dataclasses.replace(scored_row(["A is BIG!", "Nothing is older."], "??"), prompt_key="a"),
+        dataclasses.replace(scored_row([HALT_PHRASE], "."), prompt_key="a"),
         dataclasses.replace(scored_row(["A is big.", "B is old."], "+-"), prompt_key="b"),
     ]
     one = speaking("M", "greedy", 0.5, found, said, ["a", "b"], weights(2, 0, 5))
     # Of a: 1 and 0 of 2; of b, whose statement about A is none of base's about B: 1 of 2.
-    assert one.spoken == pytest.approx((1 + 0 + 1) / (2 + 2 + 2))
+    assert one.words.spoken == pytest.approx((1 + 0 + 1) / (2 + 2 + 2))
     assert one.n == 4
-    assert sum(b.n for b in one.bins) == 6
+    assert sum(b.n for b in one.words.bins) == sum(b.n for b in one.matter.bins) == 6
+
+
+@pytest.mark.parametrize(
+    ("says", "words", "matter"),
+    [
+        ("The capital of Kenya is Nairobi.", 1, 1),
+        ("the capital of Kenya is Nairobi", 1, 1),
+        ("The capital of Kenya is Mombasa.", 0, 1),
+        ("The currency of Kenya is the shilling.", 0, 0),
+        ("Nairobi is the capital of Kenya.", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_who_says_another_value_speaks_too(scored_row, says, words, matter):
+    base = Statements(["the capital of kenya is nairobi"], np.array([0.5]), np.array([0]))
+    row = scored_row([says], "?") if says else scored_row([], "")
+    one = speaking("M", "greedy", None, base, [row], ["p"], weights(1, 0))
+    assert (one.words.spoken, one.matter.spoken) == (words, matter)
 
 
 def test_without_statements_nothing_is_defined(scored_row):
     row = dataclasses.replace(scored_row([], ""), prompt_key="a")
     nothing = statements([(row, Confidence(row.key, [], []))], ["a"], seed=0)
     one = speaking("M", "greedy", 0.5, nothing, [row], ["a"], weights(1, 0, 5))
-    assert (one.n, one.spoken, one.switch, one.bins) == (0, None, Estimate(None), [])
+    assert one.words == one.matter == Reading(None, Estimate(None), [])
+    assert one.n == 0
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +138,7 @@ def test_every_trained_model_is_held_against_base_under_each_decoding(evaluation
     ]  # fmt: skip
     base = evaluations[0]
     copy = compare([base, dataclasses.replace(base, name="SFT")], resamples=10).speaking
-    assert [one.spoken for one in copy if one.decoding == "greedy"] == [1]
+    assert [one.words.spoken for one in copy if one.decoding == "greedy"] == [1]
 
 
 def test_of_a_chain_nothing_is_told(evaluations):

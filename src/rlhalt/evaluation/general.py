@@ -3,8 +3,9 @@
     rlhalt general EVALUATION... --text FILE        general.json in each folder; `rlhalt compare` shows it beside base
 
 The text is the user's, held out from training and the same for all models. The instructions are 24 short ones in
-`instructions.jsonl` (arithmetic, copying, formats, words), each with a pattern that a right answer matches as a whole.
-They tell a broken model from a whole one, not a good one from a better one: one answer is 4 points.
+`instructions.jsonl` (arithmetic, copying, formats, words, a few ways to speak), each with a pattern that a right answer
+matches as a whole. They tell a broken model from a whole one, not a good one from a better one: one answer is 4 points,
+and a small model follows few of them before training too. The answers are kept in general.json: read them.
 """
 
 from __future__ import annotations

@@ -7,8 +7,10 @@ A policy trained at τ is to say what is right with probability τ or more: P(sp
   decoding. What only the policy thinks of is not looked at.
 - The probability is base's token probability, recalibrated (Platt, cross-fitted over halves of the prompts). It is not
   the policy's own, and right only on average: a policy that switches sharply at its own p rises slowly over this one.
-- Spoken is what a response of the policy says in the same words (`rlhalt.credit.statement`). Another wording and
-  another value count as not spoken, so that a share is a lower bound.
+- Whether the policy speaks is read in two ways. *In the same words* (`rlhalt.credit.statement`) is too strict: who says
+  another value speaks too. *On the same matter* (the same opening words, then the same or another value, see
+  `rlhalt.verifiers.entailment.lexical`) is milder: another value has odds of its own. Neither sees another wording, and
+  the second is for short sentences that are put alike: elsewhere it finds little more than the first.
 
 Steps of a chain are not said again in the same words: of causal domains nothing is told.
 """
@@ -16,7 +18,7 @@ Steps of a chain are not said again in the same words: of causal domains nothing
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,7 @@ from rlhalt.evaluation.calibration import Bin, equal_mass, reliability
 from rlhalt.evaluation.judged import Judged
 from rlhalt.evaluation.recalibration import cross_fitted, halves, platt
 from rlhalt.records import Scored
+from rlhalt.verifiers.entailment import lexical, relations
 
 BINS = 10
 # A regression each: enough for an interval of two digits.
@@ -36,25 +39,38 @@ _GRID = 1001
 
 
 @dataclasses.dataclass(frozen=True)
-class Speaking:
-    """What one model says of what base said, under one decoding.
+class Reading:
+    """How much of what base said a model says too, under one reading of "says too".
 
     Attributes:
-        n: statements of base that are right or wrong.
-        spoken: the share that the model makes too, over its responses and seeds.
+        spoken: the share, over the model's responses and seeds; None without statements.
         switch: the confidence at which logistic regression of speaking on its log-odds passes ½; not defined where it
             does so at no confidence that was seen, or falls.
         bins: the share spoken (`accuracy`) by confidence, equally many statements a bin; `n` counts each statement once
             a response that could have made it.
     """
 
+    spoken: float | None
+    switch: Estimate
+    bins: list[Bin]
+
+
+@dataclasses.dataclass(frozen=True)
+class Speaking:
+    """What one model says of what base said, under one decoding.
+
+    Attributes:
+        n: statements of base that are right or wrong.
+        words: said in the same words, the stricter reading.
+        matter: something said on the same matter, the milder one.
+    """
+
     model: str
     decoding: str
     threshold: float | None
     n: int
-    spoken: float | None
-    switch: Estimate
-    bins: list[Bin]
+    words: Reading
+    matter: Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,21 +115,33 @@ def speaking(
     weights: Floats,
 ) -> Speaking:
     """Hold a model's responses, those of all seeds, against base's statements."""
-    said: Mapping[str, list[set[str]]] = {key: [] for key in keys}
+    said: dict[str, list[list[str]]] = {key: [] for key in keys}
     for row in rows:
-        said[row.prompt_key].append({statement(one) for one in row.fragments})
-    asked = [(at, words in one) for at, words in enumerate(base.words) for one in said[keys[base.prompt[at]]]]
-    at = np.array([one[0] for one in asked], dtype=np.intp)
-    spoken = np.array([one[1] for one in asked], dtype=np.float64)
-    made = Judged(base.confidence[at], spoken, base.prompt[at])
+        said[row.prompt_key].append([statement(one) for one in row.fragments if one.kind != "halt"])
+    asked = [(at, one) for at, prompt in enumerate(base.prompt) for one in said[keys[prompt]]]
+    known = relations(lexical, ((one, base.words[at]) for at, its in asked for one in its))
+    words = [base.words[at] in its for at, its in asked]
+    matter = [
+        same or any(known[one, base.words[at]] != "neutral" for one in its)
+        for (at, its), same in zip(asked, words, strict=True)
+    ]
+    places = np.array([at for at, _ in asked], dtype=np.intp)
     return Speaking(
         model=model,
         decoding=decoding,
         threshold=threshold,
         n=len(base.words),
-        spoken=float(spoken.mean()) if len(asked) else None,
+        words=_reading(base, places, words, weights),
+        matter=_reading(base, places, matter, weights),
+    )
+
+
+def _reading(base: Statements, at: npt.NDArray[np.intp], spoken: Sequence[bool], weights: Floats) -> Reading:
+    made = Judged(base.confidence[at], np.array(spoken, dtype=np.float64), base.prompt[at])
+    return Reading(
+        spoken=float(made.correct.mean()) if len(at) else None,
         switch=switch(made, weights[: 1 + RESAMPLES]),
-        bins=reliability(made, equal_mass(made.confidence, BINS)) if len(asked) else [],
+        bins=reliability(made, equal_mass(made.confidence, BINS)) if len(at) else [],
     )
 
 
