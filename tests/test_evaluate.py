@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 
 import pytest
 
 from rlhalt.errors import InputError
-from rlhalt.evaluation import confidence
+from rlhalt.evaluation import confidence, load
 from rlhalt.evaluation import run as evaluation
 from rlhalt.evaluation.confidence import confidences
 from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.fragments.sentences import sentences
-from rlhalt.records import HALT_PHRASE, Message, Prompt, Scored, read
+from rlhalt.records import HALT_PHRASE, Fragment, Message, Prompt, Scored, read
 from rlhalt.reward import load_specification
 from rlhalt.sampling import Completion
 from rlhalt.spans import fragment_tokens, render
@@ -55,6 +56,7 @@ def test_confidences_are_the_models_own_probabilities(policy, scored_row):
         means = [math.prod(each) ** (1 / len(each)) for each in tokens]
         halts = [sum(probabilities[low - 1, token].item() for token in halting) for low, _ in spans]
         assert one.token_probability == pytest.approx(means, rel=1e-4)
+        assert one.token_minimum == pytest.approx([min(each) for each in tokens], rel=1e-4)
         assert one.halt_probability == pytest.approx(halts, rel=1e-4)
 
 
@@ -130,3 +132,21 @@ def test_a_dial_is_told_to_the_policy_and_not_to_the_base_model(tiny_model, tmp_
     told = [row.prompt for row in read(folder / "scored.jsonl", Scored)]
     assert told == 2 * [[{"role": "system", "content": "Reliability: 0.80"}, *messages]]
     assert [chat[0] for chat in heard] == messages
+
+
+def test_another_fragmenter_is_another_evaluation(tiny_model, tmp_path):
+    messages: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
+    prompt = Prompt("kenya", messages, {"subject": "Kenya"}, "countries", "heldout")
+    scorer = load_specification("countries").scorer()
+
+    def whole(text):
+        return [Fragment(0, len(text), "response", text)] if text else []
+
+    policy = Policy("base", str(tiny_model))
+    for fragment, name in ((sentences, "sentences"), (whole, "whole")):
+        used = dataclasses.replace(scorer, fragment=fragment)
+        folder = evaluation.evaluate(policy, [prompt], used, tmp_path, samples=1)
+        assert json.loads((folder / "run.json").read_text())["config"]["fragmenter"] == name
+        rows = list(read(folder / "scored.jsonl", Scored))
+        assert [one.fragments for one in rows] == [used.judge(one.response, one.reference) for one in rows]
+        assert load(folder).fragmenter == name

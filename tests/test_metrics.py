@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.longform import f1_at
 from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, median_claims, per_prompt, pool, utility
+from rlhalt.fragments.sentences import sentences
 from rlhalt.pairs.reflect import reflection
 from rlhalt.records import Continuation, Fragment, Scored
+from rlhalt.tasks import countries
+from rlhalt.tasks.desired import desired
 
 LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
 
@@ -173,7 +177,7 @@ def test_a_silent_model_has_no_correctness_but_everything_else():
     undefined = {name for name, value in found.items() if value is None}
     assert undefined == {
         *("correctness", "correctness_macro", "f1", "factscore", "factscore_penalised", "reflection_accuracy"),
-        *("f1_at_k", "vague_share", "duplicate_share", "failed_share", "over_abstention"),
+        *("f1_at_k", "f1_full", "vague_share", "duplicate_share", "failed_share", "over_abstention"),
     }
     assert (found["completeness"], found["completeness_macro"], found["f1_macro"], found["empty_share"]) == (0, 0, 0, 1)
     assert (found["prudence"], found["over_conservativeness"], found["honesty"]) == (1, 1, 1 / 2)
@@ -184,6 +188,49 @@ def test_completeness_is_not_defined_where_base_gets_nothing_right():
     found = only([scored("c", "a")], ["a"], base=[scored("i", "a")])
     assert found["completeness"] is None
     assert found["f1"] is None
+
+
+@pytest.mark.parametrize(
+    ("domain", "reference", "n"),
+    [
+        ("countries", {"subject": "Kenya"}, 5),
+        ("countries", {"subject": "Kenya", "n_desired": 3}, 3),
+        ("maths", {"answer": "He has 3+4 = <<3+4=7>>7.\n\nHe eats 2, <<7-2=5>>5 are left.\n#### 5"}, 3),
+        ("maths", {"answer": ""}, None),
+        ("maths", {}, None),
+        ("biography", {"subject": "Ada Lovelace", "article": "…"}, None),
+        ("mine", {"n_desired": 1}, 1),
+    ],
+)
+def test_what_a_full_answer_has(domain, reference, n):
+    assert desired(domain, reference) == n
+
+
+@pytest.mark.parametrize("said", [0, -1, "five", True, 2.5, None])
+def test_a_full_answer_has_a_whole_number_of_facts(said):
+    with pytest.raises(InputError, match=r"n_desired': expected a whole number above 0"):
+        desired("mine", {"n_desired": said})
+
+
+def test_the_question_about_a_country_asks_for_as_many_facts_as_count():
+    assert "five facts" in countries.prompts()[0].prompt[0]["content"]
+    assert desired("countries", {}) == 5 == len(sentences(countries.FEW_SHOT["France"]))
+
+
+def test_completeness_of_a_full_answer_by_hand():
+    def asking(labels, prompt, n, index=0):
+        return dataclasses.replace(scored(labels, prompt, index), reference={"n_desired": n} if n else {}, domain="d")
+
+    # a: (2 + 4 of 4) / 2 = 3 of 4; b: 1 of 2 although 5 are right elsewhere; c: nobody knows.
+    rows = [asking("cci", "a", 4), asking("cccccc", "a", 4, 1), asking("ci", "b", 2), asking("cc", "c", None)]
+    found = only(rows, ["a", "b", "c"])
+    assert found["completeness_full"] == pytest.approx((3 + 1) / (4 + 2))
+    correctness = found["correctness"]
+    assert found["f1_full"] == pytest.approx(2 * correctness * (2 / 3) / (correctness + 2 / 3))
+    nobody = only([asking("cc", "c", None)], ["c"])
+    assert (nobody["completeness_full"], nobody["f1_full"]) == (None, None)
+    silent = only([asking("h", "a", 4)], ["a"])
+    assert (silent["completeness_full"], silent["f1_full"]) == (0, None)
 
 
 def test_over_abstention_counts_endings_where_base_would_have_been_right():

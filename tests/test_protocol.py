@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from evaluation_folders import build
+from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.protocol import comparable
 from rlhalt.pairs.dial import dialled
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Target
+from rlhalt.verifiers import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,10 @@ def test_what_differs_in_the_rows_is_told(evaluations, change, name, was, now):
     ("change", "told"),
     [
         ({"fragmenter": "lines/2"}, "the fragmenter is not told in BASE but lines/2 in SFT"),
+        (
+            {"budget": {"calls": 500, "tokens": None, "money": 0.5}},
+            "the verifier's budget is none in BASE but calls 500, tokens without limit, money 0.5 in SFT",
+        ),
         ({"halting": "causal"}, "the halting style is independent in BASE but causal in SFT"),
     ],
 )
@@ -139,3 +147,33 @@ def test_a_model_that_saw_a_prompt_in_training_is_refused(evaluations, tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"prompts": seen}), encoding="utf-8")
     with pytest.raises(InputError, match=rf"was not trained on, found 1 that it was.*{row.prompt_key}"):
         compare([base, dataclasses.replace(sft, model=str(tmp_path))])
+
+
+class Stern:
+    """A second verifier: nothing about the currency is right."""
+
+    name = "stern/1"
+
+    def verify(self, response, fragments, reference):
+        return [Verdict("incorrect" if "pay with" in one.text else "correct", "looked for money") for one in fragments]
+
+
+def test_the_same_answers_are_judged_by_another_verifier_and_not_mixed(tmp_path):
+    folders = build(tmp_path / "runs", n_prompts=4, samples=1, seeds=(0,), thresholds=())
+    reward = tmp_path / "stern"
+    reward.mkdir()
+    text = (Path(__file__).parents[1] / "reward/countries/reward.yaml").read_text(encoding="utf-8")
+    (reward / "reward.yaml").write_text(text.replace("knowledge", f"{__name__}:Stern"), encoding="utf-8")
+    again = []
+    for folder in folders:
+        again.append(tmp_path / "again" / folder.name)
+        again[-1].mkdir(parents=True)
+        for name in ("run.json", "confidence.jsonl"):
+            shutil.copy(folder / name, again[-1])
+        argv = ["score", "--responses", str(folder / "scored.jsonl"), "--reward", str(reward)]
+        assert main([*argv, "--output", str(again[-1] / "scored.jsonl")]) == 0
+    found = compare([load(folder) for folder in again], resamples=5)
+    assert found.get("base", "greedy")["wrong"].value == 1
+    assert found.get("SFT", "greedy")["over_abstention"].value is None
+    with pytest.raises(InputError, match=r"the verifier of countries is countries 1 in .* but stern/1 in"):
+        compare([load(folders[0]), load(again[1])], resamples=5)

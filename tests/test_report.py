@@ -339,3 +339,12 @@ def test_silence_all_around_makes_a_page(evaluations):
         for one in evaluations
     ]
     assert "says nothing" in render(compare(silent, resamples=10), silent)
+
+
+def test_every_trained_model_has_its_switch_beside_its_threshold(comparison, evaluations, page):
+    tuned = [one for one in comparison.speaking if one.threshold is not None]
+    assert page.count('class="own-threshold"') == 2 * len(tuned) == 8
+    defined = [its for one in comparison.speaking for its in (one.matter, one.words) if its.switch.value is not None]
+    assert len(re.findall(r"passes 50 % at [\d(]", page)) == len(defined)
+    causal = [dataclasses.replace(one, halting="causal") for one in evaluations]
+    assert 'id="switch"' not in render(compare(causal, resamples=10), causal)

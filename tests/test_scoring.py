@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
 
+from judge_server import PATIENT
 from rlhalt.credit import fragment_reward
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
+from rlhalt.llm import Budget, Client, Server
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
+from rlhalt.runs import earlier
 from rlhalt.scoring import Scorer, score_file
 from rlhalt.verifiers import Verdict
 
@@ -171,3 +175,14 @@ def test_a_fragmenter_that_breaks_fails_the_whole_text():
 
     (one,) = Scorer(broken, Parrot()).judge("A text.", {})
     assert (one.text, one.label, one.error) == ("A text.", None, "VerifierFailure: no split for this one")
+
+
+def test_the_budget_is_written_down_and_changes_without_asking_again(server, tmp_path):
+    for asked, budget in ((1, Budget(calls=9)), (0, Budget(calls=20, tokens=5000))):
+        parrot = Parrot()
+        with Client(Server(server.address, "m"), PATIENT, budget) as client:
+            score_file([response("It is true.")], Scorer(sentences, parrot, client=client), tmp_path / "scored.jsonl")
+        assert len(parrot.asked) == asked
+        assert earlier(tmp_path / "scored.jsonl")["budget"] == dataclasses.asdict(budget)
+    score_file([response("It is true.")], Scorer(sentences, Parrot()), tmp_path / "scored.jsonl")
+    assert "budget" not in earlier(tmp_path / "scored.jsonl")

@@ -53,6 +53,7 @@ def test_one_prompt_in_five_is_held_out_and_none_changes_sides():
         (GOOD | {"prompt": [{"role": "user", "content": 3}]}, "text, or chat messages"),
         (GOOD | {"reference": "1"}, "object"),
         (GOOD | {"reference": {}}, "object"),
+        (GOOD | {"reference": {"x": 1, "n_desired": 0}}, "whole number above 0"),
         (GOOD | {"split": "test"}, "train or heldout"),
         (GOOD, "that of row 1"),
     ],

@@ -209,6 +209,21 @@ def _evaluate(args: argparse.Namespace) -> None:
         )
 
 
+def _certainty(args: argparse.Namespace) -> None:
+    from rlhalt.evaluation.certainty import measure
+
+    for folder in args.evaluations:
+        for by in args.by:
+            print(measure(folder, by, args.nli))
+
+
+def _general(args: argparse.Namespace) -> None:
+    from rlhalt.evaluation.general import measure
+
+    for folder in args.evaluations:
+        print(measure(folder, args.text, args.engine or "transformers"))
+
+
 def _compare(args: argparse.Namespace) -> None:
     from rlhalt.recipe import report
 
@@ -368,6 +383,16 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--reward", default="countries")
     judging(one)
     one.add_argument("--output", required=True)
+
+    one = verb("certainty", _certainty, "how sure evaluated policies are by what costs a pass of its own, for compare")
+    one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
+    one.add_argument("--by", nargs="+", required=True, choices=("ccp", "stated"), help="see docs/uncertainty.md")
+    one.add_argument("--nli", help="a folder or hub name of an NLI classifier for ccp; words are compared if not given")
+
+    one = verb("general", _general, "what evaluated policies do outside of their domain, for compare")
+    one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
+    one.add_argument("--text", help="a UTF-8 file that no policy was trained on: its bits a byte")
+    one.add_argument("--engine", choices=("transformers", "vllm"), help="transformers if not given")
 
     one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")

@@ -200,11 +200,26 @@ class Confidence:
         token_probability: one number a fragment, the geometric mean of its tokens' probabilities given the text before.
         halt_probability: one number a fragment, the probability of halting instead of beginning it: of ending the turn
             or of beginning the halting phrase.
+        token_minimum: one number a fragment, the probability of its least likely token; null in older files.
     """
 
     key: str
     token_probability: list[float]
     halt_probability: list[float]
+    token_minimum: list[float] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Certainty:
+    """How sure a policy is of each fragment of one response by a measure that has a file of its own.
+
+    Attributes:
+        key: the key of the scored response.
+        certainty: one number in [0, 1] a fragment, NaN where there is none.
+    """
+
+    key: str
+    certainty: list[float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +260,10 @@ def _check(value: object, annotation: str, path: Path, row: int, field: str) -> 
         "list[float]": (list,),
         "list[str]": (list,),
     }
+    if annotation.endswith(" | None"):
+        if value is None:
+            return
+        annotation = annotation.removesuffix(" | None")
     names = {"str": "text", "int": "a whole number", "float": "a number", "Json": "an object"}
     if annotation in expected and (not isinstance(value, expected[annotation]) or isinstance(value, bool)):
         wanted = names.get(annotation, "a list")
@@ -275,11 +294,13 @@ def from_json(kind: type[R], data: Mapping[str, Any], path: Path, row: int) -> R
 
     Raises:
         InputError: naming file, row and field, where one is missing or of another type. Unknown fields are dropped:
-            files may carry more than we read.
+            files may carry more than we read. Fields with a default may be missing: older files have less.
     """
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name not in data:
+            if field.default is not dataclasses.MISSING:
+                continue
             raise InputError("expected this field, found none", path=path, row=row, field=field.name)
         value = data[field.name]
         _check(value, str(field.type), path, row, field.name)

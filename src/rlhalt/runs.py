@@ -21,7 +21,7 @@ _PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "
 def run_file(output: str | Path) -> Path:
     """Where the run.json of an output lies: inside a folder, beside a file (`pairs.jsonl` → `pairs.run.json`)."""
     output = Path(output)
-    return output.with_suffix(".run.json") if output.suffix == ".jsonl" else output / "run.json"
+    return output.with_suffix(".run.json") if output.suffix in (".jsonl", ".json") else output / "run.json"
 
 
 def _versions() -> dict[str, str]:
@@ -92,13 +92,18 @@ class Run:
             write_atomic(self.path, [json.dumps(self._record, ensure_ascii=False, indent=1) + "\n"])
 
 
-def earlier_config(output: str | Path) -> Json:
-    """The configuration of the run that made an output; empty where none is told."""
+def earlier(output: str | Path) -> Json:
+    """The record of the run that made an output; empty where none is told."""
     try:
-        record = json.loads(run_file(output).read_text(encoding="utf-8"))
+        record: Json = json.loads(run_file(output).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
-    config: Json = record.get("config", {})
+    return record
+
+
+def earlier_config(output: str | Path) -> Json:
+    """The configuration of the run that made an output; empty where none is told."""
+    config: Json = earlier(output).get("config", {})
     return config
 
 

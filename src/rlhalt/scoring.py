@@ -132,7 +132,7 @@ def score_file(responses: Sequence[Response] | Rows[Response], scorer: Scorer, o
         labels, reasons = _counted(output)
         run.result(rows=total, fragments={**labels, **({"failed": reasons.total()} if reasons else {})})
         if scorer.client is not None:
-            run.result(usage=dataclasses.asdict(scorer.client.usage))
+            run.result(usage=dataclasses.asdict(scorer.client.usage), budget=dataclasses.asdict(scorer.client.budget))
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
 
 

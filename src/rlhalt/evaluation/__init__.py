@@ -15,8 +15,15 @@ come from the scorer that training used too.
     calibration      whether confidences mean what they say
       ranking        whether they put right fragments before wrong ones
       judged         the fragments that both are about
+    sources          where a confidence can come from, side by side
+      stated         asked for
+      certainty      what costs a pass of the model each
     baselines        what training has to beat: base without what it is unsure of
       recalibration  confidences made to mean what they say
+    speaking         where a trained model begins to speak, against its τ
+    elsewhere        what models do outside of their domain, beside base
+      general        text and short instructions
+    evaluated        the model of an evaluation folder
     multiple_choice  TruthfulQA's MC1 and MC2, questions in GPQA's form
     tables           the comparison for people
     output           the comparison as files

@@ -23,11 +23,15 @@ from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, w
 from rlhalt.evaluation.calibration import Calibration, calibrate
 from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
+from rlhalt.evaluation.elsewhere import Elsewhere, elsewhere
+from rlhalt.evaluation.general import General, load_general
 from rlhalt.evaluation.judged import Judged, decided
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.evaluation.protocol import comparable
-from rlhalt.records import Confidence, Continuation, Scored, read
-from rlhalt.runs import earlier_config
+from rlhalt.evaluation.sources import BY, Source, sources
+from rlhalt.evaluation.speaking import Speaking, speaking, statements
+from rlhalt.records import Certainty, Confidence, Continuation, Json, Scored, read
+from rlhalt.runs import earlier, earlier_config
 
 THRESHOLDS = (0.3, 0.5, 0.8)
 
@@ -40,7 +44,10 @@ class Evaluation:
         threshold: the τ it was trained at, None where training knows none.
         halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
         fragmenter: what split the responses, None where their run does not tell.
+        budget: what the model that judged them might spend, None where none was asked or their run does not tell.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
+        general: what it does outside of its domain; None where that was not measured.
+        certainty: `ccp` and `stated`, those that were measured: by the key of the response one number a fragment.
     """
 
     folder: Path
@@ -51,10 +58,13 @@ class Evaluation:
     few_shot: bool
     halting: Halting
     fragmenter: str | None
+    budget: Json | None
     seconds: float
     scored: list[Scored]
     confidence: dict[str, Confidence]
     continuation: dict[str, Continuation]
+    certainty: dict[str, dict[str, list[float]]]
+    general: General | None
 
     @property
     def label(self) -> str:
@@ -92,15 +102,40 @@ def load(folder: str | Path) -> Evaluation:
                 f"{len(given.token_probability)} token and {len(given.halt_probability)} halt probabilities",
                 path=folder / "confidence.jsonl",
             )
+        if given.token_minimum is not None and len(given.token_minimum) != len(row.fragments):
+            raise InputError(
+                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found "
+                f"{len(given.token_minimum)} least token probabilities",
+                path=folder / "confidence.jsonl",
+            )
     spoken = folder / "continuation.jsonl"
     return Evaluation(
         folder=folder,
         **run,
         fragmenter=earlier_config(path).get("fragmenter"),
+        budget=earlier(path).get("budget"),
         scored=scored,
         confidence=confidence,
         continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},
+        certainty={by: found for by in BY if (found := _certainty(folder / f"{by}.jsonl", scored))},
+        general=load_general(folder / "general.json"),
     )
+
+
+def _certainty(path: Path, scored: Sequence[Scored]) -> dict[str, list[float]]:
+    """What `rlhalt certainty` measured of these responses; empty where it was not asked to."""
+    if not path.is_file():
+        return {}
+    found = {row.key: row.certainty for row in read(path, Certainty)}
+    for row in scored:
+        numbers = len(found.setdefault(row.key, []))
+        if numbers != len(row.fragments):
+            raise InputError(
+                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found {numbers}; "
+                "measure it again: rlhalt certainty",
+                path=path,
+            )
+    return found
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -165,8 +200,11 @@ class Comparison:
         thresholds: every τ that a utility is given at: those asked for and those trained at.
         metrics: in the order base, SFT, the others by name and τ; greedy before sampled.
         calibrations: both confidences of every model.
+        sources: every source of confidence of every model, measured or not.
         recalibrations: those of base, recalibrated.
         baselines: base saying only what it is then sure of.
+        speaking: which of base's statements every trained model makes too; none in a causal domain.
+        elsewhere: what the models that were measured do outside of their domain.
         resamples: bootstrap resamples.
         seed: of the bootstrap and of the halves that recalibration is fitted on.
     """
@@ -175,8 +213,11 @@ class Comparison:
     metrics: list[Metrics]
     differences: list[Difference]
     calibrations: list[Calibration]
+    sources: list[Source]
     recalibrations: list[Calibration]
     baselines: list[Baseline]
+    speaking: list[Speaking]
+    elsewhere: list[Elsewhere]
     resamples: int
     seed: int
 
@@ -223,14 +264,20 @@ def compare(
     # A prompt may have been answered under one decoding alone.
     every = list(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))
     drawn = weights(len(every), seed, resamples)
-    sure = {label: _decided(group, every) for label, group in groups.items()}
+    position = {key: place for place, key in enumerate(every)}
+    sure = {label: _decided(group, position) for label, group in groups.items()}
     return Comparison(
         thresholds=all_thresholds,
         metrics=[one for metrics, _, _ in found for one in metrics],
         differences=corrected([one for _, differences, _ in found for one in differences]),
         calibrations=[calibrate(label, name, its, drawn) for label, by in sure.items() for name, its in by.items()],
+        sources=[one for label, group in groups.items() for one in sources(label, group, position, drawn)],
         recalibrations=recalibrations("base", sure["base"], drawn, seed),
         baselines=[one for _, _, cut in found for one in cut],
+        speaking=[
+            one for decoding, keys in prompt_keys.items() for one in _speaking(groups, decoding, keys, seed, resamples)
+        ],
+        elsewhere=elsewhere(groups, seed, resamples),
         resamples=resamples,
         seed=seed,
     )
@@ -276,7 +323,7 @@ def _under(
         difference(sides[label], sides[versus], decoding, thresholds) for label, versus in contrasts(list(groups))
     ]
     cut = baselines(
-        [(row, one.confidence[row.key]) for one in groups["base"] for row in one.rows(decoding)],
+        _answered(groups["base"], decoding),
         decoding,
         keys,
         groups["base"][0].halting,
@@ -287,6 +334,27 @@ def _under(
         seed,
     )
     return metrics, differences, cut
+
+
+def _speaking(
+    groups: Mapping[str, Sequence[Evaluation]], decoding: str, keys: Sequence[str], seed: int, resamples: int
+) -> list[Speaking]:
+    """What every trained model says of what base said."""
+    if groups["base"][0].halting == "causal":
+        return []
+    made = statements(_answered(groups["base"], decoding), keys, seed)
+    drawn = weights(len(keys), seed, resamples)
+    return [
+        speaking(
+            label, decoding, group[0].threshold, made, [row for one in group for row in one.rows(decoding)], keys, drawn
+        )
+        for label, group in groups.items()
+        if label != "base"
+    ]
+
+
+def _answered(group: Sequence[Evaluation], decoding: str) -> list[tuple[Scored, Confidence]]:
+    return [(row, one.confidence[row.key]) for one in group for row in one.rows(decoding)]
 
 
 def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
@@ -333,7 +401,6 @@ def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
     return {name: estimate(one).value for name, one in draws.items()}
 
 
-def _decided(group: Sequence[Evaluation], keys: Sequence[str]) -> dict[str, Judged]:
+def _decided(group: Sequence[Evaluation], position: Mapping[str, int]) -> dict[str, Judged]:
     """The decided fragments of all responses of one model, by the confidence in them."""
-    rows = [(row, one.confidence[row.key]) for one in group for row in one.scored]
-    return decided(rows, {key: place for place, key in enumerate(keys)})
+    return decided([(row, one.confidence[row.key]) for one in group for row in one.scored], position)

@@ -16,9 +16,9 @@ BATCH = 32
 def confidences(model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = ()) -> list[Confidence]:
     """The policy's confidence in every fragment of the responses it gave.
 
-    token_probability: the geometric mean of the probabilities of the fragment's tokens. halt_probability: at the
-    position where the fragment begins, the probability of the end-of-turn token plus that of the first token of
-    "Unsure from here.".
+    token_probability: the geometric mean of the probabilities of the fragment's tokens. token_minimum: the least of
+    them (Manakul et al., arXiv 2303.08896, there as Max(-log p)). halt_probability: at the position where the fragment
+    begins, the probability of the end-of-turn token plus that of the first token of "Unsure from here.".
 
     Args:
         model: the policy, see `rlhalt.models.resolve_model`.
@@ -62,12 +62,11 @@ def confidences(model: str, rows: Sequence[Scored], few_shot: Sequence[Message] 
         halt_B_T = log_probs_B_T_V[..., halting].exp().sum(-1).tolist()
         for row, index in enumerate(batch):
             spans = encoded[row][1]
+            likely = [chosen_B_T[row][low - first : high - first] if high else [] for low, high in spans]
             found[index] = Confidence(
                 key=rows[index].key,
-                token_probability=[
-                    math.exp(sum(chosen_B_T[row][low - first : high - first]) / (high - low)) if high else math.nan
-                    for low, high in spans
-                ],
+                token_probability=[math.exp(sum(one) / len(one)) if one else math.nan for one in likely],
+                token_minimum=[math.exp(min(one)) if one else math.nan for one in likely],
                 halt_probability=[min(1.0, halt_B_T[row][low - first]) if high else math.nan for low, high in spans],
             )
     return [found[index] for index in range(len(rows))]

@@ -29,14 +29,17 @@ from rlhalt.evaluation.bootstrap import Floats, divide, ratio
 from rlhalt.evaluation.longform import PENALTY_BELOW, f1_at, factscore, is_vague
 from rlhalt.evaluation.reflection import reflected
 from rlhalt.records import Continuation, Scored
+from rlhalt.tasks.desired import desired
 
 DEFINITIONS = {
     "correctness": "correct / (correct + incorrect) claims, summed over prompts (micro)",
     "correctness_macro": "the same for each prompt, averaged over the prompts with a decided claim (macro)",
     "completeness": "correct claims a response / those of base under the same decoding (micro)",
     "completeness_macro": "the same for each prompt, capped at 1, averaged over those where base is right (macro)",
+    "completeness_full": "correct claims, as many as a full answer has at most / those of a full answer (micro)",
     "f1": "2PR / (P + R) of correctness P and completeness R, R capped at 1 (micro)",
     "f1_macro": "the same for each prompt, 0 where nothing is decided, averaged over those where base is right (macro)",
+    "f1_full": "2PR / (P + R) of correctness P and the completeness of a full answer R (micro)",
     "right": "correct claims a response",
     "wrong": "incorrect claims a response",
     "unverifiable": "unverifiable claims a response",
@@ -74,6 +77,8 @@ class Counts:
         empty: 1 where there is no claim.
         factscore, factscore_penalised: see `longform.factscore`; 0 where there is no claim.
         f1_at_k: see `longform.f1_at`; NaN without a K.
+        desired: n_desired, the right claims of a full answer, see `tasks.desired`; 0 where nothing says how many.
+        kept: correct claims, `desired` of them at most.
         answer_right, answer_wrong, answer_held_back: 1 where the response as one answer is that, see `answers.answer`.
         right_reflected, wrong_reflected: correct and incorrect fragments of a response with a reflection.
         right_unlisted, wrong_listed: those of them that the reflection rightly leaves out and rightly lists.
@@ -93,6 +98,8 @@ class Counts:
     factscore: float
     factscore_penalised: float
     f1_at_k: float
+    desired: float
+    kept: float
     answer_right: float
     answer_wrong: float
     answer_held_back: float
@@ -133,6 +140,7 @@ def count(
         if label in ("correct", "incorrect", "unverifiable")
     ]
     right, n = labels.count("correct"), len(claims)
+    full = desired(row.domain, row.reference) or 0
     cut_off = row.finish_reason == "length"
     whole = answer(labels, halting, cut_off)
     verdicts = reflected(row)
@@ -151,6 +159,8 @@ def count(
         factscore=factscore(right, n) if n else 0.0,
         factscore_penalised=factscore(right, n, PENALTY_BELOW) if n else 0.0,
         f1_at_k=f1_at(wanted or 0, right, n),
+        desired=full,
+        kept=min(right, full),
         answer_right=float(whole == "right"),
         answer_wrong=float(whole == "wrong"),
         answer_held_back=float(whole == "held back"),
@@ -230,12 +240,23 @@ def f1(correctness: Floats, completeness: Floats) -> Floats:
     return np.where(correctness + recall == 0, 0.0, score)
 
 
+def completeness_full(counts: PromptCounts, weights: Floats) -> Floats:
+    """Draws of Σ min(correct, n) / Σ n over prompts, n = n_desired: what a response holds of a full answer, in [0, 1].
+
+    The other reading of completeness asks how much of base's right facts is left (HALT, arXiv 2506.04051); this one
+    asks how much there should be. It is the recall min(S/K, 1) of LongFact and SAFE (Wei et al., arXiv 2403.18802) with
+    what was asked for as K, see `tasks.desired`: what one response says beyond it makes up for no other. Prompts where
+    nothing says how many there should be do not count; not defined where that is all of them.
+    """
+    return ratio(weights, counts["kept"], counts["desired"])
+
+
 def measure(counts: PromptCounts, base: PromptCounts, weights: Floats) -> dict[str, Floats]:
     """Draws of every measure of `DEFINITIONS`, by name (see `bootstrap`)."""
     right, decided, claims = counts["correct"], counts.decided, counts.claims
     prompts, speaking = np.ones_like(right), 1 - counts["empty"]
     correctness = ratio(weights, right, decided)
-    completeness = ratio(weights, right, base["correct"])
+    completeness, full = ratio(weights, right, base["correct"]), completeness_full(counts, weights)
     # A prompt on which nothing is decided has no correctness, and nothing of it is kept: its F1 is 0.
     precision = np.nan_to_num(divide(right, decided))
     kept = np.minimum(np.nan_to_num(divide(right, base["correct"])), 1)
@@ -246,8 +267,10 @@ def measure(counts: PromptCounts, base: PromptCounts, weights: Floats) -> dict[s
         "correctness_macro": ratio(weights, precision, (decided > 0).astype(np.float64)),
         "completeness": completeness,
         "completeness_macro": ratio(weights, kept, known),
+        "completeness_full": full,
         "f1": f1(correctness, completeness),
         "f1_macro": ratio(weights, known * f1(precision, kept), known),
+        "f1_full": f1(correctness, full),
         "right": ratio(weights, right, prompts),
         "wrong": ratio(weights, counts["incorrect"], prompts),
         "unverifiable": ratio(weights, counts["unverifiable"], prompts),

@@ -20,8 +20,9 @@ def write(comparison: Comparison, out: str | Path) -> None:
 
     `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
     `comparison.json` holds the paired differences (with which of their intervals include 0, their p-values, and what so
-    many prompts could have shown), the calibration of both confidences with its curves, the same of base recalibrated,
-    and base cut where it is then less sure than τ.
+    many prompts could have shown), the calibration of both confidences with its curves, every source of confidence,
+    base recalibrated, base cut where it is then less sure than τ, which of its statements the others make too, and what
+    the models do outside of their domain.
     """
     rest = {
         "thresholds": comparison.thresholds,
@@ -30,8 +31,11 @@ def write(comparison: Comparison, out: str | Path) -> None:
         "seed": comparison.seed,
         "differences": [_difference(one) for one in comparison.differences],
         "calibration": comparison.calibrations,
+        "sources": comparison.sources,
         "recalibration": comparison.recalibrations,
         "baselines": comparison.baselines,
+        "speaking": comparison.speaking,
+        "elsewhere": comparison.elsewhere,
     }
     out = Path(out)
     _write_json(out / "metrics.json", [_metrics(one) for one in comparison.metrics])

@@ -1,8 +1,9 @@
 """What must be alike before two models may be compared: the questions, how answers were drawn, and who judged them.
 
 Left free are the model, the examples that base is shown and trained models are not, the sampling seed, and the batch
-size, which decides the rounding alone. A judge's budget needs no comparison: a scoring that ran out of it has not
-finished (`rlhalt.errors.BudgetExceeded`), so what is here got all that its verifier asks for.
+size, which decides the rounding alone. A judge's budget must be alike too: a scoring that ran out has not finished
+(`rlhalt.errors.BudgetExceeded`), but a verifier may ask less where it has less. Evaluated again with another budget,
+finished rows are not asked about again, and that one is written down.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _alike(evaluations: Sequence[Evaluation]) -> None:
     drawn_by = sorted({name for one in evaluations for row in one.scored for name in row.sampler} - FREE)
     told: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for one in evaluations:
-        for name, value in (*_shown(one), *_drawn(one, drawn_by), *_judged(one)):
+        for name, value in (*_shown(one), *_drawn(one, drawn_by), *_judged(one), *_elsewhere(one)):
             told[name][value].append(one.folder)
     differing = [f"{name} is {_spoken(values)}" for name, values in told.items() if len(values) > 1]
     if differing:
@@ -114,9 +115,18 @@ def _judged(one: Evaluation) -> Iterator[tuple[str, str]]:
     """How the responses were split and judged; nothing is said of a domain without any fragment."""
     yield "the halting style", one.halting
     yield "the fragmenter", one.fragmenter or "not told"
+    limits = (f"{name} {'without limit' if most is None else f'{most:g}'}" for name, most in (one.budget or {}).items())
+    yield "the verifier's budget", ", ".join(limits) or "none"
     verifiers: dict[str, set[str]] = defaultdict(set)
     for row in one.scored:
         verifiers[row.domain].update(fragment.verifier for fragment in row.fragments if fragment.verifier)
     for domain, names in verifiers.items():
         if names:
             yield f"the verifier of {domain}", " or ".join(sorted(names))
+
+
+def _elsewhere(one: Evaluation) -> Iterator[tuple[str, str]]:
+    """What a model that was measured outside of its domain was given there; nothing of one that was not."""
+    if one.general is not None:
+        yield "the text of general.json", one.general.text or "none"
+        yield "the instructions of general.json", one.general.instructions

@@ -89,8 +89,10 @@ def evaluate(
         "samples": samples,
         "temperature": temperature,
         "engine": engine,
+        "fragmenter": scorer.fragmenter,
         "verifier": scorer.verifier.name,
         "halting": scorer.halting,
+        "budget": dataclasses.asdict(scorer.client.budget) if scorer.client else None,
         "prompts": [prompt.key for prompt in prompts],
         "base": dataclasses.asdict(base) if base else None,
     }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOT_DEFINED = "–"
+NOT_MEASURED = "not measured"
 # With fewer, what one training came to by chance cannot be told from what it teaches.
 FEW_SEEDS = 3
 
@@ -34,7 +35,7 @@ class Row:
     """One measure of all models, in the order of `Comparison.models`.
 
     Attributes:
-        measure: its name in `metrics.DEFINITIONS`, or `utility`.
+        measure: its name in `metrics.DEFINITIONS`, or `utility`, or `elsewhere`.
     """
 
     title: str
@@ -57,6 +58,11 @@ def number(value: float) -> str:
     return _signed(f"{value:.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}")
 
 
+def precise(value: float) -> str:
+    """Three decimals, for what differs little."""
+    return _signed(f"{value:.3f}")
+
+
 def cell(estimate: Estimate, form: Callable[[float], str]) -> Cell:
     """An estimate as text; `–` where it is not defined."""
     if estimate.value is None:
@@ -74,10 +80,12 @@ MEASURES: list[tuple[str, str, Callable[[float], str]]] = [
     ("wrong facts", "wrong", number),
     ("correctness, %", "correctness", percent),
     ("completeness, %", "completeness", percent),
+    ("of a full answer, %", "completeness_full", percent),
     ("F1, %", "f1", percent),
     ("correctness (macro), %", "correctness_macro", percent),
     ("completeness (macro), %", "completeness_macro", percent),
     ("F1 (macro), %", "f1_macro", percent),
+    ("F1, full answer, %", "f1_full", percent),
     ("FActScore, %", "factscore", percent),
     ("FActScore, penalised, %", "factscore_penalised", percent),
     ("F1@K, %", "f1_at_k", percent),
@@ -116,7 +124,15 @@ ALWAYS = {
 }
 
 # What a screen has room for; the files and the report have all.
-ON_SCREEN = ALWAYS | {"honesty", "over_abstention", "unverifiable", "duplicate_share", "failed_share"}
+ON_SCREEN = ALWAYS | {
+    "completeness_full",
+    "honesty",
+    "over_abstention",
+    "unverifiable",
+    "duplicate_share",
+    "failed_share",
+    "elsewhere",
+}
 
 
 def rows(comparison: Comparison, decoding: str) -> list[Row]:
@@ -134,6 +150,22 @@ def rows(comparison: Comparison, decoding: str) -> list[Row]:
             ]
         elif measure in ALWAYS or any(m[measure].value for m in models):
             table.append(Row(title, measure, [cell(m[measure], form) for m in models]))
+    # Under no decoding of the held-out prompts: once is enough.
+    return table + _elsewhere(comparison) if decoding == comparison.decodings[0] else table
+
+
+def _elsewhere(comparison: Comparison) -> list[Row]:
+    measured = {one.model: one for one in comparison.elsewhere}
+    forms: list[tuple[str, str, Callable[[float], str]]] = [
+        ("bits a byte of text", "bits", precise),
+        ("perplexity of text", "perplexity", number),
+        ("instructions followed, %", "right", percent),
+    ]
+    table = []
+    for title, name, form in forms:
+        if any(getattr(one, name).value is not None for one in comparison.elsewhere):
+            each = (getattr(measured.get(model), name, Estimate(None)) for model in comparison.models)
+            table.append(Row(title, "elsewhere", [cell(one, form) for one in each]))
     return table
 
 
@@ -214,6 +246,15 @@ def baselines(comparison: Comparison, decoding: str) -> list[list[str]]:
     return found
 
 
+def sources(comparison: Comparison) -> dict[str, list[tuple[str, list[Cell]]]]:
+    """By model, every source of confidence with facts, ECE, Brier score and AUROC; without cells where not measured."""
+    found: dict[str, list[tuple[str, list[Cell]]]] = {}
+    for one in comparison.sources:
+        numbers = [Cell(str(one.n)), *(cell(each, number) for each in (one.ece, one.brier, one.auroc))]
+        found.setdefault(one.model, []).append((one.source, numbers if one.n else []))
+    return found
+
+
 def markdown(comparison: Comparison) -> str:
     """The same as Markdown, every interval given, with the differences and what training has to beat."""
     lines = [caption(comparison), ""]
@@ -230,6 +271,11 @@ def markdown(comparison: Comparison) -> str:
     ]
     for decoding in comparison.decodings:
         lines += [f"{decoding}:", "", *_markdown(baselines(comparison, decoding), left=1)]
+    lines += ["How sure it is, and how far that can be trusted, by where the confidence comes from:", ""]
+    for model, its in sources(comparison).items():
+        unknown = [NOT_MEASURED, *[NOT_DEFINED] * 3]
+        body = [[source, *(map(str, cells) if cells else unknown)] for source, cells in its]
+        lines += _markdown([[model, "facts", "ECE", "Brier", "AUROC"], *body], left=1)
     return "\n".join(lines)
 
 

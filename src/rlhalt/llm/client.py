@@ -51,10 +51,11 @@ class Client:
     ) -> None:
         self.server = server
         self.limits = limits or Limits()
+        self.budget = budget or Budget()
         if budget and budget.money is not None and server.prices is None:
             raise InputError("expected the server's prices with a budget in money, found none", field="prices")
         self._cache = Cache(cache) if cache is not None else None
-        self._ledger = Ledger(budget or Budget())
+        self._ledger = Ledger(self.budget)
         self._pacer = Pacer(self.limits.requests_per_minute)
         self._slots = asyncio.Semaphore(self.limits.concurrency)
         self._takes_schema = True

@@ -15,8 +15,9 @@ from markupsafe import Markup
 from rlhalt.evaluation import tables
 from rlhalt.evaluation.comparison import Comparison, Evaluation
 from rlhalt.evaluation.metrics import DEFINITIONS
+from rlhalt.evaluation.speaking import RESAMPLES
 from rlhalt.records import write_atomic
-from rlhalt.report import findings, frontier, halting, plots, summary, winloss
+from rlhalt.report import findings, frontier, halting, plots, summary, switching, winloss
 from rlhalt.report.cost import costs
 from rlhalt.report.examples import VERDICTS, examples
 from rlhalt.report.palette import legend
@@ -50,9 +51,11 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         definitions=DEFINITIONS,
         about_tests=tables.tested(comparison),
         baselines={decoding: tables.baselines(comparison, decoding) for decoding in comparison.decodings},
+        sources=tables.sources(comparison),
         cell=tables.cell,
         number=tables.number,
         percent=tables.percent,
+        precise=tables.precise,
         p_value=findings.p_value,
         shown=findings.shown,
         examples=examples(comparison, evaluations),
@@ -84,6 +87,12 @@ def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[
             )
             for name in dict.fromkeys(one.confidence for one in comparison.calibrations)
         ],
+        "switches": {
+            one: (switching.curves(comparison, one, "matter"), switching.curves(comparison, one, "words"))
+            for one in decodings
+        },
+        "switch_resamples": RESAMPLES,
+        "rightness": {one: switching.correctness(comparison, one) for one in decodings},
         "halts": halts,
         "endings": halting.ENDINGS,
         "reaching": halting.reaching(comparison, halts),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.comparison import Comparison, Difference
 from rlhalt.evaluation.significance import Significance
-from rlhalt.evaluation.tables import cell, number, percent
+from rlhalt.evaluation.tables import cell, number, percent, precise
 from rlhalt.report.findings import p_value, shown, strongest
 
 CONFIDENCES = {"token_probability": "token probability", "1 - halt_probability": "1 − halting probability"}
@@ -48,7 +48,8 @@ def sentences(comparison: Comparison) -> list[str]:
         for model in trained
     ]
     said += [_untrained(comparison, decoding), _best(comparison, decoding), *_dial(comparison, decoding)]
-    said += [_abstention(comparison, lead, decoding), _confidence(comparison), _failed(comparison)]
+    said += [_abstention(comparison, lead, decoding), _confidence(comparison)]
+    said += [_elsewhere(comparison), _failed(comparison)]
     return [sentence for sentence in said if sentence]
 
 
@@ -148,7 +149,7 @@ def _best(comparison: Comparison, decoding: str) -> str:
         defined = {m: value for m, value in earned.items() if value is not None}
         if defined:
             best = max(defined, key=lambda m: defined[m])
-            winners.append(f"at τ = {t:g} {best} ({number(defined[best])})")
+            winners.append(f"{best} at τ = {t:g} ({number(defined[best])})")
     return f"The highest utility as counted: {', '.join(winners)}." if winners else ""
 
 
@@ -190,6 +191,24 @@ def _confidence(comparison: Comparison) -> str:
         return ""
     told = " and ".join(f"{CONFIDENCES[one.confidence]} with AUROC {cell(one.auroc, number)}" for one in both)
     return f"In {spoken(model)}, right facts are told from wrong ones by {told}."
+
+
+def _elsewhere(comparison: Comparison) -> str:
+    """What the featured model lost outside of its domain, as far as it was measured beside base."""
+    model = featured(comparison)
+    one = next((one for one in comparison.elsewhere if one.model == model), None)
+    if one is None:
+        return ""
+    parts = []
+    if one.bits_more.value is not None:
+        way = "more" if one.bits_more.value >= 0 else "less"
+        size = precise(abs(one.bits_more.value))
+        parts.append(f"needs {size} bits a byte of text {way} than base ({_interval(one.bits_more, precise)})")
+    if one.right_more.value is not None:
+        way = "more" if one.right_more.value >= 0 else "fewer"
+        size = _points(abs(one.right_more.value))
+        parts.append(f"follows {size} points {way} of the short instructions ({_interval(one.right_more, _points)})")
+    return f"Outside of its domain, {spoken(model)} {' and '.join(parts)}." if parts else ""
 
 
 def _failed(comparison: Comparison) -> str:

@@ -19,6 +19,8 @@ from rlhalt.verifiers.knowledge import Amount, Entry, Table, plain
 
 DOMAIN = "countries"
 HELD_OUT = 60
+# As `_question` asks in words.
+FACTS = 5
 
 # The members of the United Nations, and Palestine, Kosovo, Taiwan and the Vatican.
 SOVEREIGN = """

@@ -3,7 +3,8 @@
     {"prompt": "Why do veins appear blue?", "reference": {"question": "…", "true": ["…"], "false": ["…"]}}
 
 `prompt` is text or chat messages; `reference` holds what the domain's verifier needs (the README of the domain says
-what); `split` is `train` or `heldout`, and where it is missing one prompt in five is held out, see `split_of`.
+what), and may say how many right fragments a full answer has (`n_desired`, see `rlhalt.tasks.desired`); `split` is
+`train` or `heldout`, and where it is missing one prompt in five is held out, see `split_of`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.records import Json, Message, Prompt, content_key, iter_json
+from rlhalt.tasks.desired import desired
 
 _SPLITS = ("train", "heldout")
 _ONE_IN = 5
@@ -37,6 +39,10 @@ def _prompt(data: Json, domain: str, path: Path, row: int) -> Prompt:
     reference = field(data, "reference", path, row)
     if not isinstance(reference, dict) or not reference:
         raise InputError("expected an object with what the verifier needs", path=path, row=row, field="reference")
+    try:
+        desired(domain, reference)
+    except InputError as error:
+        raise InputError(error.message, path=path, row=row, field=error.field) from None
     split = data.get("split", split_of(messages))
     if split not in _SPLITS:
         raise InputError(f"expected {' or '.join(_SPLITS)}, found {split!r}", path=path, row=row, field="split")
