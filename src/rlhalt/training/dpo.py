@@ -19,10 +19,11 @@ from rlhalt.errors import InputError
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Pair, read
 from rlhalt.training import training_run
+from rlhalt.training.checkpoints import Resumable
 
 
 @dataclasses.dataclass
-class DpoData:
+class DpoData(Resumable):
     """What to train on.
 
     Attributes:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Target, read
 from rlhalt.training import training_run
+from rlhalt.training.checkpoints import Resumable
 
 
 @dataclasses.dataclass
-class SftData:
+class SftData(Resumable):
     """What to train on.
 
     Attributes:

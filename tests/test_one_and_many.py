@@ -1,0 +1,246 @@
+"""One process and several: the same losses, the same after a kill, and what runs is what was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace as Found
+from typing import Any
+
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch")
+
+from rlhalt.cli import main
+from rlhalt.errors import InputError
+from rlhalt.records import Decision, Pair, Target, write
+from rlhalt.training import training_run
+from rlhalt.training.checkpoints import newest
+from rlhalt.training.launch import check_accelerator, check_processes
+from tiny_training import ROOT, TRAINING, launch, losses
+
+TRAININGS = Path(__file__).parent / "trainings.py"
+KINDS = ("sft", "dpo", "decisions")
+KEYS: dict[str, dict[str, Any]] = {"sft": {}, "dpo": {"draws": 24, "beta": 0.5}, "decisions": {}}
+
+
+def said(role: str, content: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """24 targets, pairs and decisions of unlike length."""
+    folder = tmp_path_factory.mktemp("data")
+    facts = ["Norway is in Europe.", "Its capital is Oslo.", "Its currency is the krone.", "It is large."]
+    targets, pairs, decisions = [], [], []
+    for number in range(24):
+        asked = said("user", f"State {number} facts about Norway.")
+        before, speak = " ".join(facts[: number % 4]), facts[(5 * number + 1) % 4]
+        spoken, halted = (f"{before} {words}".strip() for words in (speak, "Unsure from here."))
+        key = str(number)
+        targets.append(Target(key, asked, said("assistant", spoken), "remove", key))
+        cut = len(before)
+        pairs.append(
+            Pair(key, asked, said("assistant", spoken), said("assistant", halted), 0.5, "unsure", 0.5, cut, key)
+        )
+        gap = " " if before else ""
+        worth = 0.5 if number % 3 else -0.5
+        decisions.append(
+            Decision(key, asked, before, f"{gap}{speak}", [f"{gap}Unsure from here."], worth, "unsure", 0.5, key)
+        )
+    for kind, rows in zip(KINDS, (targets, pairs, decisions), strict=True):
+        write(folder / f"{kind}.jsonl", rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(tiny_model, data, tmp_path_factory):
+    """The command line of a training into a folder of its own: 6 steps of 8 examples in all."""
+
+    def make(kind: str, processes: int, **keys: Any) -> tuple[list[str], Path]:
+        folder = tmp_path_factory.mktemp(kind)
+        whole = {
+            **TRAINING,
+            "model_name_or_path": str(tiny_model),
+            "train_file": str(data / f"{kind}.jsonl"),
+            "output_dir": str(folder / "out"),
+            "per_device_train_batch_size": 8 // processes,
+            "learning_rate": 3.0e-3,
+            "max_steps": 6,
+            **KEYS[kind],
+            **keys,
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump(whole))
+        return [kind, "--config", str(folder / "config.yaml")], folder / "out"
+
+    return make
+
+
+SAVED = {"save_strategy": "steps", "save_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def straight(arguments) -> dict[tuple[str, int], Path]:
+    """Each kind, trained in one process and in two."""
+    made = {}
+    several = []
+    for kind in KINDS:
+        argv, made[kind, 1] = arguments(kind, 1)
+        assert main(["train", *argv]) == 0
+        argv, made[kind, 2] = arguments(kind, 2)
+        several.append(argv)
+    done = launch(2, TRAININGS, json.dumps(several))
+    assert done.returncode == 0, done.stderr[-3000:]
+    for trainer in ("SFTTrainer", "SharedDPOTrainer", "DecisionTrainer"):
+        assert f"{trainer}: MULTI_CPU, 2 process(es) on cpu" in done.stderr
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_train_as_one_does(straight, kind):
+    """1 · 8 examples and 2 · 4."""
+    one, two = (losses(straight[kind, processes]) for processes in (1, 2))
+    assert len(one) == 6
+    assert one[-1] < one[0]
+    assert two == pytest.approx(one, rel=1e-4)
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+# The others take as long and go the same way.
+@pytest.mark.parametrize(
+    ("kind", "processes"),
+    [
+        ("sft", 1),
+        ("dpo", 2),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("sft", 2), ("dpo", 1), ("decisions", 1))),
+        pytest.param("decisions", 2, marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_training_goes_on_as_if_it_had_not_been(straight, arguments, kind, processes):
+    argv, folder = arguments(kind, processes, **SAVED)
+    killed = launch(processes, TRAININGS, json.dumps([argv]), "3")
+    assert "Signal 9 (SIGKILL)" in killed.stderr, killed.stderr[-3000:]
+    assert [one.name for one in folder.glob("checkpoint-*")] == ["checkpoint-2"]
+    assert not (folder / "run.json").exists()
+    again = launch(processes, TRAININGS, json.dumps([[*argv, "--resume"]]))
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert f"going on from {folder / 'checkpoint-2'}" in again.stderr
+    assert losses(folder) == pytest.approx(losses(straight[kind, processes]), rel=1e-5)
+    resumed, whole = weights(folder), weights(straight[kind, processes])
+    assert resumed.keys() == whole.keys()
+    for name, weight in whole.items():
+        assert torch.allclose(resumed[name], weight, rtol=0, atol=1e-6), name
+
+
+def checkpoint(folder: Path, step: int, processes: int, state: str | None = "{}") -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir()
+    for number in range(processes):
+        (path / f"rng_state{f'_{number}' if processes > 1 else ''}.pth").touch()
+    if state is not None:
+        (path / "trainer_state.json").write_text(state)
+    return path
+
+
+def test_the_newest_whole_checkpoint_is_gone_on_from(tmp_path):
+    assert newest(tmp_path / "none", 1) is None
+    assert newest(tmp_path, 1) is None
+    nine, ten = (checkpoint(tmp_path, step, 1) for step in (9, 10))
+    assert newest(tmp_path, 1) == ten
+    # Killed while it was written: before its end, halfway through it, and with save_only_model.
+    checkpoint(tmp_path, 11, 1, None)
+    checkpoint(tmp_path, 12, 1, '{"global_step"')
+    checkpoint(tmp_path, 13, 0)
+    (tmp_path / "checkpoint-best").mkdir()
+    assert newest(tmp_path, 1) == ten
+    (ten / "trainer_state.json").unlink()
+    assert newest(tmp_path, 1) == nine
+
+
+def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
+    checkpoint(tmp_path, 4, 1)
+    with pytest.raises(InputError, match=r"checkpoint of 2 process\(es\), found one of 1; start as many"):
+        newest(tmp_path, 2)
+
+
+def test_a_resumed_run_is_the_same_run(data, tmp_path):
+    def made(*more: str) -> str:
+        argv = ["--train_file", str(data / "sft.jsonl"), *more, "--seed", "1"]
+        return training_run("sft", argv, data / "sft.jsonl", tmp_path, "m")._record["fingerprint"]
+
+    assert made() == made("--resume") == made("--resume", "true") == made("--resume_from_checkpoint", "x")
+    assert made() != made("--bf16")
+
+
+# What was asked for, and what runs.
+
+ARGS = {"device": torch.device("cpu"), "world_size": 1, "n_gpu": 0, "use_cpu": False, "bf16": False, "fp16": False}
+
+
+@pytest.mark.parametrize(
+    ("environment", "found", "says"),
+    [
+        ({}, {}, None),
+        ({"WORLD_SIZE": "2", "MASTER_ADDR": "here"}, {"world_size": 2}, None),
+        ({"MASTER_ADDR": "here"}, {}, "expected several processes, since MASTER_ADDR is set"),
+        ({"WORLD_SIZE": "2", "MASTER_ADDR": "here"}, {}, "expected 2 processes that train together, found 1 on cpu"),
+        ({}, {"n_gpu": 4}, "expected a process for each GPU, found one for 4"),
+    ],
+)
+def test_fewer_processes_than_were_started_are_refused(environment, found, says):
+    args = Found(**{**ARGS, **found})
+    if says is None:
+        check_processes(args, environment)
+    else:
+        with pytest.raises(InputError, match=says):
+            check_processes(args, environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "args", "found", "says"),
+    [
+        ({}, {}, ("NO", "no"), None),
+        ({"ACCELERATE_USE_FSDP": "true"}, {"bf16": True}, ("FSDP", "bf16"), None),
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, {}, ("DEEPSPEED", "no"), None),
+        ({"ACCELERATE_USE_FSDP": "true"}, {}, ("MULTI_CPU", "no"), "expected FSDP, .* found MULTI_CPU: not to be had"),
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, {"use_cpu": True}, ("MULTI_CPU", "no"), "use_cpu: true turns it off"),
+        ({}, {"bf16": True}, ("NO", "no"), "expected mixed precision 'bf16', .* found 'no'"),
+        ({}, {}, ("NO", "bf16"), "expected mixed precision 'no', .* found 'bf16'"),
+    ],
+)
+def test_another_way_or_precision_than_asked_for_is_refused(environment, args, found, says):
+    kind, precision = found
+    accelerator = Found(
+        distributed_type=Found(value=kind), mixed_precision=precision, device=torch.device("cpu"), num_processes=1
+    )
+    if says is None:
+        check_accelerator(Found(**{**ARGS, **args}), accelerator, environment)
+    else:
+        with pytest.raises(InputError, match=says):
+            check_accelerator(Found(**{**ARGS, **args}), accelerator, environment)
+
+
+def test_a_launcher_that_starts_one_process_of_two_is_found_out(arguments, tmp_path):
+    """accelerate's MULTI_CPU."""
+    settings = tmp_path / "multi_cpu.yaml"
+    settings.write_text("compute_environment: LOCAL_MACHINE\ndistributed_type: MULTI_CPU\nuse_cpu: true\n")
+    argv, folder = arguments("sft", 2)
+    done = launch(2, ROOT / "scripts" / "train_sft.py", *argv[1:], settings=settings)
+    assert done.returncode != 0
+    assert "rlhalt: field 'num_processes': expected several processes" in done.stderr
+    assert not folder.exists()
+
+
+def test_a_precision_that_only_the_launcher_was_told_is_found_out(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    argv, folder = arguments("sft", 1)
+    assert main(["train", *argv]) == 2
+    assert "expected mixed precision 'no'" in capsys.readouterr().err
+    assert not (folder / "run.json").exists()
