@@ -23,6 +23,12 @@ from tiny_training import ROOT, TRAINING, launch, losses
 TRAININGS = Path(__file__).parent / "trainings.py"
 KINDS = ("sft", "dpo", "decisions")
 KEYS: dict[str, dict[str, Any]] = {"sft": {}, "dpo": {"draws": 24, "beta": 0.5}, "decisions": {}}
+# What gives the same losses in two processes as in one without it.
+SAME = {
+    "sft": [{}],
+    "dpo": [{}, {"precompute_ref_log_probs": True}, {"precompute_ref_log_probs": True, "shared": False}],
+    "decisions": [{}],
+}
 
 
 def said(role: str, content: str) -> list[dict[str, str]]:
@@ -78,33 +84,52 @@ def arguments(tiny_model, data, tmp_path_factory):
     return make
 
 
-SAVED = {"save_strategy": "steps", "save_steps": 2}
-
-
 @pytest.fixture(scope="module")
-def straight(arguments) -> dict[tuple[str, int], Path]:
-    """Each kind, trained in one process and in two."""
-    made = {}
+def straight(arguments) -> dict[tuple[str, int], list[Path]]:
+    """Each kind, trained in one process and in two, and in two with what changes nothing."""
+    made: dict[tuple[str, int], list[Path]] = {}
     several = []
     for kind in KINDS:
-        argv, made[kind, 1] = arguments(kind, 1)
+        argv, folder = arguments(kind, 1)
         assert main(["train", *argv]) == 0
-        argv, made[kind, 2] = arguments(kind, 2)
-        several.append(argv)
+        made[kind, 1] = [folder]
+        again = [arguments(kind, 2, **keys) for keys in SAME[kind]]
+        made[kind, 2] = [folder for _, folder in again]
+        several += [argv for argv, _ in again]
     done = launch(2, TRAININGS, json.dumps(several))
     assert done.returncode == 0, done.stderr[-3000:]
-    for trainer in ("SFTTrainer", "SharedDPOTrainer", "DecisionTrainer"):
+    for trainer in ("SFTTrainer", "SharedDPOTrainer", "DPOTrainer", "DecisionTrainer"):
         assert f"{trainer}: MULTI_CPU, 2 process(es) on cpu" in done.stderr
     return made
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_train_as_one_does(straight, kind):
-    """1 · 8 examples and 2 · 4."""
-    one, two = (losses(straight[kind, processes]) for processes in (1, 2))
+    """1 · 8 examples and 2 · 4; reference values asked beforehand too, by either trainer."""
+    [one] = map(losses, straight[kind, 1])
     assert len(one) == 6
     assert one[-1] < one[0]
-    assert two == pytest.approx(one, rel=1e-4)
+    assert [losses(folder) for folder in straight[kind, 2]] == [pytest.approx(one, rel=1e-4)] * len(SAME[kind])
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("kind", ["dpo", "decisions"])
+def test_less_memory_gives_the_same_losses(arguments, kind, lora):
+    found = []
+    frugal = {"gradient_checkpointing": True, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}
+    for keys in ({}, frugal):
+        # Adapters begin at random.
+        torch.manual_seed(0)
+        adapter = {"use_peft": lora, "lora_target_modules": "all-linear", "lora_dropout": 0.0}
+        argv, folder = arguments(kind, 1, **adapter, **keys)
+        assert main(["train", *argv]) == 0
+        found.append(losses(folder))
+    plain, small = found
+    assert len(set(plain)) == 6
+    assert small == pytest.approx(plain, rel=1e-4)
+
+
+SAVED = {"save_strategy": "steps", "save_steps": 2}
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -132,8 +157,9 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(straight, arguments, ki
     again = launch(processes, TRAININGS, json.dumps([[*argv, "--resume"]]))
     assert again.returncode == 0, again.stderr[-3000:]
     assert f"going on from {folder / 'checkpoint-2'}" in again.stderr
-    assert losses(folder) == pytest.approx(losses(straight[kind, processes]), rel=1e-5)
-    resumed, whole = weights(folder), weights(straight[kind, processes])
+    whole_run = straight[kind, processes][0]
+    assert losses(folder) == pytest.approx(losses(whole_run), rel=1e-5)
+    resumed, whole = weights(folder), weights(whole_run)
     assert resumed.keys() == whole.keys()
     for name, weight in whole.items():
         assert torch.allclose(resumed[name], weight, rtol=0, atol=1e-6), name
