@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace as Found
 from typing import Any
@@ -163,6 +164,29 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(straight, arguments, ki
     assert resumed.keys() == whole.keys()
     for name, weight in whole.items():
         assert torch.allclose(resumed[name], weight, rtol=0, atol=1e-6), name
+
+
+def test_an_adapter_that_was_gone_on_with_is_gone_on_with_again(arguments):
+    """TRL keeps its beginning as a second adapter, the reference."""
+    from safetensors.torch import load_file
+
+    adapter = {"use_peft": True, "lora_target_modules": "all-linear", "lora_dropout": 0.0}
+    argv, begun = arguments("sft", 1, **adapter)
+    assert main(["train", *argv]) == 0
+    folders = []
+    for resumed in (False, True):
+        argv, folder = arguments("dpo", 1, model_name_or_path=str(begun), **SAVED)
+        if resumed:
+            # As if killed in its fourth step.
+            shutil.copytree(folders[0] / "checkpoint-2", folder / "checkpoint-2")
+        assert main(["train", *argv, "--resume"]) == 0
+        folders.append(folder)
+    straight, again = map(losses, folders)
+    assert straight[-1] < straight[2] < straight[0]
+    assert again == pytest.approx(straight, rel=1e-5)
+    one, other = (load_file(folder / "adapter_model.safetensors") for folder in folders)
+    for name, weight in one.items():
+        assert torch.allclose(weight, other[name], rtol=0, atol=1e-6), name
 
 
 def checkpoint(folder: Path, step: int, processes: int, state: str | None = "{}") -> Path:

@@ -7,6 +7,7 @@ import functools
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from rlhalt.errors import InputError
 
@@ -46,6 +47,16 @@ def newest(output_dir: str | Path, processes: int) -> Path | None:
             path=whole[0],
         )
     return None
+
+
+def load_adapter(model: Any, checkpoint: str | Path) -> None:
+    """Load a checkpoint's trained adapter, as transformers 5.17 does unless a frozen one stands beside it.
+
+    Where an adapter is gone on with, TRL keeps its beginning as the adapter `ref`. peft saves that in a folder of its
+    own; transformers loads such folders *instead of* what stands beside them, and training would begin anew, unsaid.
+    """
+    if hasattr(model, "load_adapter") and (Path(checkpoint) / "adapter_config.json").is_file():
+        model.load_adapter(str(checkpoint), model.active_adapters[0], is_trainable=True)
 
 
 @functools.cache

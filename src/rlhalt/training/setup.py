@@ -14,7 +14,7 @@ from rlhalt.errors import InputError
 from rlhalt.models import resolve_model
 from rlhalt.runs import Run
 from rlhalt.settings import read_settings
-from rlhalt.training.checkpoints import load_onto_numbered_cpus, newest
+from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
 from rlhalt.training.launch import announce, check_accelerator, check_processes
 
 
@@ -123,6 +123,8 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
         checkpoint = newest(args.output_dir, accelerator.num_processes)
         accelerator.print(f"going on from {checkpoint}" if checkpoint else "no checkpoint yet", file=sys.stderr)
     load_onto_numbered_cpus()
+    if checkpoint and not trainer.is_deepspeed_enabled and not trainer.is_fsdp_enabled:
+        load_adapter(trainer.model, checkpoint)
     with scoring_only_completions():
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     trainer.save_model(args.output_dir)
