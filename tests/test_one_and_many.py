@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -19,7 +20,7 @@ from rlhalt.records import Decision, Pair, Target, write
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import newest
 from rlhalt.training.launch import check_accelerator, check_processes
-from tiny_training import ROOT, TRAINING, launch, losses
+from tiny_training import ACCELERATE, ROOT, TRAINING, launch, losses
 
 TRAININGS = Path(__file__).parent / "trainings.py"
 KINDS = ("sft", "dpo", "decisions")
@@ -164,6 +165,21 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(straight, arguments, ki
     assert resumed.keys() == whole.keys()
     for name, weight in whole.items():
         assert torch.allclose(resumed[name], weight, rtol=0, atol=1e-6), name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed")
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_zero_3_trains_as_one_process_does_killed_or_not(straight, arguments, kind):
+    zero3 = ACCELERATE / "zero3.yaml"
+    # With use_cpu: true accelerate has no DeepSpeed, and without a backend no second process.
+    argv, folder = arguments(kind, 2, use_cpu=False, ddp_backend="gloo", **SAVED)
+    killed = launch(2, TRAININGS, json.dumps([argv]), "3", settings=zero3)
+    assert "Signal 9 (SIGKILL)" in killed.stderr, killed.stderr[-3000:]
+    again = launch(2, TRAININGS, json.dumps([[*argv, "--resume"]]), settings=zero3)
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert "DEEPSPEED, 2 process(es) on cpu" in again.stderr
+    assert losses(folder) == pytest.approx(losses(straight[kind, 1][0]), rel=1e-4)
 
 
 def test_an_adapter_that_was_gone_on_with_is_gone_on_with_again(arguments):

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.errors import InputError
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Rows, Target
 from rlhalt.training import training_run
@@ -36,7 +37,10 @@ def main(argv: Sequence[str]) -> None:
     data, args, model_args = parse((SftData, SFTConfig, ModelConfig), argv)
     rows = Rows(Path(data.train_file), Target)
     with training_run("sft", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
-        run.result(prompts=prompts_seen(rows))
+        prompts = prompts_seen(rows)
+        if not prompts:
+            raise InputError("expected targets to train on, found none", path=data.train_file)
+        run.result(prompts=prompts)
         dataset = on_disk(rows, ("prompt", "completion"))
         model, tokenizer, peft_config = load_trainable(model_args)
         trainer = SFTTrainer(
