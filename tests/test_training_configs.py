@@ -150,6 +150,7 @@ def test_whole_models_train_with_deepspeed(tiny_model, data, tmp_path, monkeypat
     assert said.count("DEEPSPEED, 2 process(es) on cpu, no precision, 0.1 of 0 M") == len(configs) == 3
 
 
+@pytest.mark.slow
 def test_fsdp_is_refused_where_accelerate_leaves_it_out(tiny_model, data, tmp_path):
     """accelerate 1.15 has FSDP on accelerators alone: on a CPU it would train without, and say nothing."""
     path = ROOT / "configs" / "sft" / "8b_full.yaml"

@@ -27,11 +27,13 @@ TRAINING = {
 def launch(
     processes: int, script: str | Path, *argv: str, settings: Path = ACCELERATE / "cpu.yaml"
 ) -> subprocess.CompletedProcess[str]:
-    """Start a script under an accelerate file, with as many processes."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", str(processes)]
-    command += ["--config_file", str(settings)]
-    # A port of its own: trainings of other tests may run beside.
-    command += ["--main_process_port", "0", str(script), *argv]
+    """Start a script under an accelerate file, with as many processes; one needs no launcher."""
+    command = [sys.executable]
+    if processes > 1:
+        command += ["-m", "accelerate.commands.launch", "--config_file", str(settings)]
+        # A port of its own: trainings of other tests may run beside.
+        command += ["--num_processes", str(processes), "--main_process_port", "0"]
+    command += [str(script), *argv]
     return subprocess.run(
         command,
         capture_output=True,
