@@ -237,6 +237,13 @@ def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
         newest(tmp_path, 2)
 
 
+def test_nothing_is_gone_on_with_where_only_the_model_is_kept(arguments, capsys):
+    argv, folder = arguments("sft", 1, save_only_model=True)
+    assert main(["train", *argv, "--resume"]) == 2
+    assert "field 'save_only_model': expected checkpoints to go on from" in capsys.readouterr().err
+    assert not (folder / "run.json").exists()
+
+
 def test_a_resumed_run_is_the_same_run(data, tmp_path):
     def made(*more: str) -> str:
         argv = ["--train_file", str(data / "sft.jsonl"), *more, "--seed", "1"]

@@ -84,5 +84,5 @@ def _whole(checkpoint: Path) -> bool:
 
 
 def _processes(checkpoint: Path) -> int:
-    # Each process keeps its random numbers; with `save_only_model` none does, and nothing can be gone on with.
+    # Each process keeps its random numbers; with `save_only_model` none does.
     return len(list(checkpoint.glob("rng_state*.pth")))

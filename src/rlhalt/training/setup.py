@@ -119,6 +119,10 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
     check_accelerator(args, accelerator)
     announce(trainer)
     checkpoint = args.resume_from_checkpoint
+    if parsed[0].resume and args.save_only_model:
+        raise InputError(
+            "expected checkpoints to go on from, found that only the model is kept", field="save_only_model"
+        )
     if parsed[0].resume and checkpoint is None:
         checkpoint = newest(args.output_dir, accelerator.num_processes)
         accelerator.print(f"going on from {checkpoint}" if checkpoint else "no checkpoint yet", file=sys.stderr)
