@@ -3,10 +3,6 @@
 import dataclasses
 import json
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +17,6 @@ from rlhalt.pairs.decide import utility_ahead
 from rlhalt.pairs.dial import dialled, dialled_decisions, undialled
 from rlhalt.records import HALT_PHRASE, Decision, Scored, content_key, read, write
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "train_decisions.py"
 A, B, C, D = "A is in Asia.", "Its capital is B.", "Its currency is C.", "It is large."
 
 
@@ -416,29 +411,3 @@ def test_decisions_of_held_out_prompts_are_refused(scored_row, tmp_path):
     write(tmp_path / "held.jsonl", [held])
     with pytest.raises(InputError, match="split train"):
         write_decisions(tmp_path / "held.jsonl", tmp_path / "out.jsonl", 0.5, "remove")
-
-
-def test_two_processes_train_as_one_does(scored, tiny_model, tmp_path):
-    from tiny_training import TRAINING
-
-    made = tmp_path / "decisions.jsonl"
-    assert main(["decisions", "--scored", str(scored), "--threshold", "0.8", "--output", str(made)]) == 0
-    rows = list(read(made, Decision))
-    # More responses, of unlike length: both processes have their share of each batch.
-    copies = [dataclasses.replace(one, source=f"{one.source}{number}") for number in range(4) for one in rows]
-    write(made, [dataclasses.replace(one, key=str(number)) for number, one in enumerate(copies)])
-    losses = []
-    for number in (1, 2):
-        out = tmp_path / f"on{number}"
-        config = tmp_path / f"{number}.yaml"
-        keys = {"max_steps": 3, "per_device_train_batch_size": 4 // number, "learning_rate": 1e-2}
-        config.write_text(yaml.safe_dump({**TRAINING, "model_name_or_path": str(tiny_model), **keys}))
-        # accelerate's launcher starts one process on a CPU, however many are asked for.
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(number)]
-        launch += [str(SCRIPT), "--config", str(config), "--train_file", str(made), "--output_dir", str(out)]
-        done = subprocess.run(launch, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert f"{number} process(es)" in done.stderr
-        log = json.loads((out / "run.json").read_text())["log"]
-        losses.append([one["loss"] for one in log if "loss" in one])
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)

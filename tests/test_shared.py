@@ -327,6 +327,16 @@ class TestReferences:
         make(True, rows(4), precompute_ref_log_probs=True, lora=True, **keys)
         assert sum(computed) == 8
 
+    def test_what_the_first_process_wrote_is_not_to_be_seen_by_another(self, make, monkeypatch):
+        from trl import DPOTrainer
+
+        def elsewhere(*_: Any) -> None:
+            raise FileNotFoundError
+
+        monkeypatch.setattr(DPOTrainer, "_precompute_ref_logps", elsewhere)
+        with pytest.raises(InputError, match="give RLHALT_CACHE a folder that all nodes share"):
+            make(True, rows(4), precompute_ref_log_probs=True, lora=True)
+
     def test_a_file_that_is_something_else(self, tmp_path):
         from rlhalt.training.shared.reference import References
 

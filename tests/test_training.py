@@ -155,6 +155,15 @@ def test_a_finished_training_is_known_by_data_keys_and_weights_not_by_place(data
     assert made("a") != before
 
 
+def test_a_file_without_targets_is_refused(tmp_path, tiny_model):
+    from rlhalt.training.sft import main
+
+    write(tmp_path / "none.jsonl", [])
+    argv = ["--config", config(tmp_path), "--train_file", str(tmp_path / "none.jsonl")]
+    with pytest.raises(InputError, match="expected targets to train on, found none"):
+        main([*argv, "--output_dir", str(tmp_path / "out"), "--model_name_or_path", str(tiny_model)])
+
+
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 

@@ -1,4 +1,17 @@
-"""What trainings of a few steps on the tiny model share."""
+"""What trainings of a few steps on the tiny model share, and starting them as a user does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+ACCELERATE = ROOT / "configs" / "accelerate"
 
 TRAINING = {
     "gradient_checkpointing": False,
@@ -9,3 +22,28 @@ TRAINING = {
     "logging_steps": 1,
     "max_length": 256,
 }
+
+
+def launch(
+    processes: int, script: str | Path, *argv: str, settings: Path = ACCELERATE / "cpu.yaml"
+) -> subprocess.CompletedProcess[str]:
+    """Start a script under an accelerate file, with as many processes; one needs no launcher."""
+    command = [sys.executable]
+    if processes > 1:
+        command += ["-m", "accelerate.commands.launch", "--config_file", str(settings)]
+        # A port of its own: trainings of other tests may run beside.
+        command += ["--num_processes", str(processes), "--main_process_port", "0"]
+    command += [str(script), *argv]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def losses(folder: Path) -> list[float]:
+    """The losses that a run.json tells, a step each."""
+    log: list[Mapping[str, Any]] = json.loads((folder / "run.json").read_text(encoding="utf-8"))["log"]
+    return [one["loss"] for one in log if "loss" in one]

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rlhalt.errors import InputError
@@ -58,16 +58,23 @@ def align(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None) 
     Raises:
         InputError: a tokenizer that does not know the offsets of its tokens.
     """
-    prompts = Prompts(tokenizer)
     aligned, refused = [], []
-    for pair in pairs:
-        answers = [one[0]["content"] for one in (pair.chosen, pair.rejected)]
-        reason = prompts.sides(pair.prompt, answers, pair.cut, max_length).objection
+    for pair, reason in objections(tokenizer, pairs, max_length):
         if reason is None:
             aligned.append(pair)
         else:
             refused.append(Misaligned(pair.key, reason))
     return aligned, refused
+
+
+def objections(
+    tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None
+) -> Iterator[tuple[Pair, str | None]]:
+    """Pairs one by one, each with why it is not aligned, None where it is; see `align`."""
+    prompts = Prompts(tokenizer)
+    for pair in pairs:
+        answers = [one[0]["content"] for one in (pair.chosen, pair.rejected)]
+        yield pair, prompts.sides(pair.prompt, answers, pair.cut, max_length).objection
 
 
 def reasons(refused: Sequence[Misaligned]) -> dict[str, int]:

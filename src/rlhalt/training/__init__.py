@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.models import identity
 from rlhalt.runs import Run
 
-_PATHS = ("--train_file", "--output_dir", "--model_name_or_path")
+# Where things lie, and from where a training goes on: it becomes the same.
+_ELSEWHERE = ("--train_file", "--output_dir", "--model_name_or_path", "--resume", "--resume_from_checkpoint")
 
 
 def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str) -> Run:
     """The run of a training, known before anything heavy is imported.
 
     Its fingerprint covers the data, the configuration file, the keys given beside it, and the weights it starts from;
-    not where these lie.
+    not where these lie, nor whether it was stopped on the way.
     """
     keys, config = [], []
-    rest = iter(argv)
-    for word in rest:
+    rest = list(argv)
+    while rest:
+        word, *rest = rest
         if word == "--config":
-            config = [next(rest, "")]
-        elif word in _PATHS:
-            next(rest, "")
+            config, rest = rest[:1], rest[1:]
+        elif word in _ELSEWHERE:
+            # With its value, where it has one.
+            rest = list(itertools.dropwhile(lambda one: not one.startswith("--"), rest))
         else:
             keys.append(word)
     return Run(f"train {kind}", output, inputs=[data, *config], config={"keys": keys, "model": identity(model)})

@@ -14,11 +14,12 @@ from rlhalt.errors import InputError
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Decision, read
 from rlhalt.training import training_run
+from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.decisions.trees import trees
 
 
 @dataclasses.dataclass
-class DecisionData:
+class DecisionData(Resumable):
     """What to train on.
 
     Attributes:

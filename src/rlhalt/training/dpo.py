@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rlhalt.alignment import align, reasons
+from rlhalt.alignment import Misaligned, objections, reasons
 from rlhalt.errors import InputError
 from rlhalt.pairs.leakage import prompts_seen
-from rlhalt.records import Pair, read
+from rlhalt.records import Pair, Rows
 from rlhalt.training import training_run
+from rlhalt.training.checkpoints import Resumable
+from rlhalt.training.rows import on_disk
 
 
 @dataclasses.dataclass
-class DpoData:
+class DpoData(Resumable):
     """What to train on.
 
     Attributes:
@@ -57,6 +62,37 @@ def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
     return [int(one) for one in rng.permutation(drawn)]
 
 
+@dataclasses.dataclass(frozen=True)
+class Aligned:
+    """Which pairs of a file are trained on.
+
+    Attributes:
+        numbers: where in the file they stand, from 0.
+        weights: theirs, a number each.
+        prompts: see `rlhalt.pairs.leakage.prompts_seen`.
+        refused: those that are not aligned.
+    """
+
+    numbers: array[int]
+    weights: array[float]
+    prompts: list[str]
+    refused: list[Misaligned]
+
+
+def aligned(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None) -> Aligned:
+    """The pairs to train on; of each no more is kept than two numbers."""
+    numbers, weights, refused = array("q"), array("d"), []
+    prompts: set[str] = set()
+    for number, (pair, reason) in enumerate(objections(tokenizer, pairs, max_length)):
+        if reason is None:
+            numbers.append(number)
+            weights.append(pair.weight)
+            prompts.update(prompts_seen([pair]))
+        else:
+            refused.append(Misaligned(pair.key, reason))
+    return Aligned(numbers, weights, sorted(prompts), refused)
+
+
 def main(argv: Sequence[str]) -> None:
     """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
     from trl import DPOConfig, DPOTrainer, ModelConfig
@@ -64,22 +100,25 @@ def main(argv: Sequence[str]) -> None:
     from rlhalt.training.setup import fit, load_trainable, parse
 
     data, args, model_args = parse((DpoData, DPOConfig, ModelConfig), argv)
-    rows = list(read(data.train_file, Pair))
+    rows = Rows(Path(data.train_file), Pair)
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
-        from datasets import Dataset
-
-        model, tokenizer, peft_config = load_trainable(model_args)
-        aligned, refused = align(tokenizer, rows, args.max_length)
-        run.result(prompts=prompts_seen(aligned), not_aligned=[dataclasses.asdict(one) for one in refused])
-        if refused:
-            print(f"{len(refused)} of {len(rows)} pairs are not trained on: {reasons(refused)}", file=sys.stderr)
-        drawn = [aligned[index] for index in draw([row.weight for row in aligned], data.draws, args.seed)]
-        dataset = Dataset.from_list(
-            [{"prompt": row.prompt, "chosen": row.chosen, "rejected": row.rejected} for row in drawn]
-        )
         from rlhalt.training.shared.trainer import SharedDPOTrainer
 
+        model, tokenizer, peft_config = load_trainable(model_args)
+        taken = aligned(tokenizer, rows, args.max_length)
+        run.result(prompts=taken.prompts, not_aligned=[dataclasses.asdict(one) for one in taken.refused])
+        if taken.refused:
+            count = len(taken.numbers) + len(taken.refused)
+            print(
+                f"{len(taken.refused)} of {count} pairs are not trained on: {reasons(taken.refused)}", file=sys.stderr
+            )
+        drawn = [taken.numbers[index] for index in draw(taken.weights, data.draws, args.seed)]
+        dataset = on_disk(rows, ("prompt", "chosen", "rejected"))
         trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
-            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
+            model=model,
+            args=args,
+            train_dataset=dataset.select(drawn),
+            processing_class=tokenizer,
+            peft_config=peft_config,
         )
         fit(trainer, run, (data, args, model_args))

@@ -20,12 +20,13 @@ from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Prompt, read
 from rlhalt.reward import Specification, load_specification
 from rlhalt.training import training_run
+from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.online.alarms import Limits
 from rlhalt.training.online.credit import CREDITS, Pay
 
 
 @dataclasses.dataclass
-class GrpoData:
+class GrpoData(Resumable):
     """What to train on, and what is paid for what.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What the training scripts share: strict parsing, the model to start from, and saying what really runs."""
+"""What the training scripts share: strict parsing, the model to start from, and the training itself."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from rlhalt.errors import InputError
 from rlhalt.models import resolve_model
 from rlhalt.runs import Run
 from rlhalt.settings import read_settings
+from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
+from rlhalt.training.launch import announce, check_accelerator, check_processes
 
 
 def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     """Parse `--config file.yaml` and command-line keys into dataclasses with TRL's parser; a misspelt key is an error.
 
+    Args:
+        kinds: what the script reads, the trainer's configuration, the model's.
+
     Raises:
-        InputError: naming the unknown key, and the known one that is nearest.
+        InputError: naming the unknown key, and the known one that is nearest; or fewer processes train than were
+            started.
     """
     from trl import TrlParser
 
@@ -32,9 +38,11 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     # argparse would print two screens of usage before its one line.
     parser.error = _refuse
     try:
-        return tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
+        parsed = tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
     except ValueError as error:
         raise InputError(str(error)) from None
+    check_processes(parsed[1])
+    return parsed
 
 
 def _refuse(message: str) -> NoReturn:
@@ -99,23 +107,29 @@ def scoring_only_completions() -> Iterator[None]:
 
 
 def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
-    """Train, save the model (or its adapter) with the tokenizer to `output_dir`, and put what was done in run.json."""
-    _announce(trainer)
-    with scoring_only_completions():
-        trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
-    trainer.save_model(trainer.args.output_dir)
-    run.result(parameters=described(*parsed), steps=trainer.state.global_step, log=trainer.state.log_history)
+    """Train, save the model (or its adapter) with the tokenizer to `output_dir`, and put what was done in run.json.
 
+    Args:
+        parsed: what `parse` returned: what the script reads, with `resume`, first.
 
-def _announce(trainer: Any) -> None:
-    # What really runs, not what was asked for: a launcher that starts one process where two were meant says nothing.
+    Raises:
+        InputError: something else runs than was asked for, or no checkpoint can be gone on with.
+    """
     args, accelerator = trainer.args, trainer.accelerator
-    trainable = sum(one.numel() for one in trainer.model.parameters() if one.requires_grad)
-    total = sum(one.numel() for one in trainer.model.parameters())
-    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * accelerator.num_processes
-    accelerator.print(
-        f"{type(trainer).__name__}: {accelerator.distributed_type.value}, {accelerator.num_processes} process(es) on "
-        f"{accelerator.device.type}, {accelerator.mixed_precision} precision, {trainable / 1e6:.1f} of "
-        f"{total / 1e6:.0f} M parameters trained, {len(trainer.train_dataset)} examples, effective batch {batch}",
-        file=sys.stderr,
-    )
+    check_accelerator(args, accelerator)
+    announce(trainer)
+    checkpoint = args.resume_from_checkpoint
+    if parsed[0].resume and args.save_only_model:
+        raise InputError(
+            "expected checkpoints to go on from, found that only the model is kept", field="save_only_model"
+        )
+    if parsed[0].resume and checkpoint is None:
+        checkpoint = newest(args.output_dir, accelerator.num_processes)
+        accelerator.print(f"going on from {checkpoint}" if checkpoint else "no checkpoint yet", file=sys.stderr)
+    load_onto_numbered_cpus()
+    if checkpoint and not trainer.is_deepspeed_enabled and not trainer.is_fsdp_enabled:
+        load_adapter(trainer.model, checkpoint)
+    with scoring_only_completions():
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    trainer.save_model(args.output_dir)
+    run.result(parameters=described(*parsed), steps=trainer.state.global_step, log=trainer.state.log_history)

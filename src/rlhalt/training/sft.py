@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
+from rlhalt.errors import InputError
 from rlhalt.pairs.leakage import prompts_seen
-from rlhalt.records import Target, read
+from rlhalt.records import Rows, Target
 from rlhalt.training import training_run
+from rlhalt.training.checkpoints import Resumable
+from rlhalt.training.rows import on_disk
 
 
 @dataclasses.dataclass
-class SftData:
+class SftData(Resumable):
     """What to train on.
 
     Attributes:
@@ -31,12 +35,13 @@ def main(argv: Sequence[str]) -> None:
     from rlhalt.training.setup import fit, load_trainable, parse
 
     data, args, model_args = parse((SftData, SFTConfig, ModelConfig), argv)
-    rows = list(read(data.train_file, Target))
+    rows = Rows(Path(data.train_file), Target)
     with training_run("sft", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
-        from datasets import Dataset
-
-        run.result(prompts=prompts_seen(rows))
-        dataset = Dataset.from_list([{"prompt": row.prompt, "completion": row.completion} for row in rows])
+        prompts = prompts_seen(rows)
+        if not prompts:
+            raise InputError("expected targets to train on, found none", path=data.train_file)
+        run.result(prompts=prompts)
+        dataset = on_disk(rows, ("prompt", "completion"))
         model, tokenizer, peft_config = load_trainable(model_args)
         trainer = SFTTrainer(
             model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config

@@ -100,7 +100,16 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         if missing:
             # TRL keeps a file by this fingerprint; the keys tell all that the values depend on.
             part = dataset.select(list(missing.values()), new_fingerprint=content_key(list(missing)))
-            part = super()._precompute_ref_logps(part, name, batch_size)
+            try:
+                part = super()._precompute_ref_logps(part, name, batch_size)
+            except FileNotFoundError as error:
+                # One process writes what all others read.
+                raise InputError(
+                    "expected the reference values that the first process wrote, found none; give RLHALT_CACHE a "
+                    "folder that all nodes share",
+                    path=error.filename,
+                    field="precompute_ref_log_probs",
+                ) from None
             found = {
                 key: (row["ref_chosen_logps"], row["ref_rejected_logps"])
                 for key, row in zip(missing, part, strict=True)
