@@ -55,7 +55,10 @@ class DecisionTrainer(Trainer):  # type: ignore[misc]
         add_fused_lm_head(model.get_base_model() if hasattr(model, "get_base_model") else model)
         if peft_config is not None:
             from peft import get_peft_model
+            from transformers import set_seed
 
+            # The adapter's first weights are drawn here, before the trainer would set it.
+            set_seed(args.seed)
             model = get_peft_model(model, peft_config)
         self._per_response = _means(train_dataset)
         self._metrics: dict[str, list[float]] = defaultdict(list)
