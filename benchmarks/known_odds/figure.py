@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-COLOURS = ("#777777", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#56b4e9")
+Floats = npt.NDArray[np.float64]
+
+COLOURS = ("#777777", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#56b4e9", "#000000")
+BINS = 20
 
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """One panel a mode and τ: the curves of all seeds, τ as a line; in the legend the mean share and switch point.
+    """One panel a mode and τ: a curve a method over all seeds, each seed faintly behind it, τ as a line.
+
+    In the legend stand the mean share and switch point.
 
     Args:
         rows: what `benchmarks.known_odds.measure.measure` found, with `mode`, `method`, `threshold` and `seed`.
@@ -28,13 +34,12 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     for (mode, threshold), panel in zip(itertools.product(modes, thresholds), panels.flat, strict=True):
         panel.axvline(threshold, color="black", linewidth=0.8, linestyle=":")
         panel.axhline(0.5, color="black", linewidth=0.4, linestyle=":")
-        for colour, method in zip(COLOURS, methods, strict=False):
+        for colour, method in zip(COLOURS[: len(methods)], methods, strict=True):
             its = [row for row in rows if (row["mode"], row["threshold"], row["method"]) == (mode, threshold, method)]
-            for number, row in enumerate(its):
-                p, speak, weight = np.array(row["curve"]).T
-                seen = weight > 0.5
-                panel.plot(p[seen], speak[seen], color=colour, linewidth=1.4, alpha=0.9 if number == 0 else 0.45)
+            for row in its:
+                panel.plot(*_seen(np.array(row["curve"])), color=colour, linewidth=0.8, alpha=0.2)
             if its:
+                panel.plot(*_seen(_pooled([np.array(row["curve"]) for row in its])), color=colour, linewidth=1.6)
                 share, switch = (np.mean([row[key] for row in its]) for key in ("share", "switch"))
                 crosses = "never rises" if np.isnan(switch) else f"½ at {switch:.2f}"
                 panel.plot([], [], color=colour, label=f"{method}: {share:.0%} of the best, {crosses}")
@@ -46,3 +51,19 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     for row_of_panels in panels:
         row_of_panels[0].set_ylabel("P(speak)")
     figure.savefig(path, dpi=130)
+
+
+def _pooled(curves: Sequence[Floats]) -> Floats:
+    """One curve of those of all seeds: rows of p, P(speak) and weight."""
+    p, speak, weight = np.concatenate(curves).T
+    which = np.minimum((p * BINS).astype(int), BINS - 1)
+    total = np.bincount(which, weight)
+    there = total > 0
+    p, speak = (np.bincount(which, one * weight)[there] / total[there] for one in (p, speak))
+    return np.stack([p, speak, total[there]], axis=1)
+
+
+def _seen(curve: Floats) -> tuple[Floats, Floats]:
+    """Where it rests on more than half a fact."""
+    p, speak, weight = curve.T
+    return p[weight > 0.5], speak[weight > 0.5]
