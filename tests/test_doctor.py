@@ -46,7 +46,7 @@ def plan(tiny_model, tmp_path, prompts):
         config.write_text(yaml.safe_dump({**shared, **(GRPO if kind == "grpo" else {"use_cpu": True}), **keys}))
         file = tmp_path / "accelerate.yaml"
         file.write_text(yaml.safe_dump(accelerate or {}))
-        return read_plan(kind, config, {}, file if accelerate else None)
+        return read_plan(kind, config, [], file if accelerate else None)
 
     return make
 

@@ -259,16 +259,10 @@ def _quickstart(args: argparse.Namespace) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> None:
-    import yaml
-
     from rlhalt.doctor import examine, read_plan, shown
     from rlhalt.doctor.dry_run import dry_run
 
-    names, values = args.keys[::2], args.keys[1::2]
-    if len(names) != len(values) or not all(one.startswith("--") for one in names):
-        raise InputError(f"expected keys as --key value, found {' '.join(args.keys)}")
-    given = {name[2:]: yaml.safe_load(value) for name, value in zip(names, values, strict=True)}
-    plan = read_plan(args.kind, args.config, given, args.accelerate)
+    plan = read_plan(args.kind, args.config, args.keys, args.accelerate)
     shown([*examine(plan), *([dry_run(plan)] if args.dry_run else [])])
 
 

@@ -18,11 +18,11 @@ from rlhalt.records import Json
 _UNIONS = (types.UnionType, Union)
 
 
-def read_settings(path: str | Path, known: Collection[str], required: Collection[str] = ()) -> Json:
-    """The keys and values of a YAML file.
+def read_yaml(path: str | Path) -> Json:
+    """The keys and values of a YAML file, whatever they are.
 
     Raises:
-        InputError: no such file, no YAML, no mapping, a key that is not among `known`, or a required one missing.
+        InputError: no such file, no YAML, no mapping.
     """
     path = Path(path)
     if not path.is_file():
@@ -33,6 +33,16 @@ def read_settings(path: str | Path, known: Collection[str], required: Collection
         raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
     if not isinstance(data, dict):
         raise InputError("expected keys and values", path=path)
+    return data
+
+
+def read_settings(path: str | Path, known: Collection[str], required: Collection[str] = ()) -> Json:
+    """The keys and values of a YAML file.
+
+    Raises:
+        InputError: see `read_yaml`; a key that is not among `known`, or a required one missing.
+    """
+    data = read_yaml(path)
     for key in data:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)

@@ -10,11 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rlhalt.doctor.checks import Finding
 from rlhalt.doctor.plan import Plan
 from rlhalt.models import resolve_model
+from rlhalt.settings import read_yaml
 
 # Enough for a group of responses or a batch on every process.
 _ROWS = 64
@@ -94,7 +93,7 @@ def dry_run(plan: Plan) -> Finding:
 
 def _argv(keys: Any, plan: Plan) -> list[str]:
     """What differs from the file, as the command line gives it."""
-    there = yaml.safe_load(plan.config.read_text(encoding="utf-8"))
+    there = read_yaml(plan.config)
     differing = [(key, value) for key, value in keys.items() if there.get(key) != value]
     return [word for key, value in differing for word in (f"--{key}", str(value))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import yaml
 
 from rlhalt.errors import InputError
 from rlhalt.records import Json
+from rlhalt.settings import read_yaml
 
 Sharding = Literal["none", "optimiser", "all"]
 
@@ -49,20 +51,20 @@ class Plan:
         return max(1, self.processes // self.machines)
 
 
-def read_plan(kind: str, config: str | Path, given: Json, accelerate: str | Path | None = None) -> Plan:
+def read_plan(kind: str, config: str | Path, argv: Sequence[str], accelerate: str | Path | None = None) -> Plan:
     """Read what is asked.
 
     Args:
-        given: keys beside the file, which win.
+        argv: keys beside the file, --key value, which win.
         accelerate: as `accelerate launch --config_file` takes it.
 
     Raises:
-        InputError: a file that is not there, or is no mapping.
+        InputError: a file that is not there, or is no mapping; a key without a value.
     """
-    keys = {**_mapping(config), **given}
+    keys = {**read_yaml(config), **_keys(argv)}
     if accelerate is None:
         return Plan(kind, Path(config), keys)
-    asked = _mapping(accelerate)
+    asked = read_yaml(accelerate)
     how = str(asked.get("distributed_type", "NO"))
     zero = int((asked.get("deepspeed_config") or {}).get("zero_stage", 0))
     sharding: Sharding = "none"
@@ -74,13 +76,9 @@ def read_plan(kind: str, config: str | Path, given: Json, accelerate: str | Path
     return Plan(kind, Path(config), keys, processes, machines, sharding, how == "DEEPSPEED", Path(accelerate))
 
 
-def _mapping(path: str | Path) -> Json:
-    if not Path(path).is_file():
-        raise InputError("expected a YAML file, found no such file", path=path)
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
-    if not isinstance(found, dict):
-        raise InputError("expected keys and values", path=path)
-    return found
+def _keys(argv: Sequence[str]) -> Json:
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    names, values = words[::2], words[1::2]
+    if len(names) != len(values) or not all(one.startswith("--") for one in names):
+        raise InputError(f"expected keys as --key value, found {' '.join(argv)}")
+    return {name[2:]: yaml.safe_load(value) for name, value in zip(names, values, strict=True)}
