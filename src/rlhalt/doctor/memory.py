@@ -15,12 +15,10 @@ each layer and one layer in full. Logits count for a chunk alone: TRL's head pro
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 from rlhalt.doctor.plan import Plan
-from rlhalt.models import resolve_model
+from rlhalt.models import whole_model
 
 # What a CUDA context or the imported libraries take before a model is there.
 RUNTIME = 0.75 * 2**30
@@ -70,16 +68,15 @@ def size(plan: Plan) -> Size:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    name = resolve_model(str(plan.get("model_name_or_path")))
-    adapter = Path(name) / "adapter_config.json"
-    told = json.loads(adapter.read_text(encoding="utf-8")) if adapter.is_file() else {}
-    config = AutoConfig.from_pretrained(resolve_model(told["base_model_name_or_path"]) if told else name)
+    whole, adapter = whole_model(str(plan.get("model_name_or_path")))
+    config = AutoConfig.from_pretrained(whole)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
         parameters = trained = model.num_parameters()
-        if told or plan.get("use_peft"):
-            rank = told.get("r") or plan.get("lora_r", 16)
-            trained = _adapter(model, rank, told.get("target_modules") or plan.get("lora_target_modules"))
+        if adapter:
+            trained = _adapter(model, adapter["r"], adapter["target_modules"])
+        elif plan.get("use_peft"):
+            trained = _adapter(model, plan.get("lora_r", 16), plan.get("lora_target_modules"))
     text = config.get_text_config()
     return Size(parameters, trained, text.hidden_size, text.num_hidden_layers)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
-from rlhalt.models import resolve_model
+from rlhalt.models import resolve_model, whole_model
 from rlhalt.runs import Run
 from rlhalt.settings import read_settings
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
@@ -73,19 +71,16 @@ def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
     from trl import get_peft_config
 
     logging.disable_progress_bar()
-    folder = Path(resolve_model(model_args.model_name_or_path))
-    adapter = folder / "adapter_config.json"
-    whole = json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"] if adapter.is_file() else folder
-    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    folder = resolve_model(model_args.model_name_or_path)
+    whole, adapter = whole_model(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(
-        resolve_model(str(whole)) if adapter.is_file() else str(folder),
-        dtype=torch.float32,
-        attn_implementation=model_args.attn_implementation,
+        whole, dtype=torch.float32, attn_implementation=model_args.attn_implementation
     )
-    if adapter.is_file():
+    if adapter:
         from peft import PeftModel
 
-        return PeftModel.from_pretrained(model, str(folder), is_trainable=True), tokenizer, None
+        return PeftModel.from_pretrained(model, folder, is_trainable=True), tokenizer, None
     return model, tokenizer, get_peft_config(model_args)
 
 
