@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,31 @@ def scored_row() -> Callable[..., Scored]:
         )
 
     return make
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Callable[..., list[str]]:
+    """Run a Slurm script with stand-ins for the commands of a cluster; what these wrote down, a line a call.
+
+    A stand-in is the body of a bash script that appends to the file "$CALLS".
+    """
+
+    def run(script: str, *argv: str, nodes: Sequence[str], commands: Mapping[str, str], **variables: str) -> list[str]:
+        tools, calls = tmp_path / "bin", tmp_path / "calls"
+        tools.mkdir()
+        for name, body in {"scontrol": f"printf '%s\\n' {' '.join(nodes)}", **commands}.items():
+            (tools / name).write_text(f"#!/bin/bash\nset -e\n{body}\n")
+            (tools / name).chmod(0o755)
+        path = f"{tools}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", script, *argv],
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "PATH": path, "CALLS": str(calls), "SLURM_JOB_NODELIST": "x", **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return calls.read_text().splitlines()
+
+    return run

@@ -16,15 +16,12 @@ from rlhalt.doctor import examine, read_plan
 from rlhalt.doctor.memory import estimate, size
 from rlhalt.records import write
 from rlhalt.tasks import load
+from tiny_training import ONLINE
 
 ROOT = Path(__file__).parents[1]
 GRPO = {
     "reward": "countries",
-    "loss_type": "dr_grpo",
-    "scale_rewards": "none",
-    "mask_truncated_completions": True,
-    "disable_dropout": True,
-    "num_generations": 4,
+    **ONLINE,
     "per_device_train_batch_size": 8,
     "use_cpu": True,
     "bf16": False,

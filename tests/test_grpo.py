@@ -18,17 +18,14 @@ from rlhalt.errors import InputError
 from rlhalt.records import Prompt, read, write
 from rlhalt.tasks import load
 from rlhalt.training.grpo import GrpoData, main
+from tiny_training import ONLINE
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs" / "grpo").glob("*.yaml"))
 KEYS = {
     "reward": "countries",
     "threshold": 0.5,
-    "loss_type": "dr_grpo",
-    "scale_rewards": "none",
-    "mask_truncated_completions": True,
-    "disable_dropout": True,
-    "num_generations": 4,
+    **ONLINE,
     "per_device_train_batch_size": 8,
     "max_completion_length": 40,
     "learning_rate": 1.0e-3,
@@ -278,30 +275,15 @@ def test_two_processes_share_a_group_and_train_with_the_script(speaking_model, t
     assert record(tmp_path)["steps"] == 2
 
 
-def test_the_slurm_script_starts_a_server_and_the_training(tmp_path):
-    """With stand-ins for the commands of a cluster, that write down how they were called."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name, body in {
-        "scontrol": "printf 'a\\nb\\nc\\n'",
+def test_the_slurm_script_starts_a_server_and_the_training(cluster):
+    commands = {
         "vllm": 'echo "vllm $*" >> "$CALLS"',
         "accelerate": 'echo "accelerate $*" >> "$CALLS"',
         # srun --nodes N --ntasks N --nodelist L COMMAND: once here.
         "srun": 'echo "srun $1 $2 $5 $6" >> "$CALLS"; shift 6; SLURM_PROCID=0 "$@"',
-    }.items():
-        (tools / name).write_text(f"#!/bin/bash\n{body}\n")
-        (tools / name).chmod(0o755)
-    calls = tmp_path / "calls"
-    done = subprocess.run(
-        ["bash", "scripts/train_grpo.slurm", "configs/grpo/nodes.yaml", "--seed", "1"],
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "CALLS": str(calls), "SLURM_JOB_NODELIST": "x"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    said = calls.read_text().splitlines()
+    }
+    argv = ["scripts/train_grpo.slurm", "configs/grpo/nodes.yaml", "--seed", "1"]
+    said = cluster(*argv, nodes=["a", "b", "c"], commands=commands)
     assert "srun --nodes 1 --nodelist a" in said
     assert "srun --nodes 2 --nodelist b,c" in said
     called = next(one for one in said if one.startswith("accelerate"))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -160,30 +158,14 @@ def test_fsdp_is_refused_where_accelerate_leaves_it_out(tiny_model, data, tmp_pa
     assert "field 'distributed_type': expected FSDP, as accelerate's file says, found MULTI_CPU" in done.stderr
 
 
-def test_the_slurm_script_starts_a_launcher_on_each_node(tmp_path):
-    """With stand-ins for the commands of a cluster, that write down how they were called."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for command, body in {
-        "scontrol": "printf 'a\\nb\\n'",
+def test_the_slurm_script_starts_a_launcher_on_each_node(cluster):
+    commands = {
         "accelerate": 'echo "$RLHALT_CACHE $*" >> "$CALLS"',
         # srun --nodes N --ntasks N --kill-on-bad-exit=1 COMMAND: on each node.
         "srun": '[ "$1 $2 $3 $4" = "--nodes 2 --ntasks 2" ]; shift 5; for n in 0 1; do SLURM_PROCID=$n "$@"; done',
-    }.items():
-        (tools / command).write_text(f"#!/bin/bash\nset -e\n{body}\n")
-        (tools / command).chmod(0o755)
-    calls = tmp_path / "calls"
-    shared = {"CALLS": str(calls), "SLURM_JOB_NODELIST": "x", "RLHALT_CACHE": "/shared"}
-    done = subprocess.run(
-        ["bash", "scripts/train.slurm", "dpo", "configs/dpo/70b.yaml", "--seed", "1"],
-        cwd=ROOT,
-        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", **shared},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert calls.read_text().splitlines() == [
+    }
+    argv = ["scripts/train.slurm", "dpo", "configs/dpo/70b.yaml", "--seed", "1"]
+    assert cluster(*argv, nodes=["a", "b"], commands=commands, RLHALT_CACHE="/shared") == [
         "/shared launch --config_file configs/accelerate/zero3.yaml --num_machines 2 --num_processes 16 "
         f"--machine_rank {rank} --main_process_ip a --main_process_port 29500 "
         "scripts/train_dpo.py --config configs/dpo/70b.yaml --resume --seed 1"

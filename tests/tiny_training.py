@@ -23,6 +23,15 @@ TRAINING = {
     "max_length": 256,
 }
 
+# What the trainer of fragments asks of a configuration.
+ONLINE = {
+    "loss_type": "dr_grpo",
+    "scale_rewards": "none",
+    "mask_truncated_completions": True,
+    "disable_dropout": True,
+    "num_generations": 4,
+}
+
 
 def launch(
     processes: int, script: str | Path, *argv: str, settings: Path = ACCELERATE / "cpu.yaml"
