@@ -55,9 +55,14 @@ def main() -> None:
                     rows.append({"mode": mode, "threshold": threshold, "method": method, "seed": world.seed, **found})
                     shown = " ".join(f"{found[name]:11.3f}" for name in SHOWN)
                     print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {shown}", flush=True)
-                    write_atomic(args.output / "known_odds.json", [json.dumps(rows, indent=1), "\n"])
+                    write_atomic(args.output / "known_odds.json", [json.dumps(list(map(_plain, rows)), indent=1), "\n"])
                     write_atomic(args.output / "known_odds.md", [markdown(rows)])
                     draw(rows, args.output / "known_odds.png")
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """What is not defined is null: JSON has no NaN."""
+    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.models import identity
-from rlhalt.records import Json
+from rlhalt.runs import earlier
 
 
 def evaluated(folder: str | Path) -> str:
@@ -16,12 +15,10 @@ def evaluated(folder: str | Path) -> str:
     Raises:
         InputError: no run.json that names a model, or another model in its place now.
     """
-    path = Path(folder) / "run.json"
-    try:
-        record: Json = json.loads(path.read_text(encoding="utf-8"))
-        model = str(record["model"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        raise InputError("expected an evaluation folder with a run.json that names its model", path=path) from None
+    record = earlier(folder)
+    if "model" not in record:
+        raise InputError("expected an evaluation folder with a run.json that names its model", path=folder)
+    model = str(record["model"])
     here = identity(model)
     was = record.get("config", {}).get("model", here)
     if was != here:

@@ -103,7 +103,8 @@ def _labels(
     for m, (px, py) in zip(models, points, strict=True):
         spots = []
         for dx, dy, anchor in PLACES:
-            wide = svg.LETTER * len(m.model)
+            # And a letter's room, or two names would read as one.
+            wide = svg.LETTER * (len(m.model) + 1)
             left = px + dx - (wide if anchor == "end" else 0)
             spots.append((left, py + dy - 11, left + wide, py + dy + 3))
         covered = [sum(_overlap(spot, one) for one in taken) + (spot[0] < 40 or spot[2] > width) for spot in spots]
