@@ -344,6 +344,22 @@ def test_decisions_are_learnt(train, lora, left):
         assert logged(trainer, name)[-1] < logged(trainer, name)[0]
 
 
+def test_an_adapter_begins_with_the_seed(train):
+    def first(seed: int) -> list[float]:
+        begun: list[float] = []
+        train(
+            lora=True,
+            seed=seed,
+            max_steps=1,
+            change=lambda model: begun.extend(
+                its.sum().item() for name, its in model.named_parameters() if "lora_A" in name
+            ),
+        )
+        return begun
+
+    assert first(1) == first(1) != first(2)
+
+
 def test_accumulated_batches_count_as_one(train):
     one = train(per_device_train_batch_size=8)
     two = train(per_device_train_batch_size=2, gradient_accumulation_steps=4)

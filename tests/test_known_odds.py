@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -162,6 +163,18 @@ def test_what_is_read_off_a_model_is_what_it_says_when_it_is_asked(tiny_base, mo
     assert read.utility(0.5) == pytest.approx(np.mean(earned), abs=spare)
 
 
+def test_a_policy_that_is_sampled_colder_is_one_of_larger_logits(tiny_base):
+    from types import SimpleNamespace
+
+    model, tokenizer = tiny_base
+    halved = behaviour(tiny_base, SMALL, [3, 4], "causal", temperature=0.5)
+    doubled = behaviour(
+        (lambda **its: SimpleNamespace(logits=2 * model(**its).logits), tokenizer), SMALL, [3, 4], "causal"
+    )
+    for name in ("next_E_P", "right_E_P", "end_E_P"):
+        np.testing.assert_allclose(getattr(halved, name), getattr(doubled, name), atol=1e-6)
+
+
 def test_no_policy_is_worth_more_than_the_oracle_of_its_own_odds(tiny_base):
     entities = np.flatnonzero(SMALL.heldout_E)
     read = behaviour(tiny_base, SMALL, entities, "causal")
@@ -211,6 +224,17 @@ def test_only_the_dial_is_told_its_threshold():
     from benchmarks.known_odds.policies import METHODS, told
 
     assert {method: told(method, 0.8) for method in METHODS if told(method, 0.8)} == {"dial": "Reliability: 0.80"}
+
+
+def test_what_is_not_defined_is_null():
+    from benchmarks.known_odds.table import as_json
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    rows = [{"method": "base", "switch": float("nan"), "share": 0.5, "curve": [(0.1, 0.2, 3.0)]}]
+    read = json.loads(as_json(rows), parse_constant=refuse)
+    assert read == [{"method": "base", "switch": None, "share": 0.5, "curve": [[0.1, 0.2, 3.0]]}]
 
 
 def test_the_table_has_means_over_seeds_and_the_range_of_switch_points():

@@ -60,6 +60,17 @@ def test_no_switch_is_not_defined(confidence, spoken):
     assert switch(made(confidence, spoken), weights(len(confidence), 0, 10)) == Estimate(None)
 
 
+def test_resamples_that_fall_are_left_out():
+    q, spoken = np.linspace(0.1, 0.9, 40), np.linspace(0.1, 0.9, 40) > 0.5
+    # The last has but one that is silent among the sure and one that speaks among the unsure.
+    falling = np.zeros(40)
+    falling[[10, 30]] = 1
+    spoken[[10, 30]] = [True, False]
+    rows = np.stack([np.ones(40), np.ones(40), falling])
+    found = switch(made(q, spoken), rows)
+    assert found.low == found.value == found.high
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=12))
 def test_a_switch_lies_within_what_was_seen(seen):
     q = [one[0] for one in seen]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 from benchmarks.known_odds.figure import draw
 from benchmarks.known_odds.measure import behaviour, load, measure, odds
 from benchmarks.known_odds.policies import METHODS, MODES, Effort, told, worlds
-from benchmarks.known_odds.table import markdown
+from benchmarks.known_odds.table import as_json, markdown
 
 from rlhalt.records import write_atomic
 
@@ -55,14 +54,9 @@ def main() -> None:
                     rows.append({"mode": mode, "threshold": threshold, "method": method, "seed": world.seed, **found})
                     shown = " ".join(f"{found[name]:11.3f}" for name in SHOWN)
                     print(f"{mode:<11} {threshold:<4g} {method:<10} {world.seed:<4} {shown}", flush=True)
-                    write_atomic(args.output / "known_odds.json", [json.dumps(list(map(_plain, rows)), indent=1), "\n"])
+                    write_atomic(args.output / "known_odds.json", [as_json(rows)])
                     write_atomic(args.output / "known_odds.md", [markdown(rows)])
                     draw(rows, args.output / "known_odds.png")
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """What is not defined is null: JSON has no NaN."""
-    return {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
 
 
 if __name__ == "__main__":

@@ -1,13 +1,23 @@
-"""What was measured as Markdown: a table a mode, a row a method, a column a threshold."""
+"""What was measured, as JSON and as Markdown: a table a mode, a row a method, a column a threshold."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+def as_json(rows: Rows) -> str:
+    """What is not defined is null: JSON has no NaN."""
+    plain = [
+        {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+        for row in rows
+    ]
+    return json.dumps(plain, indent=1) + "\n"
 
 
 def markdown(rows: Rows) -> str:
