@@ -251,6 +251,27 @@ def test_settings_under_which_it_would_not_mean_what_it_says_are_refused(tmp_pat
     check_arguments(arguments(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("change", "served"),
+    [
+        ({"gradient_accumulation_steps": 4}, 1),
+        ({"gradient_accumulation_steps": 2, "steps_per_generation": 4}, 2),
+        ({"num_iterations": 3}, 3),
+        # Generations begin with a step at every second of them.
+        ({"gradient_accumulation_steps": 2, "steps_per_generation": 3}, 3),
+    ],
+)
+def test_a_checkpoint_amid_what_one_generation_serves_is_refused(tmp_path, change, served):
+    for steps in range(1, 7):
+        saving = arguments(tmp_path, save_strategy="steps", save_steps=steps, **change)
+        if steps % served:
+            with pytest.raises(InputError, match=f"field 'save_steps': expected a multiple of {served}, .* {steps}"):
+                check_arguments(saving)
+        else:
+            check_arguments(saving)
+    check_arguments(arguments(tmp_path, save_strategy="no", save_steps=5, **change))
+
+
 def test_an_alarm_stops_a_run(tiny_model, tmp_path):
     said = [f"Unsure from here.{END}"] * 4
     limits = alarms.Limits(refused=0.9, drift=4, empty=1.1, failed=0.02, patience=2)
@@ -264,3 +285,18 @@ def test_the_hooks_that_are_used_are_there():
     assert list(inspect.signature(GRPOTrainer._generate_and_score_completions).parameters) == ["self", "inputs"]
     source = inspect.getsource(GRPOTrainer._compute_loss)
     assert "if advantages.dim() == 1:" in source
+    # A checkpoint keeps neither: where a run goes on, a generation begins.
+    source = inspect.getsource(GRPOTrainer.__init__)
+    assert "self._step = 0" in source
+    assert "self._buffered_inputs = None" in source
+    assert "_step" not in inspect.getsource(GRPOTrainer._save_checkpoint).replace("global_step", "")
+
+
+def test_the_order_of_prompts_is_drawn_from_the_generator_of_the_sampler(tiny_model, tmp_path):
+    one = trainer(tiny_model, tmp_path, num_generations=2, per_device_train_batch_size=2)
+    one.train_dataset = Dataset.from_list([{"prompt": str(n)} for n in range(32)])
+    sampler = one._get_train_sampler()
+    first, second = list(sampler), list(sampler)
+    assert first != second
+    sampler.generator.manual_seed(one.args.seed)
+    assert list(sampler) == first
