@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 
 import pytest
 import torch
@@ -283,6 +284,8 @@ def test_an_alarm_stops_a_run(tiny_model, tmp_path):
 
 def test_the_hooks_that_are_used_are_there():
     assert list(inspect.signature(GRPOTrainer._generate_and_score_completions).parameters) == ["self", "inputs"]
+    assert list(inspect.signature(GRPOTrainer._generate).parameters) == ["self", "prompts"]
+    assert "return prompt_ids, completion_ids, tool_mask, completions," in inspect.getsource(GRPOTrainer._generate)
     source = inspect.getsource(GRPOTrainer._compute_loss)
     assert "if advantages.dim() == 1:" in source
     # A checkpoint keeps neither: where a run goes on, a generation begins.
@@ -290,6 +293,33 @@ def test_the_hooks_that_are_used_are_there():
     assert "self._step = 0" in source
     assert "self._buffered_inputs = None" in source
     assert "_step" not in inspect.getsource(GRPOTrainer._save_checkpoint).replace("global_step", "")
+
+
+def test_responses_are_judged_while_log_probabilities_are_computed(tiny_model, tmp_path):
+    """A judge that waits for them, and log-probabilities that wait for it: one after the other, neither would end."""
+    asked, computed = threading.Event(), threading.Event()
+
+    class Waiting(Words):
+        def verify(self, response, fragments, reference):
+            asked.set()
+            assert computed.wait(60)
+            return super().verify(response, fragments, reference)
+
+    scored_by = FragmentReward(Scorer(sentences, Waiting()), Pay(THRESHOLD, "independent"))
+    one = trainer(tiny_model, tmp_path, SAID, beta=0.1, scored_by=scored_by)
+    compute = one._get_per_token_logps_and_entropies
+
+    def and_wait(*args, **named):
+        assert asked.wait(60)
+        found = compute(*args, **named)
+        computed.set()
+        return found
+
+    one._get_per_token_logps_and_entropies = and_wait
+    one.model.train()
+    batch = one._generate_and_score_completions(rows(SAID))
+    assert one._metrics["train"]["fragments/failure_share"] == [0]
+    assert batch["advantages"][0, 0] == pytest.approx(0.7)
 
 
 def test_the_order_of_prompts_is_drawn_from_the_generator_of_the_sampler(tiny_model, tmp_path):

@@ -2,8 +2,9 @@
 
 Everything else is TRL's: generation, log-probabilities, loss, KL, vLLM. What is used of it that is not public is pinned
 by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, its result's `advantages` may have the
-shape (B, T), and its `completion_mask` is 0 throughout a truncated response; what `_get_train_sampler` returns draws
-the order of prompts from its `generator`. Importing this module imports TRL.
+shape (B, T), and its `completion_mask` is 0 throughout a truncated response; `_generate` is overridden, and the fourth
+thing it returns are the completions; what `_get_train_sampler` returns draws the order of prompts from its `generator`.
+Importing this module imports TRL.
 """
 
 from __future__ import annotations
@@ -77,13 +78,19 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return sampler
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        # TRL hands each column to the reward: there it finds the lists to put its fragments into.
-        judged: list[list[Fragment]] = [[] for _ in inputs]
-        batch: dict[str, Any] = super()._generate_and_score_completions(
-            [{**row, "judged": into} for row, into in zip(inputs, judged, strict=True)]
-        )
+        self._rows = [dict(row) for row in inputs]
+        batch: dict[str, Any] = super()._generate_and_score_completions(self._rows)
+        judged = [row["judged"].result() for row in self._rows]
         batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged)
         return batch
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        # Judged from here on, while TRL computes log-probabilities. It hands each column to the reward: there that
+        # finds what was begun.
+        generated = super()._generate(prompts)
+        for row, completion in zip(self._rows, generated[3], strict=True):
+            row["judged"] = self._reward.judge(completion, row["reference"])
+        return generated
 
     def _token_advantages(
         self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor, judged: Sequence[Sequence[Fragment]]
