@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
-import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,8 @@ from rlhalt.errors import InputError
 from rlhalt.records import Prompt, read, write
 from rlhalt.tasks import load
 from rlhalt.training.grpo import GrpoData, main
-from tiny_training import ONLINE
+from tiny_training import ONLINE, ROOT, TRAININGS, launch
 
-ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs" / "grpo").glob("*.yaml"))
 KEYS = {
     "reward": "countries",
@@ -174,29 +174,80 @@ def curve(folder: Path) -> list[dict]:
         "train_samples_per_second",
         "num_tokens",
     )
-    return [{k: v for k, v in one.items() if k not in timeless} for one in record(folder)["log"] if "reward" in one]
+    steps = [one for one in record(folder)["log"] if "loss" in one]
+    # What is no number, as of no tokens, is null in the record.
+    return [{k: math.nan if v is None else v for k, v in one.items() if k not in timeless} for one in steps]
 
 
-def test_a_resumed_run_has_the_curve_of_the_straight_one(speaking_model, prompts, tmp_path):
+@pytest.fixture(scope="module")
+def adapter(speaking_model, tmp_path_factory) -> Path:
+    """An adapter to go on with, as DPO leaves one: not what it was begun with."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(speaking_model, dtype=torch.float32)
+    model = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.02)
+    folder = tmp_path_factory.mktemp("adapter")
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(speaking_model).save_pretrained(folder)
+    return folder
+
+
+def train(processes: int, argv: list[str], capfd) -> str:
+    """Train here, or in several processes; what was said on standard error."""
+    if processes == 1:
+        main(argv[1:])
+        return capfd.readouterr().err
+    done = launch(processes, TRAININGS, json.dumps([argv]))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+LORA = {"use_peft": True, "lora_r": 4, "lora_target_modules": "all-linear", "lora_dropout": 0.0}
+
+
+# Of 8 prompts, in groups of 4. Where one generation serves two steps, a run is killed between them.
+@pytest.mark.parametrize(
+    ("begun", "processes", "saved", "keys"),
+    [
+        ("speaking_model", 1, 2, {"per_device_train_batch_size": 4, "num_iterations": 2}),
+        ("adapter", 1, 3, {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2, **LORA}),
+        pytest.param("speaking_model", 1, 2, {"steps_per_generation": 2}, marks=pytest.mark.slow),
+        pytest.param("speaking_model", 2, 2, {}, marks=pytest.mark.slow),
+        pytest.param("adapter", 2, 3, LORA, marks=pytest.mark.slow),
+    ],
+    ids=["amid a generation", "adapter, in its second epoch", "another", "two, after an epoch", "two, adapter"],
+)
+def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, capfd, begun, processes, saved, keys):
+    """What is sampled is the same, what it earns, and what is learnt of it."""
     from safetensors.torch import load_file
 
-    folders = tmp_path / "straight", tmp_path / "resumed"
-    for folder in folders:
+    model, argvs = request.getfixturevalue(begun), []
+    keys = {"max_steps": 5, "save_strategy": "steps", "save_steps": saved, "beta": 0.01, **keys}
+    for folder in (tmp_path / "straight", tmp_path / "killed"):
         folder.mkdir()
-    keys = {"max_steps": 5, "save_strategy": "steps", "save_steps": 2, "gradient_accumulation_steps": 2}
-    keys |= {"per_device_train_batch_size": 4, "beta": 0.01}
-    main(arguments(folders[0], speaking_model, prompts, **keys))
-    # As if killed in its fourth step.
-    checkpoint = folders[1] / "out" / "checkpoint-2"
-    shutil.copytree(folders[0] / "out" / "checkpoint-2", checkpoint)
-    main(arguments(folders[1], speaking_model, prompts, "--resume_from_checkpoint", str(checkpoint), **keys))
-    straight, resumed = (curve(folder) for folder in folders)
-    assert len(straight) == 5
-    assert any(one["grad_norm"] > 0 for one in straight[2:])
-    assert resumed == [pytest.approx(one, rel=1e-4, abs=1e-6, nan_ok=True) for one in straight]
-    one, other = (load_file(folder / "out" / "model.safetensors") for folder in folders)
+        argvs.append(["grpo", *arguments(folder, model, prompts, **keys)])
+    straight, killed = argvs
+    train(processes, straight, capfd)
+    done = launch(processes, TRAININGS, json.dumps([killed]), str(saved + 1))
+    assert done.returncode == -signal.SIGKILL or "Signal 9 (SIGKILL)" in done.stderr, done.stderr[-3000:]
+    assert not (tmp_path / "killed" / "out" / "run.json").exists()
+    said = train(processes, [*killed, "--resume"], capfd)
+    assert f"going on from {tmp_path / 'killed' / 'out' / f'checkpoint-{saved}'}" in said
+    one, other = curve(tmp_path / "straight"), curve(tmp_path / "killed")
+    assert len(one) == 5
+    assert any(step["grad_norm"] > 0 for step in one[saved:])
+    assert other == [pytest.approx(step, rel=1e-4, abs=1e-6, nan_ok=True) for step in one]
+    name = "adapter_model.safetensors" if begun == "adapter" else "model.safetensors"
+    one, other = (load_file(folder / "out" / name) for folder in (tmp_path / "straight", tmp_path / "killed"))
+    assert one.keys() == other.keys()
     for name, weight in one.items():
-        assert torch.allclose(weight, other[name], atol=1e-6), name
+        assert torch.allclose(weight, other[name], rtol=0, atol=1e-6), name
 
 
 @pytest.mark.parametrize(
@@ -211,6 +262,10 @@ def test_a_resumed_run_has_the_curve_of_the_straight_one(speaking_model, prompts
         ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
         ({"reward": "medicine"}, "is judged by a language model"),
         ({"scale_rewards": "group"}, "field 'scale_rewards': expected none"),
+        (
+            {"save_strategy": "steps", "save_steps": 2, "num_iterations": 4},
+            "field 'save_steps': expected a multiple of 4",
+        ),
         ({"use_vllm": True, "vllm_mode": "server"}, "field 'vllm_mode': expected colocate on a CPU"),
     ],
 )

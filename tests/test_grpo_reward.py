@@ -42,13 +42,15 @@ def run(one, *args, **named):
     return asyncio.run(one(*args, **named))
 
 
-def test_responses_earn_what_credit_says_and_their_fragments_are_handed_out():
+@pytest.mark.parametrize("begun", [False, True])
+def test_responses_earn_what_credit_says_begun_before_or_not(begun):
     one = reward(0.2)
     texts = ["Norway is in Europe. Its capital is Rome.", "Unsure from here.", ""]
-    judged, logged = [[], [], []], {}
-    found = run(
-        one, [chat(text) for text in texts], [{"subject": "Norway"}] * 3, judged=judged, log_metric=logged.__setitem__
-    )
+    logged, reference = {}, {"subject": "Norway"}
+    judged = [one.judge(chat(text), reference) for text in texts]
+    more = {"judged": judged} if begun else {}
+    found = run(one, [chat(text) for text in texts], [reference] * 3, log_metric=logged.__setitem__, **more)
+    judged = [one.result() for one in judged]
     assert found == [pytest.approx(0.6), 0, 0]
     assert found == [response_reward(fragments, 0.2, "independent") for fragments in judged]
     assert [[fragment.label for fragment in fragments] for fragments in judged] == [

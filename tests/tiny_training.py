@@ -12,6 +12,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 ACCELERATE = ROOT / "configs" / "accelerate"
+# A script that trains, and that can be killed while it does.
+TRAININGS = ROOT / "tests" / "trainings.py"
 
 TRAINING = {
     "gradient_checkpointing": False,

@@ -17,10 +17,13 @@ from rlhalt.scoring import Scorer
 from rlhalt.training.online.credit import Earned, Pay, earned
 
 Completion = str | Sequence[Message]
+Judged = concurrent.futures.Future[list[Fragment]]
 
 
 class FragmentReward:
     """Judges responses and says what they earned. All responses of a batch are judged together, in threads.
+
+    They may be begun before the rewards are asked for: `judge` them, and hand on what it returns as `judged`.
 
     Args:
         scorer: what judges, as many responses at once as its `workers` say.
@@ -32,11 +35,15 @@ class FragmentReward:
         self.pay = pay
         self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.reward")
 
+    def judge(self, completion: Completion, reference: Json | str) -> Judged:
+        """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`."""
+        return self._pool.submit(self.scorer.judge, _text(completion), _reference(reference))
+
     async def __call__(
         self,
         completions: Sequence[Completion],
         reference: Sequence[Json | str],
-        judged: Sequence[list[Fragment]] | None = None,
+        judged: Sequence[Judged] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
@@ -46,21 +53,15 @@ class FragmentReward:
             completions: B texts, or chats of one message.
             reference: B references, as they are or as JSON (rows of a `datasets.Dataset` share their keys; JSON does
                 not).
-            judged: B lists that are filled with the judged fragments, where given.
+            judged: what `judge` returned for each, where they have been begun.
             log_metric: takes the shares of `measures`, where given; TRL gives one.
 
         Raises:
             InputError, BudgetExceeded: see `Scorer.judge`.
         """
-        fragments_B = await asyncio.gather(
-            *(
-                asyncio.wrap_future(self._pool.submit(self.scorer.judge, _text(completion), _reference(one)))
-                for completion, one in zip(completions, reference, strict=True)
-            )
-        )
-        if judged is not None:
-            for into, fragments in zip(judged, fragments_B, strict=True):
-                into.extend(fragments)
+        if judged is None:
+            judged = [self.judge(*both) for both in zip(completions, reference, strict=True)]
+        fragments_B = await asyncio.gather(*map(asyncio.wrap_future, judged))
         if log_metric is not None:
             for name, value in measures(fragments_B).items():
                 log_metric(name, value)

@@ -2,7 +2,9 @@
 
 Everything else is TRL's: generation, log-probabilities, loss, KL, vLLM. What is used of it that is not public is pinned
 by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, its result's `advantages` may have the
-shape (B, T), and its `completion_mask` is 0 throughout a truncated response. Importing this module imports TRL.
+shape (B, T), and its `completion_mask` is 0 throughout a truncated response; `_generate` is overridden, and the fourth
+thing it returns are the completions; what `_get_train_sampler` returns draws the order of prompts from its `generator`.
+Importing this module imports TRL.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,14 +71,26 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         if limits is not None:
             self.add_callback(_Alarms(limits))
 
+    def _get_train_sampler(self, *args: Any, **named: Any) -> Any:
+        sampler = super()._get_train_sampler(*args, **named)
+        if self.shuffle_dataset:
+            self.add_callback(_OrderOfEpoch(sampler))
+        return sampler
+
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        # TRL hands each column to the reward: there it finds the lists to put its fragments into.
-        judged: list[list[Fragment]] = [[] for _ in inputs]
-        batch: dict[str, Any] = super()._generate_and_score_completions(
-            [{**row, "judged": into} for row, into in zip(inputs, judged, strict=True)]
-        )
+        self._rows = [dict(row) for row in inputs]
+        batch: dict[str, Any] = super()._generate_and_score_completions(self._rows)
+        judged = [row["judged"].result() for row in self._rows]
         batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged)
         return batch
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        # Judged from here on, while TRL computes log-probabilities. It hands each column to the reward: there that
+        # finds what was begun.
+        generated = super()._generate(prompts)
+        for row, completion in zip(self._rows, generated[3], strict=True):
+            row["judged"] = self._reward.judge(completion, row["reference"])
+        return generated
 
     def _token_advantages(
         self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor, judged: Sequence[Sequence[Fragment]]
@@ -110,6 +125,20 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return [row for group in found for row in group][first : first + len(earned)]
 
 
+class _OrderOfEpoch(TrainerCallback):  # type: ignore[misc]
+    """Has the prompts of an epoch in an order of its own, in a run that goes on too.
+
+    TRL draws one order after another from a generator that no checkpoint keeps: whoever goes on in the second epoch
+    would be given the prompts of the first anew, and never those that were still to come.
+    """
+
+    def __init__(self, sampler: Any) -> None:
+        self._sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._sampler.generator.manual_seed(args.seed + int(state.epoch))
+
+
 class _Alarms(TrainerCallback):  # type: ignore[misc]
     def __init__(self, limits: alarms.Limits) -> None:
         self._limits = limits
@@ -119,7 +148,7 @@ class _Alarms(TrainerCallback):  # type: ignore[misc]
 
 
 def check_arguments(args: Any) -> None:
-    """See that a `GRPOConfig` leaves advantages a token their meaning.
+    """See that a `GRPOConfig` leaves advantages a token their meaning, and checkpoints that can be gone on from.
 
     Raises:
         InputError: naming the key, and what it must be.
@@ -139,6 +168,14 @@ def check_arguments(args: Any) -> None:
     for key, well, what in wanted:
         if not well:
             raise InputError(f"expected {what}; found {getattr(args, key)!r}", field=key)
+    accumulated = args.gradient_accumulation_steps
+    served = math.lcm(args.steps_per_generation * args.num_iterations, accumulated) // accumulated
+    if args.save_strategy == "steps" and served > 1 and args.save_steps % served:
+        raise InputError(
+            f"expected a multiple of {served}, the steps that are made of one generation: checkpoints do not keep what "
+            f"was generated, and a run could not go on amid it; found {args.save_steps}",
+            field="save_steps",
+        )
 
 
 def check_vllm(args: Any) -> None:
