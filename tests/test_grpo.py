@@ -255,6 +255,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
     [
         ({"thresold": 0.5}, "did you mean 'threshold'?"),
         ({"threshold": 1.0}, "both excluded"),
+        ({"credited": "words"}, "field 'credited': expected fragment, opening"),
         ({"credit": "fragments"}, "field 'credit': expected fragment, sum, response, mixed, flip"),
         ({"reward": "contries"}, "expected a reward specification"),
         ({"unverifiable": 0.5}, "vagueness pays"),

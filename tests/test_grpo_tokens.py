@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment
-from rlhalt.training.online.tokens import spread, token_starts
+from rlhalt.training.online.tokens import openings, spread, token_starts
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,47 @@ def by_value(tokenizer, ids, values):
 )
 def test_tokens_of_decisions(tokenizer, text, values, expected):
     assert by_value(tokenizer, tokenizer.encode(text), values) == expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "opened"),
+    [
+        # Parted from the other fragments of the answer, and from the halting phrase.
+        (["Its capital is Oslo. Its currency is the krone."], [["Its ca", "Its cu"]]),
+        (["Oslo. Unsure from here."], [["O", "U"]]),
+        (["Unsure about it."], [["Unsure a"]]),
+        # Alone, a fragment is as long as others in the group that begin like it.
+        (
+            ["Its capital is Oslo.", "Its capital is Rome. Its currency is the euro.", "It is big."],
+            [["Its ca"], ["Its ca", "Its cu"], ["I"]],
+        ),
+        # What is said twice is no other thing.
+        (["In Europe. In Europe."], [["I", "I"]]),
+        ([""], [[]]),
+    ],
+)
+def test_openings(answers, opened):
+    group = [judged(one) for one in answers]
+    found = openings(group)
+    assert [
+        [one.text[:length] for one, length in zip(its, lengths, strict=True)]
+        for its, lengths in zip(group, found, strict=True)
+    ] == opened
+
+
+def test_behind_the_opening_a_token_has_no_value(tokenizer):
+    text = "1. Its capital is Oslo.\n2. Its currency is the krone. Unsure from here.<|im_end|>"
+    ids = tokenizer.encode(text)
+    plain, starts = token_starts(tokenizer, ids)
+    fragments = judged(plain)
+    found = spread(starts, fragments, [1, 2, 3], openings([fragments])[0])
+    said = {v: tokenizer.decode([one for one, its in zip(ids, found, strict=True) if its == v]) for v in set(found)}
+    assert said[1].startswith("1. Its ca")
+    assert said[2].startswith("\n2. Its cu")
+    assert "is" in said[0].split()
+    assert "Its" not in said[0]
+    # Halting is decided with all its words: the end of turn is behind them.
+    assert said[3] == " Unsure from here.<|im_end|>"
 
 
 def test_every_token_of_a_character_belongs_to_its_fragment(tokenizer):

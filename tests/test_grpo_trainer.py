@@ -115,6 +115,23 @@ def spoken(tokenizer, ids, values):
     }
 
 
+def test_where_openings_are_credited_words_have_no_gradient(tiny_model, tokenizer, tmp_path):
+    one = trainer(tiny_model, tmp_path, SAID, others={"credited": "opening"})
+    one.model.train()
+    batch = one._generate_and_score_completions(rows(SAID))
+    first, second, *_ = (
+        spoken(tokenizer, ids, values) for ids, values in zip(batch["completion_ids"], batch["advantages"], strict=True)
+    )
+    opened = {value: text for value, text in first.items() if value}
+    assert list(opened) == [0.7, 0.2, 0.8]
+    assert opened[0.7] == "T"
+    assert opened[0.2] == " 東"
+    assert "right." in first[0.0]
+    # The same matter in another answer, and the end of the answer.
+    assert second[-1.7] == opened[0.7]
+    assert second[-0.7] == END
+
+
 def test_each_token_has_the_advantage_of_its_decision(tiny_model, tokenizer, tmp_path):
     one = trainer(tiny_model, tmp_path, SAID)
     one.model.train()

@@ -188,7 +188,9 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
     from benchmarks.known_odds.figure import draw
     from benchmarks.known_odds.policies import METHODS, Effort, Policies
 
-    effort = Effort(base_steps=30, responses=2, sft_steps=2, dpo_steps=2, decision_steps=2, dial_steps=2)
+    effort = Effort(
+        base_steps=30, responses=2, sft_steps=2, dpo_steps=2, decision_steps=2, dial_steps=2, online_steps=2
+    )
     policies = Policies(SMALL, tmp_path, effort)
     held_out = np.flatnonzero(SMALL.heldout_E)
     rows, weights = [], {}
@@ -198,10 +200,12 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
         found = measure(read, read.p_E_R, read.p_E_R, SMALL.kind_E[held_out], 0.8)
         rows.append({"mode": "causal", "threshold": 0.8, "method": method, "seed": 0, **found})
         weights[method] = (folder / "model.safetensors").read_bytes()
-    assert len(set(weights.values())) == len(METHODS) - 1
+    # A base model that has hardly learnt anything says nothing online that is paid for.
+    offline = [method for method in METHODS if method not in ("sharp", "grpo", "words", "stock")]
+    assert len({weights[method] for method in offline}) == len(offline)
     assert weights["sharp"] == weights["base"]
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")}
-    assert {policies.made(method, "causal", 0.8) for method in METHODS} == {path.parent for path in made}
+    assert {policies.made(method, "causal", 0.8) for method in METHODS} <= {path.parent for path in made}
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")} == made
     draw(rows, tmp_path / "known_odds.png")
     assert (tmp_path / "known_odds.png").stat().st_size > 10_000

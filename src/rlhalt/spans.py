@@ -1,4 +1,7 @@
-"""Character offsets → tokens of a response; whether two responses share their tokens is in `rlhalt.alignment`."""
+"""Character offsets → tokens of a response; whether two responses share their tokens is in `rlhalt.alignment`.
+
+And how much two sequences, of characters, words or tokens, begin with together.
+"""
 
 from __future__ import annotations
 
@@ -38,3 +41,8 @@ def fragment_tokens(
         inside = [position for position, start in enumerate(starts) if low <= start < high]
         spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
     return encoded["input_ids"], spans
+
+
+def common_prefix(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How much two sequences begin with together, in elements."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -23,6 +23,8 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from rlhalt.spans import common_prefix
+
 _WORD = re.compile(r"\d+(?:[.,]\d+)*s?|[^\W\d_]+(?:['’][^\W\d_]+)*|\w+")
 _FUNCTION_WORDS = """
 a about after all also an and any are as at be became been before being between both but by can did do does during each
@@ -94,7 +96,7 @@ def _same(one: str, other: str) -> bool:
         return True
     if one[0].isdigit() or other[0].isdigit():
         return one.removesuffix("s") == other.removesuffix("s")
-    shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    shared = common_prefix(one, other)
     return shared >= _SHORTEST_STEM and max(len(one), len(other)) - shared <= _LONGEST_ENDING
 
 

@@ -23,6 +23,7 @@ from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.online.alarms import Limits
 from rlhalt.training.online.credit import CREDITS, Pay
+from rlhalt.training.online.tokens import CREDITED
 
 
 @dataclasses.dataclass
@@ -34,6 +35,7 @@ class GrpoData(Resumable):
         reward: a domain under reward/, or a folder with reward.yaml.
         threshold: τ; the domain's own where None.
         credit, alpha: see `rlhalt.training.online.credit.advantages`.
+        credited: see `rlhalt.training.online.tokens.Credited`.
         unverifiable, enough: see `rlhalt.training.online.credit.Pay`.
         max_refused, max_drift, max_empty, patience: see `rlhalt.training.online.alarms.Limits`.
         judge_address, judge_model, judge_key, judge_concurrency, judge_cache, budget_calls: as of `rlhalt score`.
@@ -45,6 +47,7 @@ class GrpoData(Resumable):
     threshold: float | None = dataclasses.field(default=None, metadata={"help": "τ; the domain's own if not given."})
     credit: str = dataclasses.field(default="fragment", metadata={"help": "How rewards become advantages."})
     alpha: float = dataclasses.field(default=1.0, metadata={"help": "Of credit mixed: the fragment's own part."})
+    credited: str = dataclasses.field(default="fragment", metadata={"help": "Tokens of a fragment: fragment, opening."})
     unverifiable: float = dataclasses.field(default=0.0, metadata={"help": "What an uncheckable fragment earns, ≤ 0."})
     enough: float | None = dataclasses.field(
         default=None, metadata={"help": "Claims after which one more counts half; all the same if not given."}
@@ -64,6 +67,8 @@ class GrpoData(Resumable):
     def __post_init__(self) -> None:
         if self.credit not in CREDITS:
             raise InputError(f"expected {', '.join(CREDITS)}, found {self.credit!r}", field="credit")
+        if self.credited not in CREDITED:
+            raise InputError(f"expected {', '.join(CREDITED)}, found {self.credited!r}", field="credited")
 
     def pay(self, specification: Specification) -> Pay:
         """What is paid for what in this domain."""
@@ -123,6 +128,7 @@ def main(argv: Sequence[str]) -> None:
             args,
             credit=data.credit,
             alpha=data.alpha,
+            credited=data.credited,
             limits=limits,
             train_dataset=Dataset.from_list(
                 [{"prompt": row.prompt, "reference": json.dumps(row.reference)} for row in rows]

@@ -9,13 +9,13 @@ An `NLI` is a plain function from pairs of texts to relations. Two are here:
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, get_args
 
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.models import resolve_model
+from rlhalt.spans import common_prefix
 
 Relation = Literal["entailment", "neutral", "contradiction"]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
@@ -86,8 +86,7 @@ def _words(text: str) -> list[str]:
 def _compare(premise: list[str], hypothesis: list[str]) -> Relation:
     if premise == hypothesis:
         return "entailment"
-    together = zip(premise, hypothesis, strict=False)
-    frame = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], together))
+    frame = common_prefix(premise, hypothesis)
     said, claimed = premise[frame:], hypothesis[frame:]
     if frame < 2 or not said or not claimed:
         # The shorter one says less: it follows from the longer one, if it says something at all.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rlhalt.alignment import Misaligned, Prompts
 from rlhalt.records import Decision, Json
-from rlhalt.training.shared.layout import common_prefix
+from rlhalt.spans import common_prefix
 
 
 def trees(

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from rlhalt.errors import InputError
-from rlhalt.records import Fragment
+from rlhalt.records import HALT_PHRASE, Fragment
+from rlhalt.spans import common_prefix
+
+Credited = Literal["fragment", "opening"]
+"""Which tokens of a fragment have its advantage: all, or those that tell what it is about (`openings`).
+
+With all of them a policy learns what to say, and whether to. What it cannot know from a prompt it then learns by heart:
+it becomes right about the training prompts, speaks up, and is wrong about all others (docs/threshold.md has figures).
+With the openings it learns whether to speak of a thing; its words, and its odds, stay as they are.
+"""
+CREDITED: tuple[str, ...] = get_args(Credited)
 
 
 def token_starts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[int | None]]:
@@ -61,13 +71,18 @@ def _places(inner: Any, run: Sequence[int], piece: str, done: int) -> list[int]:
     for length in range(len(run)):
         # How much of the text the tokens before it have said whole.
         before = inner.decode(run[:length])
-        said = sum(1 for _ in itertools.takewhile(lambda both: both[0] == both[1], zip(before, piece, strict=False)))
+        said = common_prefix(before, piece)
         rest = piece[said:]
         places.append(done + said + len(rest) - len(rest.lstrip()))
     return places
 
 
-def spread(starts: Sequence[int | None], fragments: Sequence[Fragment], values: Sequence[float]) -> list[float]:
+def spread(
+    starts: Sequence[int | None],
+    fragments: Sequence[Fragment],
+    values: Sequence[float],
+    opened: Sequence[int] | None = None,
+) -> list[float]:
     """The value of each token's decision: of the first fragment that ends after the token's place.
 
     So a fragment's value goes to its tokens and to those between it and the fragment before it (blanks, list markers),
@@ -79,6 +94,7 @@ def spread(starts: Sequence[int | None], fragments: Sequence[Fragment], values: 
         starts: T places, of `token_starts`.
         fragments: in the order of the text.
         values: one a decision, of `rlhalt.training.online.credit.advantages`.
+        opened: of `openings`, one a fragment: tokens that begin behind so many of its characters have no value.
 
     Returns:
         T numbers.
@@ -96,5 +112,26 @@ def spread(starts: Sequence[int | None], fragments: Sequence[Fragment], values: 
             continue
         while decision < closing and ends[decision] <= start:
             decision += 1
-        found.append(values[decision] if decision < len(values) else 0.0)
+        beyond = opened is not None and decision < closing and start >= fragments[decision].start + opened[decision]
+        found.append(0.0 if beyond or decision >= len(values) else values[decision])
     return found
+
+
+def openings(group: Sequence[Sequence[Fragment]]) -> list[list[int]]:
+    """How many characters of each fragment tell what it is about, for the responses to one prompt.
+
+    An answer says each thing once. So a fragment has said what it is about as soon as it has parted from all others of
+    its answer, and from the halting phrase: "Its capital is Oslo." beside "Its currency is the krone." after "Its ca".
+    A fragment that stands alone is as long as the longest such beginning in the group that it begins with.
+    """
+    texts = [[one.text for one in fragments] for fragments in group]
+    begun = {
+        text[: _parted(text, [*its[:index], *its[index + 1 :], HALT_PHRASE])]
+        for its in texts
+        for index, text in enumerate(its)
+    }
+    return [[max(len(one) for one in begun if text.startswith(one)) for text in its] for its in texts]
+
+
+def _parted(text: str, others: Sequence[str]) -> int:
+    return 1 + max((common_prefix(text, other) for other in others if other != text), default=0)

@@ -24,9 +24,9 @@ from trl import GRPOTrainer
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
 from rlhalt.training.online import alarms
-from rlhalt.training.online.credit import Credit, Earned, advantages
+from rlhalt.training.online.credit import Credit, advantages
 from rlhalt.training.online.reward import FragmentReward
-from rlhalt.training.online.tokens import spread, token_starts
+from rlhalt.training.online.tokens import Credited, openings, spread, token_starts
 from rlhalt.training.online.vllm_cpu import cpu_engine, sync_weights
 
 # Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
@@ -42,6 +42,7 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         args: a `GRPOConfig`, see `check_arguments` and `check_vllm`.
         credit: how advantages are made of rewards, see `rlhalt.training.online.credit.advantages`.
         alpha: of the credit `mixed`.
+        credited: which tokens of a fragment have its advantage, see `rlhalt.training.online.tokens.Credited`.
         limits: when to stop the run; never where None.
         others: as `GRPOTrainer` takes them.
 
@@ -57,12 +58,13 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         *,
         credit: Credit = "fragment",
         alpha: float = 1.0,
+        credited: Credited = "fragment",
         limits: alarms.Limits | None = None,
         **others: Any,
     ) -> None:
         check_arguments(args)
         check_vllm(args)
-        self._reward, self._credit, self._alpha = reward, credit, alpha
+        self._reward, self._credit, self._alpha, self._credited = reward, credit, alpha, credited
         on_cpu = args.use_vllm and args.vllm_mode == "colocate" and args.device.type == "cpu"
         with cpu_engine(bf16=args.bf16) if on_cpu else contextlib.nullcontext():
             super().__init__(model=model, reward_funcs=reward, args=args, **others)
@@ -97,10 +99,10 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> torch.Tensor:
         """The advantage of each of B x T tokens; 0 for padding, and throughout a truncated response."""
         lengths = mask_B_T.sum(1).tolist()
-        earned = [self._reward.earned(one) if length else None for one, length in zip(judged, lengths, strict=True)]
+        decided = self._decided([one if length else None for one, length in zip(judged, lengths, strict=True)])
         found = torch.zeros(ids_B_T.shape, device=ids_B_T.device)
-        for row, (ids, length, fragments, values) in enumerate(
-            zip(ids_B_T.tolist(), lengths, judged, self._of_decisions(earned), strict=True)
+        for row, (ids, length, fragments, (values, opened)) in enumerate(
+            zip(ids_B_T.tolist(), lengths, judged, decided, strict=True)
         ):
             text, starts = token_starts(self.processing_class, ids[:length])
             if any(text[one.start : one.end] != one.text for one in fragments) and length:
@@ -109,20 +111,26 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                     "is not supported",
                     field="model_name_or_path",
                 )
-            found[row, :length] = torch.tensor(spread(starts, fragments, values))
+            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened))
         return found
 
-    def _of_decisions(self, earned: Sequence[Earned | None]) -> list[list[float]]:
-        """The advantages of this process's responses; a group may lie on several processes."""
+    def _decided(self, judged: Sequence[Sequence[Fragment] | None]) -> list[tuple[list[float], list[int] | None]]:
+        """The advantages and the openings of this process's responses; a group may lie on several processes."""
         mode = "train" if self.model.training else "eval"
         size = self.num_generations if mode == "train" else self.num_generations_eval
-        everywhere: list[Earned | None] = gather_object(list(earned))
+        everywhere: list[Sequence[Fragment] | None] = gather_object(list(judged))
         groups = [everywhere[start : start + size] for start in range(0, len(everywhere), size)]
-        found = [advantages(group, self._credit, self._alpha) for group in groups]
-        empty = [not any(value for row in group for value in row) for group in found]
-        self._metrics[mode]["groups/empty"].append(sum(empty) / len(empty))
-        first = self.accelerator.process_index * len(earned)
-        return [row for group in found for row in group][first : first + len(earned)]
+        found: list[tuple[list[float], list[int] | None]] = []
+        empty = 0
+        for group in groups:
+            earned = [None if one is None else self._reward.earned(one) for one in group]
+            values = advantages(earned, self._credit, self._alpha)
+            opened = openings([one or () for one in group]) if self._credited == "opening" else [None] * size
+            empty += not any(value for row in values for value in row)
+            found += zip(values, opened, strict=True)
+        self._metrics[mode]["groups/empty"].append(empty / len(groups))
+        first = self.accelerator.process_index * len(judged)
+        return found[first : first + len(judged)]
 
 
 class _OrderOfEpoch(TrainerCallback):  # type: ignore[misc]

@@ -10,7 +10,8 @@ import torch
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import pad
 
-from rlhalt.training.shared.layout import UNSCORED, Tree, common_prefix, lay_out, pack
+from rlhalt.spans import common_prefix
+from rlhalt.training.shared.layout import UNSCORED, Tree, lay_out, pack
 
 
 @dataclasses.dataclass

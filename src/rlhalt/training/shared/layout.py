@@ -19,6 +19,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from rlhalt.spans import common_prefix
+
 UNSCORED = -100
 
 
@@ -72,11 +74,6 @@ def lay_out(sequences: Sequence[list[int]], scored_from: Sequence[int]) -> Tree:
 def _end(tree: Tree, path: Sequence[int]) -> None:
     for index in path:
         tree.ends[index] = len(tree.ids)
-
-
-def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences begin with together."""
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def pack(sizes: Sequence[int], width: int) -> list[list[int]]:
