@@ -11,9 +11,10 @@ Every method starts from the same base model and the same scored answers to the 
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ
     decisions    decision training from the base model
     dial         one such training for every τ, which is told in the prompt
-    grpo         online training at τ from `decisions` at ½, which has to be moved: credit to the openings of fragments
+    grpo         online training from `decisions`, credit to the openings of fragments
     words        the same, credit to all words of fragments
     stock        the same start, TRL's own GRPO with one reward a response
+    moved        as `grpo`, from `decisions` at ½, whatever τ is
 """
 
 from __future__ import annotations
@@ -44,9 +45,8 @@ from rlhalt.records import write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.scoring import score_file
 from rlhalt.training.online.credit import Credit, Pay
-from rlhalt.training.online.tokens import Credited
 
-METHODS = ("base", "sharp", "halt", "odds", "unweighted", "dpo", "decisions", "dial", "grpo", "words", "stock")
+METHODS = ("base", "sharp", "halt", "odds", "unweighted", "dpo", "decisions", "dial", "grpo", "words", "stock", "moved")
 # These know no threshold: one policy stands beside all of them.
 _WITHOUT = ("halt", "unweighted", "dial")
 # What the dial is trained at: all hundredths, but for the thresholds that it is measured at and those beside them.
@@ -79,7 +79,7 @@ class Effort:
         temperature: of these. Below 1 they say what is likeliest more often than the base model does, and policies that
             are trained on them learn that too.
         sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
-        online_steps: of online training, with 32 questions and 8 answers to each.
+        online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
         credit: of online training, see `rlhalt.training.online.credit.advantages`.
         beta: of DPO.
         sft_weight: of the supervised term beside `sigmoid`.
@@ -92,7 +92,8 @@ class Effort:
     dpo_steps: int = 150
     decision_steps: int = 500
     dial_steps: int = 800
-    online_steps: int = 150
+    online_steps: int = 60
+    moving_steps: int = 150
     credit: Credit = "sum"
     beta: float = 0.1
     sft_weight: float = 0.2
@@ -147,10 +148,10 @@ class Policies:
                 data = folder / "decisions.jsonl"
                 write_dialled(self.scored(), data, DIALLED, style, self.world.seed)
                 return self._trained("decisions", data, folder, self.base(), effort.dial_steps)
-            case "grpo" | "words" | "stock":
-                start = self.made("decisions", mode, 0.5)
-                credited: Credited = "fragment" if method == "words" else "opening"
-                rollouts = Rollouts(effort.online_steps, effort.credit, credited)
+            case "grpo" | "words" | "stock" | "moved":
+                start = self.made("decisions", mode, 0.5 if method == "moved" else threshold)
+                steps = effort.moving_steps if method == "moved" else effort.online_steps
+                rollouts = Rollouts(steps, effort.credit, "fragment" if method == "words" else "opening")
                 return train_online(self.world, start, folder, Pay(threshold, mode, -0.1), rollouts, method == "stock")
             case _:
                 data = folder / "pairs.jsonl"
