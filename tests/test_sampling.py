@@ -7,7 +7,7 @@ import pytest
 from rlhalt.errors import InputError
 from rlhalt.models import identity, resolve_model
 from rlhalt.records import Message, Prompt, Response, content_key, dumps, read
-from rlhalt.sampling import Completion, Settings, sample
+from rlhalt.sampling import Completion, Sampler, Settings, sample
 
 PROMPTS = [
     Prompt(content_key(name), [{"role": "user", "content": f"State {name}."}], {"subject": name}, "countries", "train")
@@ -176,3 +176,10 @@ def test_a_model_is_known_by_its_weights_not_by_its_place(tiny_model, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     assert identity(str(copy)) != identity(str(tiny_model))
     assert identity("smollm2-135m-instruct") == "smollm2-135m-instruct"
+
+
+def test_other_weights_under_the_same_name_draw_nothing(tiny_model):
+    settings = Settings(str(tiny_model))
+    Sampler(settings, settings.described(), lambda *_: Echo())
+    with pytest.raises(InputError, match="expected the weights of tiny@0 here too, found tiny"):
+        Sampler(settings, {**settings.described(), "model": "tiny@0"}, lambda *_: pytest.fail("loaded"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,10 +15,13 @@ from rlhalt.errors import InputError, RlhaltError
 from rlhalt.tasks import TASKS
 
 if TYPE_CHECKING:
+    from rlhalt.cluster import Cluster
     from rlhalt.llm import Client
+    from rlhalt.scoring import Scorer, Spread
 
 
 _KINDS = ("sft", "dpo", "decisions", "grpo")
+_ENGINES = ("transformers", "vllm")
 
 
 def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
@@ -81,9 +85,12 @@ def _sample(args: argparse.Namespace) -> None:
     from rlhalt.records import Prompt, read
     from rlhalt.sampling import Settings, default_engine, sample
 
+    if args.sampler and args.engine != "ray":
+        raise InputError("expected --engine ray with it: here --engine says what samples", field="--sampler")
+    sampler = args.sampler if args.engine == "ray" else args.engine
     settings = Settings(
         model=args.model,
-        engine=args.engine or default_engine(),
+        engine=sampler or default_engine(),
         responses=args.responses,
         temperature=args.temperature,
         max_tokens=args.max_tokens,
@@ -91,7 +98,19 @@ def _sample(args: argparse.Namespace) -> None:
         few_shot=_few_shot(args),
         batch_size=args.batch_size,
     )
-    sample(_some(list(read(args.prompts, Prompt)), args.prompts), settings, args.output)
+    prompts = _some(list(read(args.prompts, Prompt)), args.prompts)
+    sample(prompts, settings, args.output, cluster=_cluster(args, gpu=True))
+
+
+def _cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
+    """Where the work is to be done, if not here."""
+    if args.engine == "ray":
+        from rlhalt.cluster import join
+
+        return join(args.workers, gpu=gpu)
+    if args.workers is not None:
+        raise InputError("expected --engine ray with it: here there are no workers", field="--workers")
+    return None
 
 
 def _few_shot(args: argparse.Namespace) -> tuple[Any, ...]:
@@ -119,7 +138,24 @@ def _score(args: argparse.Namespace) -> None:
         if args.dry_run:
             print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
         else:
-            score_file(responses, scorer, args.output)
+            score_file(responses, scorer, args.output, _spread(args, scorer))
+
+
+def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
+    cluster = _cluster(args)
+    if cluster is None:
+        return None
+    from rlhalt.llm import Client
+    from rlhalt.reward import scorer_elsewhere
+    from rlhalt.scoring import Spread
+
+    asks = None
+    if scorer.client is not None:
+        cache = Path(args.judge_cache).absolute() if args.judge_cache else None
+        asks = functools.partial(
+            Client, scorer.client.server, scorer.client.limits.shared(cluster.workers), cache=cache
+        )
+    return Spread(cluster, scorer_elsewhere(args.reward, asks, unsafe=args.unsafe))
 
 
 @contextlib.contextmanager
@@ -286,9 +322,11 @@ def _parser() -> argparse.ArgumentParser:
     def sampling(one: argparse.ArgumentParser) -> None:
         one.add_argument("--model", required=True, help="smollm2-135m-instruct, a model or adapter folder, a hub name")
         one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
-        one.add_argument("--engine", choices=("transformers", "vllm"), help="vllm where installed, else transformers")
         one.add_argument("--few-shot", action="store_true", help="put three examples before every prompt")
         one.add_argument("--seed", type=int, default=0)
+
+    def spreading(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--workers", metavar="N", type=int, help="with ray: one for each GPU or CPU if not given")
 
     def judging(one: argparse.ArgumentParser) -> None:
         one.add_argument("--unsafe", action="store_true", help="run generated code although no sandbox works here")
@@ -314,6 +352,9 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("sample", _sample, "draw responses from a policy")
     sampling(one)
+    one.add_argument("--engine", choices=(*_ENGINES, "ray"), help="vllm where installed, else transformers; a cluster")
+    one.add_argument("--sampler", choices=_ENGINES, help="what samples with ray; vllm where installed here")
+    spreading(one)
     one.add_argument("--responses", type=int, default=4, help="responses a prompt")
     one.add_argument("--temperature", type=float, default=0.7)
     one.add_argument("--max-tokens", type=int, default=64)
@@ -323,6 +364,8 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("score", _score, "split responses into fragments and judge each")
     one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote")
     one.add_argument("--reward", default="countries", help="a domain under reward/, or a folder with reward.yaml")
+    one.add_argument("--engine", choices=("ray",), help="ray: in the workers of a cluster; here if not given")
+    spreading(one)
     one.add_argument("--dry-run", action="store_true", help="say what the judge would cost, and ask nothing")
     judging(one)
     one.add_argument("--output", required=True)
@@ -368,6 +411,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
     sampling(one)
+    one.add_argument("--engine", choices=_ENGINES, help="vllm where installed, else transformers")
     one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
     one.add_argument("--threshold", type=float, help="the τ it was trained at, or is asked at with --dial")
     one.add_argument("--dial", action="store_true", help="tell the threshold in each prompt; see decisions --dial")
@@ -386,7 +430,7 @@ def _parser() -> argparse.ArgumentParser:
     one = verb("general", _general, "what evaluated policies do outside of their domain, for compare")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
     one.add_argument("--text", help="a UTF-8 file that no policy was trained on: its bits a byte")
-    one.add_argument("--engine", choices=("transformers", "vllm"), help="transformers if not given")
+    one.add_argument("--engine", choices=_ENGINES, help="transformers if not given")
 
     one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")

@@ -9,6 +9,7 @@ fragments; a verifier is a class that is called with the keys and values of `opt
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import importlib.metadata
 import os
@@ -192,6 +193,24 @@ def load_specification(name: str | Path) -> Specification:
             data[key] = str(folder / data[key])
     check_threshold(data["threshold"])
     return Specification(**data)
+
+
+def scorer_elsewhere(
+    name: str | Path, client: Callable[[], Client] | None = None, *, unsafe: bool = False
+) -> Callable[[], Scorer]:
+    """What makes a domain's scorer in another process: clients and sandboxes cannot be sent, what this returns can.
+
+    Args:
+        name: see `load_specification`; a folder must lie at the same place there.
+        client: makes what asks the model that judges.
+        unsafe: see `Specification.scorer`.
+    """
+    place = str(Path(name).absolute()) if _is_spec(Path(name)) else str(name)
+    return functools.partial(_made, place, client, unsafe)
+
+
+def _made(name: str, client: Callable[[], Client] | None, unsafe: bool) -> Scorer:
+    return load_specification(name).scorer(client() if client else None, unsafe=unsafe)
 
 
 def _is_spec(folder: Path) -> bool:

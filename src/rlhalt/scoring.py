@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
+import itertools
+import math
 import queue
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlhalt.cluster import Cluster
 from rlhalt.credit import Halting
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.journal import Journal
@@ -21,6 +25,9 @@ from rlhalt.verifiers import Verdict, Verifier
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client, Usage
+
+Job = tuple[int, Response, "Scored | None"]  # row number, response, what an earlier run made of it
+MOST_TOGETHER = 64  # responses that a worker of a cluster gets at once; a killed one begins with them again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,10 +113,81 @@ class Scorer:
         return not row.failed and all(one.verifier == self.verifier.name for one in row.fragments)
 
 
-def score_file(responses: Sequence[Response] | Rows[Response], scorer: Scorer, output: str | Path) -> None:
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Scoring in the workers of a cluster.
+
+    Attributes:
+        cluster: where.
+        load: makes the scorer in each worker, see `rlhalt.reward.scorer_elsewhere`.
+    """
+
+    cluster: Cluster
+    load: Callable[[], Scorer]
+
+    def scored(self, jobs: Iterable[Job], count: int, scorer: Scorer) -> Iterator[Scored]:
+        """Scored responses as they are done; what the workers' clients spend is added to the scorer's.
+
+        Args:
+            count: how many jobs there are.
+            scorer: the like of those that `load` makes.
+
+        Raises:
+            InputError: a budget, which cannot be kept there.
+        """
+        from rlhalt.llm import Budget
+
+        if scorer.client is not None and scorer.client.budget != Budget():
+            raise InputError(
+                "a budget is counted by one process; several workers would each spend it, and one that was killed "
+                "would begin anew: score without Ray, where --judge-concurrency calls are under way at once too, or "
+                "set the limit at the server",
+                field="budget",
+            )
+        # Several turns for each worker, so that none waits long for the last one.
+        together = min(MOST_TOGETHER, math.ceil(count / (8 * self.cluster.workers)))
+        chunks = iter(functools.partial(_some, iter(jobs), together), [])
+        for one in self.cluster.each(functools.partial(_Worker, self.load), chunks):
+            if isinstance(one, Scored):
+                yield one
+            else:
+                assert scorer.client is not None
+                scorer.client.add(one)
+
+
+class _Worker:
+    """What scores in a worker of a cluster: some responses in, and out what became of them and what that has cost."""
+
+    def __init__(self, load: Callable[[], Scorer]) -> None:
+        scorer = load()
+        # A worker has one CPU; only what waits for a model can do several at once.
+        self._scorer = scorer if scorer.client is not None else dataclasses.replace(scorer, workers=1)
+
+    def __call__(self, jobs: Sequence[Job]) -> Iterator[Scored | Usage]:
+        client = self._scorer.client
+        before = client.usage if client is not None else None
+        try:
+            yield from _scored(jobs, self._scorer)
+        finally:
+            if client is not None and before is not None:
+                yield client.usage - before
+
+
+def _some(jobs: Iterator[Job], most: int) -> list[Job]:
+    return list(itertools.islice(jobs, most))
+
+
+def score_file(
+    responses: Sequence[Response] | Rows[Response], scorer: Scorer, output: str | Path, spread: Spread | None = None
+) -> None:
     """Score responses into a JSONL file; rows scored by this verifier are kept, failed ones are done again.
 
-    Rows are read, judged and written one after another: memory does not grow with their number.
+    Rows are read, judged and written one after another: memory does not grow with their number (with `spread` by about
+    a kilobyte a row).
+
+    Args:
+        scorer: what scores; with `spread` the like of it do, and it tells which rows need scoring.
+        spread: where to score; here if not given.
 
     Raises:
         InputError: a response whose reference has no entry, naming its row.
@@ -126,8 +204,14 @@ def score_file(responses: Sequence[Response] | Rows[Response], scorer: Scorer, o
         jobs = (
             (row, one, journal.earlier(one.key)) for row, one in enumerate(responses, start=1) if one.key not in journal
         )
-        for scored in track(_scored(jobs, scorer), "score", missing, note=lambda: _spent(scorer)):
-            journal.add(scored)
+        if spread is None:
+            scored = _scored(jobs, scorer)
+        else:
+            scored = spread.scored(jobs, missing, scorer)
+            run.result(ray=dataclasses.asdict(spread.cluster))
+        for one in track(scored, "score", missing, note=lambda: _spent(scorer)):
+            if one.key not in journal:
+                journal.add(one)
         journal.finish(one.key for one in responses)
         labels, reasons = _counted(output)
         run.result(rows=total, fragments={**labels, **({"failed": reasons.total()} if reasons else {})})
@@ -175,7 +259,7 @@ def _spent(scorer: Scorer) -> str:
     return str(scorer.client.usage) if scorer.client is not None else ""
 
 
-def _scored(jobs: Iterable[tuple[int, Response, Scored | None]], scorer: Scorer) -> Iterator[Scored]:
+def _scored(jobs: Iterable[Job], scorer: Scorer) -> Iterator[Scored]:
     """Scored responses as they are done, with no more of them under way than keep the workers busy."""
 
     def score(row: int, response: Response, earlier: Scored | None) -> Scored:

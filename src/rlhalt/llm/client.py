@@ -75,6 +75,10 @@ class Client:
         """What has been spent so far."""
         return self._ledger.spent
 
+    def add(self, usage: Usage) -> None:
+        """Count what another process has spent for this one."""
+        self._ledger.spent += usage
+
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start work on the client's own loop; `.result()` waits for it, on another loop `asyncio.wrap_future` does."""
         return self._loop.submit(work)

@@ -38,6 +38,22 @@ class Limits:
             if value is not None and not value > 0:
                 raise InputError(f"expected a number above 0, found {value}", field=name)
 
+    def shared(self, workers: int) -> Limits:
+        """These limits in equal parts, for processes that ask one server side by side.
+
+        Raises:
+            InputError: more of them than calls may be under way at once.
+        """
+        if workers > self.concurrency:
+            raise InputError(
+                f"expected at most {self.concurrency} workers, for each a call under way at once, found {workers}",
+                field="workers",
+            )
+        rate = self.requests_per_minute
+        return dataclasses.replace(
+            self, concurrency=self.concurrency // workers, requests_per_minute=rate / workers if rate else None
+        )
+
     def wait(self, attempt: int, asked: float | None) -> float:
         """Seconds from the failure of this attempt, counted from 1, to the next; `asked` by the server, on top."""
         longest = min(self.backoff * 2 ** (attempt - 1), self.longest_wait)

@@ -1,22 +1,25 @@
 """Responses from a policy: `sample` asks an engine, in batches, for what is not there yet.
 
 An engine is anything that completes chat messages: `rlhalt.sampling.local` (transformers, everywhere) or
-`rlhalt.sampling.vllm` (where vLLM is installed).
+`rlhalt.sampling.vllm` (where vLLM is installed). It decides the text; where it runs, here or in the workers of a Ray
+cluster (`rlhalt.cluster`), does not.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from rlhalt.cluster import Cluster
 from rlhalt.errors import InputError
 from rlhalt.journal import Journal
-from rlhalt.models import identity
+from rlhalt.models import identity, resolve_model
 from rlhalt.progress import track
-from rlhalt.records import Message, Prompt, Response, content_key, read
+from rlhalt.records import Json, Message, Prompt, Response, content_key, read
 from rlhalt.runs import Run
 
 EngineName = Literal["transformers", "vllm"]
@@ -54,7 +57,7 @@ class Settings:
         if self.temperature == 0 and self.responses > 1:
             raise InputError("expected one response at temperature 0, where all would be equal", field="responses")
 
-    def described(self) -> dict[str, object]:
+    def described(self) -> Json:
         """The settings as written into each row; few-shot examples as their number and content key."""
         row = dataclasses.asdict(self)
         row["model"] = identity(self.model)
@@ -116,16 +119,80 @@ def load_engine(model: str, engine: str) -> Engine:
     raise InputError(f"expected transformers or vllm, found '{engine}'", field="engine")
 
 
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Responses that are drawn together.
+
+    Attributes:
+        wanted: for each response its prompt, and which of the k responses to it this is.
+        keys: their keys.
+    """
+
+    wanted: Sequence[tuple[Prompt, int]]
+    keys: Sequence[str]
+
+
+class Sampler:
+    """Draws batches of responses; loads its engine when it is made.
+
+    Args:
+        settings: how.
+        described: the settings as rows tell them.
+        load: the engine by model and name.
+
+    Raises:
+        InputError: the model's folder holds other weights here than where the settings were described.
+    """
+
+    def __init__(self, settings: Settings, described: Json, load: Callable[[str, str], Engine]) -> None:
+        found = identity(settings.model)
+        if found not in (settings.model, described["model"]):
+            raise InputError(
+                f"expected the weights of {described['model']} here too, found {found}; let all nodes see one folder",
+                path=settings.model,
+            )
+        self._settings, self._described = settings, described
+        self._engine = load(settings.model, settings.engine)
+
+    def __call__(self, batch: Batch) -> Iterator[Response]:
+        """The responses of a batch; equal batches give equal responses, in whatever order they are drawn."""
+        completions = self._engine.complete(
+            [[*self._settings.few_shot, *prompt.prompt] for prompt, _ in batch.wanted],
+            temperature=self._settings.temperature,
+            max_tokens=self._settings.max_tokens,
+            seed=int(content_key(self._settings.seed, batch.keys), 16) % 2**31,
+        )
+        for (prompt, index), key, completion in zip(batch.wanted, batch.keys, completions, strict=True):
+            yield Response(
+                key=key,
+                prompt_key=prompt.key,
+                index=index,
+                prompt=prompt.prompt,
+                response=completion.text,
+                reference=prompt.reference,
+                domain=prompt.domain,
+                split=prompt.split,
+                finish_reason=completion.finish_reason,
+                sampler=self._described,
+                n_tokens=completion.n_tokens,
+            )
+
+
 def sample(
     prompts: Sequence[Prompt],
     settings: Settings,
     output: str | Path,
     load: Callable[[str, str], Engine] = load_engine,
+    cluster: Cluster | None = None,
 ) -> list[Response]:
     """Draw `settings.responses` responses to each prompt into a JSONL file; what is there already is kept.
 
     Batches are composed from all responses wanted, not from the missing ones, and each has a seed of its own, so that a
-    run that was killed and run again gives the same rows as one that was not.
+    run that was killed and run again, or that many workers shared, gives the same rows as one that was not.
+
+    Args:
+        load: the engine by model and name; on a cluster it is called in each worker.
+        cluster: where to draw them; here if not given.
     """
     described = settings.described()
     wanted = [(prompt, index) for index in range(settings.responses) for prompt in prompts]
@@ -134,41 +201,38 @@ def sample(
     if run.finished and Path(output).is_file():
         return list(read(output, Response))
     with run, Journal(output, Response) as journal:
-        batches = list(_batches(wanted, keys, settings.batch_size))
-        missing = [batch for batch in batches if any(key not in journal for key in batch[1])]
-        engine = load(settings.model, settings.engine) if missing else None
-        for jobs, batch_keys in track(missing, f"sample {Path(settings.model).name}"):
-            assert engine is not None
-            completions = engine.complete(
-                [[*settings.few_shot, *prompt.prompt] for prompt, _ in jobs],
-                temperature=settings.temperature,
-                max_tokens=settings.max_tokens,
-                seed=int(content_key(settings.seed, batch_keys), 16) % 2**31,
-            )
-            for (prompt, index), key, completion in zip(jobs, batch_keys, completions, strict=True):
-                journal.add(
-                    Response(
-                        key=key,
-                        prompt_key=prompt.key,
-                        index=index,
-                        prompt=prompt.prompt,
-                        response=completion.text,
-                        reference=prompt.reference,
-                        domain=prompt.domain,
-                        split=prompt.split,
-                        finish_reason=completion.finish_reason,
-                        sampler=described,
-                        n_tokens=completion.n_tokens,
-                    )
-                )
+        batches = _batches(wanted, keys, settings.batch_size)
+        missing = [batch for batch in batches if any(key not in journal for key in batch.keys)]
+        if cluster is None:
+            drawn = _drawn(functools.partial(Sampler, settings, described, load), missing)
+        else:
+            drawn = cluster.each(functools.partial(Sampler, _anywhere(settings), described, load), missing)
+            run.result(ray=dataclasses.asdict(cluster))
+        total = sum(len(batch.keys) for batch in missing)
+        for row in track(drawn, f"sample {Path(settings.model).name}", total):
+            if row.key not in journal:
+                journal.add(row)
         journal.finish(keys)
         rows = list(read(output, Response))
         run.result(rows=len(rows), tokens=sum(row.n_tokens for row in rows))
     return rows
 
 
-def _batches(
-    wanted: Sequence[tuple[Prompt, int]], keys: Sequence[str], size: int
-) -> Iterator[tuple[Sequence[tuple[Prompt, int]], Sequence[str]]]:
+def _drawn(make: Callable[[], Sampler], batches: Iterable[Batch]) -> Iterator[Response]:
+    draw: Sampler | None = None
+    for batch in batches:
+        draw = draw or make()
+        yield from draw(batch)
+
+
+def _anywhere(settings: Settings) -> Settings:
+    """The settings for a process that runs in another folder."""
+    # Told before a worker is started; and the embedded model is converted once, not by all at once.
+    resolve_model(settings.model)
+    folder = Path(settings.model)
+    return dataclasses.replace(settings, model=str(folder.absolute())) if folder.is_dir() else settings
+
+
+def _batches(wanted: Sequence[tuple[Prompt, int]], keys: Sequence[str], size: int) -> Iterator[Batch]:
     for start in range(0, len(wanted), size):
-        yield wanted[start : start + size], keys[start : start + size]
+        yield Batch(wanted[start : start + size], keys[start : start + size])
