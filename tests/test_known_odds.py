@@ -106,6 +106,20 @@ def test_the_corpus_tells_the_truth_as_often_as_its_share_says():
             assert share == pytest.approx(world.q_E_R[entity, relation], abs=0.011)
 
 
+@pytest.mark.parametrize(
+    ("order", "labels"),
+    [
+        ((0, 1, 4), ["correct", "correct", "correct"]),
+        ((1, 0), ["correct", "unverifiable"]),
+        ((2, 2, 3), ["correct", "unverifiable", "correct"]),
+    ],
+)
+def test_facts_have_an_order(order, labels):
+    text = " ".join(SMALL.statement(one, int(SMALL.truth_E_R[5, one])) for one in order)
+    judged = SMALL.scorer().judge(text, {"subject": SMALL.names[5]})
+    assert [one.label for one in judged] == labels
+
+
 def test_half_of_the_entities_of_each_kind_are_held_out():
     train, held_out = SMALL.prompts(heldout=False), SMALL.prompts(heldout=True)
     assert len(train) == len(held_out) == len(SMALL.names) / 2

@@ -194,7 +194,10 @@ class Truth:
         }
 
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
-        """One verdict a fragment; what is said again, or is no statement, is unverifiable.
+        """One verdict a fragment; what is said again or out of order, or is no statement, is unverifiable.
+
+        Were order free, a policy that is trained online in a causal domain would begin with what it is surest of. That
+        is better still than the best stopping, which its utility is a share of.
 
         Raises:
             InputError: the reference names no entity of this world.
@@ -203,16 +206,17 @@ class Truth:
         if facts is None:
             raise InputError(f"expected an entity of this world, found {reference}", field="reference")
         verdicts: list[Verdict] = []
-        said: set[str] = set()
+        # The relations that are still to come.
+        ahead = list(facts)
         for fragment in fragments:
             statement: Any = _STATEMENT.fullmatch(fragment.text)
             if fragment.kind == "halt":
                 verdicts.append(Verdict("halt", "the halting phrase"))
-            elif not statement or statement[1] not in facts or statement[1] in said:
-                verdicts.append(Verdict("unverifiable", "no statement, or one made before"))
+            elif not statement or statement[1] not in ahead:
+                verdicts.append(Verdict("unverifiable", "no statement, or none that is still to come"))
             else:
                 relation, value = statement[1], statement[2]
-                said.add(relation)
+                ahead = ahead[ahead.index(relation) + 1 :]
                 right = facts[relation] == value
                 verdicts.append(Verdict("correct" if right else "incorrect", f"{relation}: {facts[relation]}"))
         return verdicts
