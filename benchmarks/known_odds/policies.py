@@ -81,6 +81,8 @@ class Effort:
         sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
         online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
         credit: of online training, see `rlhalt.training.online.credit.advantages`.
+        unverifiable: what online training pays for a sentence that states nothing. At -0.1 it pays to say "Its is bone."
+            in a causal domain: the answer goes on behind it, past the fact that it is unsure of.
         beta: of DPO.
         sft_weight: of the supervised term beside `sigmoid`.
     """
@@ -95,6 +97,7 @@ class Effort:
     online_steps: int = 60
     moving_steps: int = 150
     credit: Credit = "sum"
+    unverifiable: float = -1.0
     beta: float = 0.1
     sft_weight: float = 0.2
 
@@ -152,7 +155,8 @@ class Policies:
                 start = self.made("decisions", mode, 0.5 if method == "moved" else threshold)
                 steps = effort.moving_steps if method == "moved" else effort.online_steps
                 rollouts = Rollouts(steps, effort.credit, "fragment" if method == "words" else "opening")
-                return train_online(self.world, start, folder, Pay(threshold, mode, -0.1), rollouts, method == "stock")
+                pay = Pay(threshold, mode, effort.unverifiable)
+                return train_online(self.world, start, folder, pay, rollouts, method == "stock")
             case _:
                 data = folder / "pairs.jsonl"
                 # At ½ right and wrong weigh the same.
