@@ -81,8 +81,8 @@ class Effort:
         sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
         online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
         credit: of online training, see `rlhalt.training.online.credit.advantages`.
-        unverifiable: what online training pays for a sentence that states nothing. At -0.1 it pays to say "Its is bone."
-            in a causal domain: the answer goes on behind it, past the fact that it is unsure of.
+        unverifiable: what online training pays for a sentence that states nothing. At -0.1, in a causal domain, it is
+            worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
         beta: of DPO.
         sft_weight: of the supervised term beside `sigmoid`.
     """
