@@ -155,6 +155,26 @@ def test_it_learns_to_halt_where_it_is_wrong_and_to_be_vague_without_the_guard(s
     assert vague[1] > 1.5 * vague[0]
 
 
+@pytest.mark.slow
+def test_memory_is_flat_over_200_steps(speaking_model, prompts, tmp_path, monkeypatch, capsys):
+    """A judged response is some 10 KiB; kept, those of 150 steps would be 12 MiB."""
+    from rlhalt.training.online.trainer import FragmentGRPOTrainer
+
+    train, at = FragmentGRPOTrainer.training_step, []
+
+    def watched(*args, **named):
+        status = Path("/proc/self/status").read_text()
+        at.append(int(status.partition("RssAnon:")[2].split()[0]) / 1024)
+        return train(*args, **named)
+
+    monkeypatch.setattr(FragmentGRPOTrainer, "training_step", watched)
+    keys = {"max_steps": 201, "learning_rate": 1.0e-5, "beta": 0.01, "max_empty": 1.1, "max_drift": 100}
+    main(arguments(tmp_path, speaking_model, prompts, **keys))
+    with capsys.disabled():
+        print({step: round(at[step]) for step in (1, 50, 100, 150, 200)})
+    assert at[200] - at[50] < 8
+
+
 def mean(log: list[dict], name: str) -> float:
     return sum(one[name] for one in log) / len(log)
 
