@@ -99,6 +99,11 @@ def test_openings(answers, opened):
     ] == opened
 
 
+def test_a_token_that_begins_where_the_opening_ends_is_behind_it():
+    fragments = judged("Its capital is Oslo.")
+    assert spread([0, 4, 5, 6, 19, None], fragments, [1, 2], [6]) == [1, 1, 1, 0, 0, 2]
+
+
 def test_behind_the_opening_a_token_has_no_value(tokenizer):
     text = "1. Its capital is Oslo.\n2. Its currency is the krone. Unsure from here.<|im_end|>"
     ids = tokenizer.encode(text)
