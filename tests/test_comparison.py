@@ -14,6 +14,7 @@ from evaluation_folders import build
 from rlhalt.credit import counted
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load, table, write
+from rlhalt.evaluation.differences import contrasts
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.significance import holm
 from rlhalt.evaluation.tables import caption
@@ -292,3 +293,11 @@ def test_a_broken_folder_is_refused_by_name(tmp_path, file, change, message):
     path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load(folder)
+
+
+def test_models_of_one_threshold_are_held_against_each_other():
+    trained_at = {"base": None, "SFT": None, "DPO τ=0.5": 0.5, "DPO τ=0.8": 0.8, "GRPO τ=0.5": 0.5}
+    found = contrasts(trained_at)
+    assert [one for one in found if one[1] not in ("base", "SFT")] == [("GRPO τ=0.5", "DPO τ=0.5")]
+    assert [one for one, versus in found if versus == "base"] == ["SFT", "DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
+    assert [one for one, versus in found if versus == "SFT"] == ["DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]

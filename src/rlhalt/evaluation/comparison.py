@@ -319,8 +319,9 @@ def _under(
         for label, group in groups.items()
     ]
     sides = {label: Side(label, draws[label], by_prompt(one, thresholds)) for label, one in pooled.items()}
+    trained_at = {label: group[0].threshold for label, group in groups.items()}
     differences = [
-        difference(sides[label], sides[versus], decoding, thresholds) for label, versus in contrasts(list(groups))
+        difference(sides[label], sides[versus], decoding, thresholds) for label, versus in contrasts(trained_at)
     ]
     cut = baselines(
         _answered(groups["base"], decoding),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,11 +43,20 @@ class Difference:
     tests: dict[str, Significance]
 
 
-def contrasts(models: Sequence[str]) -> list[tuple[str, str]]:
-    """Every trained model against base, and every one but SFT against SFT, where there is one."""
-    trained = [model for model in models if model != "base"]
+def contrasts(trained_at: Mapping[str, float | None]) -> list[tuple[str, str]]:
+    """Every trained model against base, and against SFT, where there is one; and those of one τ against each other.
+
+    Args:
+        trained_at: the τ of each model; of two with the same one the later is held against the earlier.
+    """
+    trained = [model for model in trained_at if model != "base"]
     against_sft = [(model, "SFT") for model in trained if model != "SFT"] if "SFT" in trained else []
-    return [(model, "base") for model in trained] + against_sft
+    alike = [
+        (later, earlier)
+        for earlier, later in itertools.combinations(trained, 2)
+        if trained_at[later] is not None and trained_at[later] == trained_at[earlier]
+    ]
+    return [(model, "base") for model in trained] + against_sft + alike
 
 
 def difference(model: Side, versus: Side, decoding: str, thresholds: Sequence[float]) -> Difference:

@@ -103,14 +103,14 @@ def _could_have(test: Significance, form: Callable[[float], str]) -> str:
 
 
 def _gain(comparison: Comparison, model: str, decoding: str, lead: bool) -> str:
-    """The utility at the model's own τ, against base and SFT; for the lead with what could have been shown."""
+    """The utility at its own τ beside all that it is held against; for the lead with what could have been shown."""
     own = comparison.get(model, decoding)
     if own.threshold is None or own.utility[own.threshold].value is None:
         return ""
     parts = [
         _step(difference, own.threshold, lead)
-        for versus in ("base", "SFT")
-        if (difference := comparison.difference(model, versus, decoding)) is not None
+        for difference in comparison.differences
+        if (difference.model, difference.decoding) == (model, decoding)
     ]
     earned = cell(own.utility[own.threshold], number).value
     return f"Its utility at its own τ is {earned} a response: {' and '.join(parts)}."

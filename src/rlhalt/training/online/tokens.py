@@ -17,9 +17,9 @@ from rlhalt.spans import common_prefix
 Credited = Literal["fragment", "opening"]
 """Which tokens of a fragment have its advantage: all, or those that tell what it is about (`openings`).
 
-With all of them a policy learns what to say, and whether to. What it cannot know from a prompt it then learns by heart:
-it becomes right about the training prompts, speaks up, and is wrong about all others (docs/threshold.md has figures).
-With the openings it learns whether to speak of a thing; its words, and its odds, stay as they are.
+With all of them a policy learns what to say, and whether to: it says what is likeliest more often, and may learn by
+heart what is true of the training prompts. With the openings it learns whether to speak of a thing; its words, and so
+its odds, are moved as little as can be. docs/online.md has figures of both.
 """
 CREDITED: tuple[str, ...] = get_args(Credited)
 
