@@ -110,7 +110,7 @@ def test_every_configuration_can_be_parsed_and_makes_whole_groups(path, tmp_path
     data, args, _ = parse((GrpoData, GRPOConfig, ModelConfig), ["--config", str(path), *more, "--use_cpu", "true"])
     check_arguments(args)
     assert data.credit == "fragment"
-    processes = {"countries": 1, "one_gpu": 1, "node": 6, "nodes": 16}[path.stem]
+    processes = {"countries": 1, "gsm8k": 1, "one_gpu": 1, "node": 6, "nodes": 16}[path.stem]
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * processes
     assert batch % args.num_generations == 0
     # On-policy: what is generated for a step is used in that step.
