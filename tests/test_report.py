@@ -179,6 +179,13 @@ def test_the_summary_follows_the_numbers(comparison, correctness, said):
     assert said in sentences(changed(comparison, "DPO τ=0.5", **correctness))[0]
 
 
+def test_of_models_of_one_threshold_the_last_comes_first(evaluations):
+    online = [dataclasses.replace(one, name="GRPO") for one in evaluations if one.threshold == 0.5]
+    found = sentences(compare([*evaluations, *online], resamples=20))
+    assert found[0].startswith("GRPO at τ = 0.5")
+    assert "than DPO τ=0.5" in found[0]
+
+
 def test_an_interval_without_zero_is_not_said_to_include_it(comparison):
     sentence = sentences(changed(comparison, "SFT", value=0.2, low=0.1, high=0.3))
     assert "95 %: 10 to 30; p = 0.01)" in next(one for one in sentence if one.startswith("SFT"))

@@ -24,9 +24,12 @@ def spoken(model: str) -> str:
 
 
 def featured(comparison: Comparison) -> str:
-    """The model that stands for the rest where there is room for one: trained at the τ nearest ½, else the last."""
+    """The model that stands for the rest where there is room for one: trained at the τ nearest ½, of several the last.
+
+    Which earned most has no say in it.
+    """
     tuned = {one.model: one.threshold for one in comparison.metrics if one.threshold is not None}
-    return min(tuned, key=lambda model: abs(tuned[model] - 0.5)) if tuned else comparison.models[-1]
+    return min(reversed(tuned), key=lambda model: abs(tuned[model] - 0.5)) if tuned else comparison.models[-1]
 
 
 def middle(comparison: Comparison) -> float:
