@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rlhalt.models import load_policy
 from rlhalt.records import Message
 from rlhalt.sampling import Completion, encode
+from rlhalt.spans import common_prefix
 
 if TYPE_CHECKING:
     import torch
@@ -102,8 +103,4 @@ def _draw(temperature: float, seed: int) -> Callable[[torch.Tensor, torch.Tensor
 
 def _common_prefix(ids_B_T: Sequence[Sequence[int]]) -> int:
     """How many tokens all rows begin with; at least one token of every row is left over."""
-    shortest = min(map(len, ids_B_T)) - 1
-    for position in range(shortest):
-        if any(ids[position] != ids_B_T[0][position] for ids in ids_B_T):
-            return position
-    return shortest
+    return min(min(common_prefix(ids_B_T[0], ids), len(ids) - 1) for ids in ids_B_T)
