@@ -183,7 +183,7 @@ class World:
 class Truth:
     """Knows every fact of a world; implements `rlhalt.verifiers.Verifier`."""
 
-    name = "known-odds/1"
+    name = "known-odds/2"
 
     def __init__(self, world: World) -> None:
         self._facts = {
