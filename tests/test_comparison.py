@@ -296,8 +296,8 @@ def test_a_broken_folder_is_refused_by_name(tmp_path, file, change, message):
 
 
 def test_models_of_one_threshold_are_held_against_each_other():
-    trained_at = {"base": None, "SFT": None, "DPO τ=0.5": 0.5, "DPO τ=0.8": 0.8, "GRPO τ=0.5": 0.5}
+    trained_at = {"base": None, "SFT": None, "UNIT": None, "DPO τ=0.5": 0.5, "DPO τ=0.8": 0.8, "GRPO τ=0.5": 0.5}
     found = contrasts(trained_at)
     assert [one for one in found if one[1] not in ("base", "SFT")] == [("GRPO τ=0.5", "DPO τ=0.5")]
-    assert [one for one, versus in found if versus == "base"] == ["SFT", "DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
-    assert [one for one, versus in found if versus == "SFT"] == ["DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
+    assert [one for one, versus in found if versus == "base"] == ["SFT", "UNIT", "DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
+    assert [one for one, versus in found if versus == "SFT"] == ["UNIT", "DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
