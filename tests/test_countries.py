@@ -1,5 +1,6 @@
 import re
 
+from rlhalt.reward import load_specification
 from rlhalt.tasks.countries import borders, facts, few_shot, names, prompts
 
 
@@ -15,6 +16,19 @@ def test_prompts_are_one_a_country_with_sixty_held_out():
         for row, name in zip(rows, subjects, strict=True)
     )
     assert prompts() == rows
+
+
+def test_every_reference_answer_is_five_right_facts_in_the_words_of_the_examples():
+    scorer = load_specification("countries").scorer()
+    for one in prompts():
+        labels = [fragment.label for fragment in scorer.judge(one.reference["answer"], one.reference)]
+        assert labels == ["correct"] * 5, one.reference["answer"]
+    told = {one.reference["subject"]: one.reference["answer"] for one in prompts()}
+    assert told["Kenya"].startswith(
+        "Kenya is in Africa. The capital of Kenya is Nairobi. The currency of Kenya is the "
+    )
+    assert told["Cape Verde"].endswith("Cape Verde has a population of about 540,000.")
+    assert "capital" not in told["Israel"]
 
 
 def test_few_shot_countries_are_not_asked():

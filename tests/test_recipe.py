@@ -17,9 +17,11 @@ from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.recipe import load_recipe
 from rlhalt.records import Decision, Pair, Scored, Target, read
-from tiny_training import TRAINING
+from tiny_training import ONLINE, TRAINING
 
 KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
+SHARED = {key: value for key, value in KEYS.items() if key not in ("max_length", "num_train_epochs")}
+GRPO = {**ONLINE, "reward": "biography", "max_steps": 1, "max_completion_length": 20}
 LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules": "all-linear"}
 
 
@@ -27,6 +29,7 @@ def recipe(folder: Path, model: Path, **changes: object) -> Path:
     (folder / "sft.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 3}))
     (folder / "dpo.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "draws": 8}))
     (folder / "decisions.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 2}))
+    (folder / "grpo.yaml").write_text(yaml.safe_dump({**SHARED, **LORA, **GRPO, "model_name_or_path": "m"}))
     whole = {
         "model": str(model),
         "reward": "countries",
@@ -40,6 +43,10 @@ def recipe(folder: Path, model: Path, **changes: object) -> Path:
         "sft": "sft.yaml",
         "dpo": "dpo.yaml",
         "decisions": "decisions.yaml",
+        "dial": "decisions.yaml",
+        "grpo": "grpo.yaml",
+        "online_thresholds": [0.5],
+        "supervised": ["reference", "halt-odds"],
         "prompts": 4,
         **changes,
     }
@@ -102,17 +109,35 @@ def test_the_chain_makes_every_file_it_promises(straight):
     assert len(list(read(straight / "base" / "targets.jsonl", Target))) == 8
     assert {one.style for one in read(straight / "base" / "pairs-0.5.jsonl", Pair)} == {"keep", "remove"}
     assert {one.style for one in read(straight / "base" / "decisions-0.5.jsonl", Decision)} == {"remove"}
-    files = ("responses", "scored", "targets", "pairs-0.5", "decisions-0.5")
+    made = ("responses", "scored", "targets", "pairs-0.5", "decisions-0.5", "dialled")
+    files = (*made, "targets-reference", "targets-halt-odds-0.5")
     for made in (f"base/{name}.jsonl" for name in files):
         assert json.loads((straight / made).with_suffix(".run.json").read_text())["versions"]["rlhalt"]
-    trained = ("sft", "dpo-0.5", "decisions-0.5")
-    evaluated = ("evaluation/base", "evaluation/dpo-0.5-seed0", "evaluation/decisions-0.5-seed0")
+    trained = ("sft", "dpo-0.5", "grpo-0.5", "decisions-0.5", "dial", "reference", "halt-odds-0.5")
+    evaluated = ("evaluation/base", "evaluation/dpo-0.5-seed0", "evaluation/dial-0.5-seed0")
     for made in (*(f"seed0/{name}" for name in trained), *evaluated, "report"):
         assert json.loads((straight / made / "run.json").read_text())["seconds"] >= 0
     metrics = json.loads((straight / "report" / "metrics.json").read_text())
-    assert {one["model"] for one in metrics} == {"base", "SFT", "DPO τ=0.5", "decisions τ=0.5"}
+    at_half = {f"{name} τ=0.5" for name in ("DPO", "GRPO", "decisions", "dial", "halt-odds")}
+    assert {one["model"] for one in metrics} == {"base", "SFT", "reference"} | at_half
     assert "<html" in (straight / "report" / "report.html").read_text(encoding="utf-8")
     assert not list(straight.rglob("*.part"))
+
+
+def test_the_dial_never_saw_what_it_is_asked_for_and_is_told_it(straight):
+    told = {one.prompt[0]["content"] for one in read(straight / "base" / "dialled.jsonl", Decision)}
+    assert all(one.startswith("Reliability: 0.") for one in told)
+    assert "Reliability: 0.50" not in told
+    asked = {
+        row.prompt[0]["content"] for row in read(straight / "evaluation" / "dial-0.5-seed0" / "scored.jsonl", Scored)
+    }
+    assert asked == {"Reliability: 0.50"}
+
+
+def test_the_online_training_goes_on_from_the_preferences_at_their_threshold_by_the_verifier_of_the_recipe(straight):
+    record = json.loads((straight / "seed0" / "grpo-0.5" / "run.json").read_text())
+    assert record["parameters"]["model_name_or_path"] == str(straight / "seed0" / "dpo-0.5")
+    assert (record["threshold"], record["verifier"].split("/")[0]) == (0.5, "knowledge")
 
 
 def test_training_moved_the_adapters(straight):
@@ -181,6 +206,10 @@ def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, strai
         ({"dpo_from": "grpo"}, "dpo_from"),
         ({"respnses": 3}, "respnses"),
         ({"best": None}, "best"),
+        ({"supervised": ["halt", "hope"]}, "supervised"),
+        ({"online_thresholds": [0.8]}, "online_thresholds"),
+        ({"online_thresholds": []}, "online_thresholds"),
+        ({"grpo": None}, "online_thresholds"),
     ],
 )
 def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):

@@ -3,18 +3,21 @@
     prompts ─ sample (base, few-shot) ─ score ─┬─ targets ───► train sft
                                                │                  ▼
                                                ├─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
-                                               └─ decisions at τ ─► train decisions ┘
+                                               │                  └─► train grpo ┤
+                                               ├─ decisions ──► train decisions ─┤
+                                               └─ targets of other methods ──────┘
 
 The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is
 right far more often than about another, and pairs made of what it says there would teach it to trust itself.
 
 The folder of a recipe holds what each step made:
 
-    prompts.jsonl
+    prompts.jsonl train.jsonl    all prompts, and those that online training asks
     base/                 responses.jsonl scored.jsonl targets.jsonl
-    base/pairs-0.5.jsonl  base/decisions-0.5.jsonl
+    base/pairs-0.5.jsonl  base/decisions-0.5.jsonl  base/dialled.jsonl  base/targets-unit.jsonl
     seed0/sft/            the SFT adapter
-    seed0/dpo-0.5/        the DPO adapter at τ = 0.5; seed0/decisions-0.5/ that of decision training
+    seed0/dpo-0.5/        the DPO adapter at τ = 0.5; seed0/grpo-0.5/ what online training made of it
+    seed0/decisions-0.5/  the adapter of decision training; seed0/dial/ that of the dial; seed0/unit/ of another method
     evaluation/           a folder a model and seed
     report/               report.html metrics.json comparison.json table.md
 """
@@ -30,7 +33,17 @@ from typing import Literal
 from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
-from rlhalt.pairs import Style, default_style, write_decisions, write_pairs, write_targets
+from rlhalt.pairs import (
+    Method,
+    Style,
+    default_style,
+    write_decisions,
+    write_dialled,
+    write_pairs,
+    write_supervised,
+    write_targets,
+)
+from rlhalt.pairs.supervised import MethodName
 from rlhalt.records import Prompt
 from rlhalt.reward import load_specification
 from rlhalt.runs import Run, once
@@ -58,6 +71,11 @@ class Recipe:
         evaluation_responses: sampled for each held-out prompt, beside the greedy one.
         sft, dpo: training configurations, relative to the recipe's folder.
         decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
+        dial: that of one more decision training, told τ in the prompt, which is then asked at every τ and never saw one
+            of them; not trained if null.
+        grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
+        supervised: other methods to make targets of the same responses, by their names in `rlhalt.pairs.supervised`,
+            each trained as `sft` says; `halt-odds` at every τ.
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         prompts: use only so many training and held-out prompts (a test's business), all if null.
@@ -79,13 +97,18 @@ class Recipe:
     dpo_from: Literal["sft", "base"] = "sft"
     prompts: int | None = None
     decisions: str | None = None
+    dial: str | None = None
+    grpo: str | None = None
+    online_thresholds: list[float] = dataclasses.field(default_factory=list)
+    supervised: list[MethodName] = dataclasses.field(default_factory=list)
 
 
 def load_recipe(path: str | Path | None) -> Recipe:
     """Read a recipe; `configs/quickstart.yaml` if None.
 
     Raises:
-        InputError: a missing file, an unknown or missing key, a τ outside (0, 1).
+        InputError: a missing file, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
+            adapter.
     """
     if path is None:
         path = next(base / "quickstart.yaml" for base in _FOLDERS if (base / "quickstart.yaml").is_file())
@@ -96,7 +119,15 @@ def load_recipe(path: str | Path | None) -> Recipe:
             raise InputError("expected at least one, found an empty list", path=path, field=key)
     for one in data["thresholds"]:
         check_threshold(one)
-    for key in ("sft", "dpo", "decisions"):
+    online = data.get("online_thresholds", [])
+    if bool(online) != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
+        raise InputError(
+            f"expected some of the thresholds {data['thresholds']} where grpo is given, and none where it is not, "
+            f"found {online}",
+            path=path,
+            field="online_thresholds",
+        )
+    for key in ("sft", "dpo", "decisions", "dial", "grpo"):
         if data.get(key) is not None:
             data[key] = str(path.parent / data[key])
     return Recipe(**data)
@@ -104,11 +135,14 @@ def load_recipe(path: str | Path | None) -> Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What training reads: the file of targets, and for each τ the file of pairs and that of decisions."""
+    """What training reads: the file of targets, for each τ that of pairs and that of decisions, and what is beside."""
 
     targets: Path
     pairs: dict[float, Path]
     decisions: dict[float, Path]
+    dialled: Path | None
+    prompts: Path
+    supervised: dict[Method, Path]
 
 
 def run(recipe: Recipe, output: Path | None = None) -> Path:
@@ -123,7 +157,7 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     train, held_out = split_prompts(recipe, out)
     base = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
     style = recipe.style or default_style(specification.halting)
-    data = _data(recipe, train, base, scorer, style, out / "base")
+    data = _data(recipe, train, base, scorer, style, out)
     policies = {"base": base, **_policies(recipe, data, out)}
     return compared(recipe, policies, held_out, scorer, out)
 
@@ -137,20 +171,45 @@ def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]
     return train, held_out
 
 
-def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, folder: Path) -> Data:
+def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, out: Path) -> Data:
+    folder = out / "base"
     scored = answers(recipe, base, prompts, scorer, folder)
     decided = recipe.thresholds if recipe.decisions else []
+    methods = [method for name in recipe.supervised for method in _methods(Method(name, style), recipe.thresholds)]
     data = Data(
         folder / "targets.jsonl",
         {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds},
         {one: folder / f"decisions-{one:g}.jsonl" for one in decided},
+        folder / "dialled.jsonl" if recipe.dial else None,
+        out / "train.jsonl",
+        {one: folder / f"targets-{_told(one)}.jsonl" for one in methods},
     )
     write_targets(scored, data.targets, style, recipe.best)
     for threshold, file in data.pairs.items():
         write_pairs(scored, file, threshold, style)
     for threshold, file in data.decisions.items():
         write_decisions(scored, file, threshold, style)
+    if data.dialled:
+        unseen = [one / 100 for one in range(2, 99) if one / 100 not in recipe.thresholds]
+        write_dialled(scored, data.dialled, unseen, style, seed=0)
+    if recipe.grpo:
+        once("prompts", data.prompts, [out / "prompts.jsonl"], {"split": "train"}, lambda: prompts)
+    for method, file in data.supervised.items():
+        write_supervised(scored, file, method)
     return data
+
+
+def _methods(method: Method, thresholds: Sequence[float]) -> list[Method]:
+    """A method, at every τ where it has one."""
+    return [dataclasses.replace(method, threshold=one) for one in thresholds] if _knows_threshold(method) else [method]
+
+
+def _knows_threshold(method: Method) -> bool:
+    return method.name == "halt-odds"
+
+
+def _told(method: Method) -> str:
+    return f"{method.name}-{method.threshold:g}" if _knows_threshold(method) else method.name
 
 
 def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path) -> Path:
@@ -170,30 +229,46 @@ def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: S
 def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
     """Train an SFT model a seed, and at each τ those that follow it; by the name of their evaluation folder."""
     policies = {}
+
+    def add(name: str, model: str, seed: int, threshold: float | None = None, *, dial: bool = False) -> None:
+        at = "" if threshold is None else f"-{threshold:g}"
+        policies[f"{name.lower()}{at}-seed{seed}"] = Policy(name, model, threshold, seed, dial=dial)
+
     for seed in recipe.seeds:
-        sft = trained("sft", recipe.sft, data.targets, out / f"seed{seed}" / "sft", seed, recipe.model)
-        policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
+        folder = out / f"seed{seed}"
+        sft = trained("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model)
+        add("SFT", sft, seed)
+        for method, file in data.supervised.items():
+            model = trained("sft", recipe.sft, file, folder / _told(method), seed, recipe.model)
+            add(method.name, model, seed, method.threshold if _knows_threshold(method) else None)
         for threshold, file in data.pairs.items():
             start = sft if recipe.dpo_from == "sft" else recipe.model
-            dpo = trained("dpo", recipe.dpo, file, out / f"seed{seed}" / f"dpo-{threshold:g}", seed, start)
-            policies[f"dpo-{threshold:g}-seed{seed}"] = Policy("DPO", dpo, threshold, seed)
+            dpo = trained("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)
+            add("DPO", dpo, seed, threshold)
+            if recipe.grpo and threshold in recipe.online_thresholds:
+                told = ("--threshold", f"{threshold:g}", "--reward", recipe.reward)
+                grpo = trained("grpo", recipe.grpo, data.prompts, folder / f"grpo-{threshold:g}", seed, dpo, told)
+                add("GRPO", grpo, seed, threshold)
         for threshold, file in data.decisions.items():
-            folder = out / f"seed{seed}" / f"decisions-{threshold:g}"
-            decided = trained("decisions", str(recipe.decisions), file, folder, seed, sft)
-            policies[f"decisions-{threshold:g}-seed{seed}"] = Policy("decisions", decided, threshold, seed)
+            model = trained("decisions", str(recipe.decisions), file, folder / f"decisions-{threshold:g}", seed, sft)
+            add("decisions", model, seed, threshold)
+        if recipe.dial and data.dialled:
+            model = trained("decisions", recipe.dial, data.dialled, folder / "dial", seed, sft)
+            for threshold in recipe.thresholds:
+                add("dial", model, seed, threshold, dial=True)
     return policies
 
 
-def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str) -> str:
-    """The folder of a model trained as `kind` says (sft, dpo, decisions); a finished one is not trained again."""
+def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:
+    """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again."""
     from rlhalt.training import training_run
 
     argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
-    argv += ["--seed", str(seed), "--model_name_or_path", model]
+    argv += ["--seed", str(seed), "--model_name_or_path", model, *keys]
     if not training_run(kind, argv, data, output, model).finished:
-        from rlhalt.training import decide, dpo, sft
+        from rlhalt.training import decide, dpo, grpo, sft
 
-        {"sft": sft, "dpo": dpo, "decisions": decide}[kind].main(argv)
+        {"sft": sft, "dpo": dpo, "decisions": decide, "grpo": grpo}[kind].main(argv)
     return str(output)
 
 

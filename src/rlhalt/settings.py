@@ -61,7 +61,7 @@ def read_fields(path: str | Path, kind: type[Any]) -> Json:
         InputError: see `read_settings`; and a value that is not of its field's type.
     """
     fields = dataclasses.fields(kind)
-    required = [field.name for field in fields if field.default is dataclasses.MISSING]
+    required = [one.name for one in fields if one.default is one.default_factory is dataclasses.MISSING]
     data = read_settings(path, [field.name for field in fields], required)
     for key, hint in get_type_hints(kind).items():
         if key in data and not _fits(data[key], hint):

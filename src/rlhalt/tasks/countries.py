@@ -79,7 +79,7 @@ def few_shot() -> list[Message]:
 
 
 def prompts() -> list[Prompt]:
-    """One question a country, sorted by name; `reference` is `{"subject": name}`.
+    """One question a country, sorted by name; `reference` is `{"subject": name, "answer": answer(name)}`.
 
     The 60 countries whose names have the smallest `content_key` are held out: a choice that looks random, needs no
     seed, and moves at most one country when one joins or leaves.
@@ -90,12 +90,34 @@ def prompts() -> list[Prompt]:
         Prompt(
             key=content_key(_question(name), DOMAIN),
             prompt=_question(name),
-            reference={"subject": name},
+            reference={"subject": name, "answer": answer(name)},
             domain=DOMAIN,
             split="heldout" if name in held_out else "train",
         )
         for name in asked
     ]
+
+
+def answer(name: str) -> str:
+    """Five true facts about a state, in the form of `few_shot`: what standard fine-tuning teaches.
+
+    Its population stands for what the table does not have: a neighbour by land, an undisputed capital.
+    """
+    entry = facts().entries[name]
+    said = {
+        "region": "{name} is in {value}.",
+        "capital": "The capital of {name} is {value}.",
+        "currency": "The currency of {name} is the {value}.",
+        "language": "The official language of {name} is {value}.",
+        "neighbour": "{name} borders {value}.",
+    }
+    values = {relation: next(iter(entry.facts[relation].values()), None) for relation in said}
+    if values["region"]:
+        values["region"] = values["region"].title()
+    people = entry.amounts["population"].values[0]
+    told = f"{people / 1e6:.0f} million" if people >= 1e7 else f"{float(f'{people:.2g}'):,.0f}"
+    sentences = [said[one].format(name=name, value=value) for one, value in values.items() if value]
+    return " ".join([*sentences, f"{name} has a population of about {told}."][:FACTS])
 
 
 # Figures age and are rounded: a population of 2018 and one of 2025 differ by up to a fifth where growth is fast.
