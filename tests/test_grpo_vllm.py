@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -127,3 +132,70 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
     one, other = curve(straight), curve(killed)
     assert any(step["grad_norm"] > 0 for step in one[3:])
     assert other == [pytest.approx(step, rel=1e-3, abs=1e-5, nan_ok=True) for step in one]
+
+
+# New weights go to a server over NCCL, from GPU to GPU. At a learning rate of 0 it has them already.
+SERVED = """
+import sys
+from rlhalt.training import grpo
+from rlhalt.training.online import trainer as fragment_trainer
+
+if __name__ == "__main__":
+    fragment_trainer.check_vllm = lambda args: None
+    from trl.generation import vllm_generation
+
+    vllm_generation.VLLMClient.init_communicator = lambda client, device: None
+    vllm_generation.VLLMClient.close_communicator = lambda client: None
+    vllm_generation.VLLMGeneration.sync_weights = lambda generation: None
+    grpo.main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def server(speaking_model) -> Iterator[str]:
+    """A vLLM server of its own process with the speaking model; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(speaking_model)]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
+    command += ["--max-model-len", "128", "--logprobs-mode", "processed_logprobs", "--max-logprobs", "-1"]
+    process = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + 240
+        while not _answers(f"{address}/health"):
+            assert process.poll() is None, "the server has ended"
+            assert time.monotonic() < until, "the server does not answer"
+            time.sleep(0.5)
+        yield address
+    finally:
+        # Its engine is a process of its own.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as reply:
+            return reply.status == 200
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def test_what_a_server_generates_is_judged_and_credited(speaking_model, prompts, server, tmp_path):
+    (tmp_path / "script.py").write_text(SERVED)
+    keys = {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": server, "max_steps": 2}
+    done = subprocess.run(
+        [sys.executable, "script.py", *arguments(tmp_path, speaking_model, prompts, learning_rate=0.0, **keys)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    log = [one for one in record(tmp_path)["log"] if "reward" in one]
+    assert len(log) == 2
+    # Its tokens have the probabilities that the trainer gives them, and something was earned with them.
+    assert all(one["sampling/sampling_logp_difference/max"] < 1e-4 for one in log)
+    assert any(one["grad_norm"] > 0 for one in log)

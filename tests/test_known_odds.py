@@ -232,6 +232,21 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
     assert (tmp_path / "known_odds.png").stat().st_size > 10_000
 
 
+def test_a_token_is_counted_each_time_a_model_embeds_it():
+    import torch
+    from benchmarks.known_odds.tokens import counted
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=20, **shape))
+    model(torch.zeros(2, 5, dtype=torch.long))
+    with counted() as tokens:
+        model(torch.zeros(2, 5, dtype=torch.long))
+        model(torch.zeros(1, 7, dtype=torch.long))
+    model(torch.zeros(2, 5, dtype=torch.long))
+    assert tokens == [17]
+
+
 def test_the_base_model_learns_answers_and_not_what_is_asked():
     import torch
     from benchmarks.known_odds.base import answers

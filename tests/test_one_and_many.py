@@ -230,6 +230,14 @@ def test_the_newest_whole_checkpoint_is_gone_on_from(tmp_path):
     assert newest(tmp_path, 1) == nine
 
 
+def test_a_checkpoint_that_one_of_two_processes_had_written_is_passed_over(tmp_path):
+    torn = checkpoint(tmp_path, 4, 2)
+    (torn / "rng_state_1.pth").unlink()
+    assert newest(tmp_path, 2) is None
+    before = checkpoint(tmp_path, 3, 2)
+    assert newest(tmp_path, 2) == before
+
+
 def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
     checkpoint(tmp_path, 4, 1)
     with pytest.raises(InputError, match=r"checkpoint of 2 process\(es\), found one of 1; start as many"):

@@ -220,6 +220,6 @@ def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):
 
 def test_the_recipes_of_the_project_are_read():
     root = Path(__file__).parents[1] / "configs"
-    names = ("quickstart.yaml", "full.yaml", "unsure.yaml", "decide.yaml")
+    names = ("quickstart.yaml", "full.yaml", "unsure.yaml", "decide.yaml", "online.yaml")
     assert {load_recipe(root / name).reward for name in names} == {"countries"}
     assert load_recipe(None).thresholds == [0.5]

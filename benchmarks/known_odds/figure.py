@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 # Okabe and Ito's, and some of Tol's behind them: one for each method that is known.
 COLOURS = (
     *("#777777", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#56b4e9", "#000000"),
-    *("#117733", "#882255", "#999933", "#44aa99"),
+    *("#117733", "#882255", "#999933", "#44aa99", "#332288", "#ddcc77", "#aa4499", "#661100"),
 )
 BINS = 20
 

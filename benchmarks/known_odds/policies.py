@@ -7,8 +7,12 @@ Every method starts from the same base model and the same scored answers to the 
     sharp        the base model, sampled at the temperature at which the answers were drawn
     halt         HALT: supervised, the better side of every answer; it knows no τ
     odds         HALT per τ: supervised, fragments whose odds over a prompt's answers are τ or more
+    reference    standard fine-tuning: supervised, the truth, whatever the base model knows of it
+    idk          whole-answer abstention: supervised, "Unsure from here." where an answer is wrong somewhere
+    multisample  Alignment for Honesty's: supervised, every answer, or the refusal in place of a wrong one
     unweighted   DPO from `halt`, every pair with the same weight
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ
+    rounds       two rounds of it as `rlhalt.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
     dial         one such training for every τ, which is told in the prompt
     grpo         online training from `decisions`, credit to the openings of fragments
@@ -32,6 +36,7 @@ from benchmarks.known_odds.world import World
 
 from rlhalt.pairs import (
     Method,
+    Style,
     default_style,
     write_decisions,
     write_dialled,
@@ -41,14 +46,18 @@ from rlhalt.pairs import (
 )
 from rlhalt.pairs.dial import dialled
 from rlhalt.recipe import trained
-from rlhalt.records import write_atomic
+from rlhalt.records import Prompt, write_atomic
+from rlhalt.rounds import deal, write_anchored
 from rlhalt.sampling import Settings, sample
 from rlhalt.scoring import score_file
 from rlhalt.training.online.credit import Credit, Pay
 
-METHODS = ("base", "sharp", "halt", "odds", "unweighted", "dpo", "decisions", "dial", "grpo", "words", "stock", "moved")
+METHODS = (
+    *("base", "sharp", "halt", "odds", "unweighted", "dpo", "decisions", "dial", "grpo", "words", "stock", "moved"),
+    *("reference", "idk", "multisample", "rounds"),
+)
 # These know no threshold: one policy stands beside all of them.
-_WITHOUT = ("halt", "unweighted", "dial")
+_WITHOUT = ("halt", "unweighted", "dial", "reference", "idk", "multisample")
 # What the dial is trained at: all hundredths, but for the thresholds that it is measured at and those beside them.
 DIALLED = [n / 100 for n in range(5, 99) if all(abs(n - measured) > 1 for measured in (20, 50, 80, 95))]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -117,16 +126,18 @@ class Policies:
 
     def scored(self) -> Path:
         """Its answers to the training questions, judged."""
+        return self._answers(self.base(), self.world.prompts(heldout=False), self.folder)
+
+    def _answers(self, model: Path, prompts: Sequence[Prompt], folder: Path) -> Path:
         settings = Settings(
-            str(self.base()),
+            str(model),
             responses=self.effort.responses,
             temperature=self.effort.temperature,
             max_tokens=40,
             batch_size=288,
         )
-        responses = sample(self.world.prompts(heldout=False), settings, self.folder / "responses.jsonl")
-        score_file(responses, self.world.scorer(), self.folder / "scored.jsonl")
-        return self.folder / "scored.jsonl"
+        score_file(sample(prompts, settings, folder / "responses.jsonl"), self.world.scorer(), folder / "scored.jsonl")
+        return folder / "scored.jsonl"
 
     def made(self, method: str, mode: Mode, threshold: float) -> Path:
         """The folder of a policy."""
@@ -143,6 +154,12 @@ class Policies:
                 data = folder / "targets.jsonl"
                 write_supervised(self.scored(), data, Method("halt-odds", style, threshold=threshold))
                 return self._trained("sft", data, folder, self.base(), effort.sft_steps)
+            case "reference" | "idk" | "multisample":
+                data = folder / "targets.jsonl"
+                write_supervised(self.scored(), data, Method(method, style))
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
+            case "rounds":
+                return self._rounds(threshold, style, self.folder / mode, folder)
             case "decisions":
                 data = folder / "decisions.jsonl"
                 write_decisions(self.scored(), data, threshold, style)
@@ -162,6 +179,23 @@ class Policies:
                 # At ½ right and wrong weigh the same.
                 write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
                 return self._trained("dpo", data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
+
+    def _rounds(self, threshold: float, style: Style, beside: Path, folder: Path) -> Path:
+        """Two rounds of DPO; the supervised model before them stands beside those of the other thresholds."""
+        halves = deal(self.world.prompts(heldout=False), 2)
+        anchors = [self._answers(self.base(), one, self.folder / f"half{n}") for n, one in enumerate(halves)]
+        start = beside / "halt-of-half"
+        write_targets(anchors[0], start / "targets.jsonl", style, 1.0)
+        model = self._trained("sft", start / "targets.jsonl", start, self.base(), self.effort.sft_steps)
+        for number, (prompts, anchor) in enumerate(zip(halves, anchors, strict=True)):
+            its = folder / f"round{number + 1}"
+            data = its / "pairs.jsonl"
+            if number == 0:
+                write_pairs(anchor, data, threshold, style)
+            else:
+                write_anchored(self._answers(model, prompts, its), anchor, data, threshold, style)
+            model = self._trained("dpo", data, its / "dpo", model, self.effort.dpo_steps)
+        return model
 
     def _trained(self, kind: str, data: Path, folder: Path, start: Path, steps: int) -> Path:
         effort = self.effort

@@ -145,7 +145,9 @@ class World:
         rows = []
         for entity in np.flatnonzero(self.heldout_E == heldout):
             messages = [*first, {"role": "user", "content": self.question(entity)}]
-            rows.append(Prompt(content_key(messages), messages, {"subject": self.names[entity]}, DOMAIN, split))
+            told = [self.statement(relation, self.truth_E_R[entity, relation]) for relation in range(len(RELATIONS))]
+            reference = {"subject": self.names[entity], "answer": " ".join(told)}
+            rows.append(Prompt(content_key(messages), messages, reference, DOMAIN, split))
         return rows
 
     def corpus(self) -> list[list[Message]]:

@@ -175,14 +175,17 @@ def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Score
     folder = out / "base"
     scored = answers(recipe, base, prompts, scorer, folder)
     decided = recipe.thresholds if recipe.decisions else []
-    methods = [method for name in recipe.supervised for method in _methods(Method(name, style), recipe.thresholds)]
+    methods: list[Method] = []
+    for method in (Method(name, style) for name in recipe.supervised):
+        at = recipe.thresholds if method.at is not None else [method.threshold]
+        methods += [dataclasses.replace(method, threshold=one) for one in at]
     data = Data(
         folder / "targets.jsonl",
         {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds},
         {one: folder / f"decisions-{one:g}.jsonl" for one in decided},
         folder / "dialled.jsonl" if recipe.dial else None,
         out / "train.jsonl",
-        {one: folder / f"targets-{_told(one)}.jsonl" for one in methods},
+        {one: folder / f"targets-{_named(one.name, one.at)}.jsonl" for one in methods},
     )
     write_targets(scored, data.targets, style, recipe.best)
     for threshold, file in data.pairs.items():
@@ -199,17 +202,9 @@ def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Score
     return data
 
 
-def _methods(method: Method, thresholds: Sequence[float]) -> list[Method]:
-    """A method, at every τ where it has one."""
-    return [dataclasses.replace(method, threshold=one) for one in thresholds] if _knows_threshold(method) else [method]
-
-
-def _knows_threshold(method: Method) -> bool:
-    return method.name == "halt-odds"
-
-
-def _told(method: Method) -> str:
-    return f"{method.name}-{method.threshold:g}" if _knows_threshold(method) else method.name
+def _named(name: str, threshold: float | None) -> str:
+    """The name of a folder."""
+    return name.lower() if threshold is None else f"{name.lower()}-{threshold:g}"
 
 
 def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path) -> Path:
@@ -231,16 +226,15 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
     policies = {}
 
     def add(name: str, model: str, seed: int, threshold: float | None = None, *, dial: bool = False) -> None:
-        at = "" if threshold is None else f"-{threshold:g}"
-        policies[f"{name.lower()}{at}-seed{seed}"] = Policy(name, model, threshold, seed, dial=dial)
+        policies[f"{_named(name, threshold)}-seed{seed}"] = Policy(name, model, threshold, seed, dial=dial)
 
     for seed in recipe.seeds:
         folder = out / f"seed{seed}"
         sft = trained("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model)
         add("SFT", sft, seed)
         for method, file in data.supervised.items():
-            model = trained("sft", recipe.sft, file, folder / _told(method), seed, recipe.model)
-            add(method.name, model, seed, method.threshold if _knows_threshold(method) else None)
+            model = trained("sft", recipe.sft, file, folder / _named(method.name, method.at), seed, recipe.model)
+            add(method.name, model, seed, method.at)
         for threshold, file in data.pairs.items():
             start = sft if recipe.dpo_from == "sft" else recipe.model
             dpo = trained("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)

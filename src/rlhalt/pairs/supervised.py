@@ -49,6 +49,11 @@ class Method:
     threshold: float = 0.5
     seed: int = 0
 
+    @property
+    def at(self) -> float | None:
+        """τ, of a method that knows one."""
+        return self.threshold if self.name == "halt-odds" else None
+
     def __post_init__(self) -> None:
         known = get_args(MethodName)
         if self.name not in known:

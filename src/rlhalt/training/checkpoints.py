@@ -84,5 +84,9 @@ def _whole(checkpoint: Path) -> bool:
 
 
 def _processes(checkpoint: Path) -> int:
-    # Each process keeps its random numbers; with `save_only_model` none does.
-    return len(list(checkpoint.glob("rng_state*.pth")))
+    # Each process keeps its random numbers, one alone without a number in their name; with `save_only_model` none does.
+    if (checkpoint / "rng_state.pth").is_file():
+        return 1
+    several = len(list(checkpoint.glob("rng_state_*.pth")))
+    # Of several the others were killed before they wrote theirs.
+    return several if several > 1 else 0
