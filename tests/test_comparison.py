@@ -1,5 +1,6 @@
 """Evaluation folders in, a paired comparison and its files out."""
 
+import csv
 import dataclasses
 import io
 import json
@@ -244,6 +245,13 @@ def test_files(comparison, tmp_path):
     assert rest["differences"][0]["includes_zero"].keys() >= {"correctness", "completeness", "utility@0.5"}
     assert set(rest["differences"][0]["tests"]["utility@0.5"]) == {"n_prompts", "p", "p_holm", "detectable"}
     assert len(rest["calibration"]) == 8
+    with (tmp_path / "out" / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        long = list(csv.DictReader(file))
+    of_base = {one["measure"]: one for one in long if (one["model"], one["decoding"]) == ("base", "greedy")}
+    assert float(of_base["right"]["value"]) == pytest.approx(metrics[0]["right"]["value"])
+    assert {one["seed"] for one in long if one["model"] == "base"} == {"all", "0"}
+    assert all(not one["low"] for one in long if one["seed"] != "all")
+    assert {one["threshold"] for one in long if one["name"] == "DPO"} == {"0.5", "0.7"}
     lines = (tmp_path / "out" / "table.md").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("| correctness, % |") for line in lines)
     assert sum(line.startswith("| DPO τ=0.7 | SFT |") for line in lines) == 2
@@ -260,6 +268,21 @@ def test_the_table_fits_into_a_hundred_columns(comparison):
     assert max(map(len, lines)) <= 100
     assert "…" not in console.file.getvalue()
     assert any("utility at τ = 0.8" in line for line in lines)
+
+
+def test_many_models_stand_below_each_other(evaluations, tmp_path):
+    dpo = next(one for one in evaluations if one.name == "DPO")
+    more = [without(dpo, name=f"method number {n}", threshold=None) for n in range(7)]
+    found = compare([*evaluations, *more], resamples=10)
+    console = Console(width=100, file=io.StringIO())
+    console.print(table(found))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "…" not in console.file.getvalue()
+    assert sum(line.strip().startswith("method number 6 ") for line in lines) == 2
+    write(found, tmp_path)
+    text = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| greedy | right facts | wrong facts | correctness, % |" in text
 
 
 def test_a_folder_without_run_json_is_refused(tmp_path):

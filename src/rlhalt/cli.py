@@ -432,7 +432,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--text", help="a UTF-8 file that no policy was trained on: its bits a byte")
     one.add_argument("--engine", choices=_ENGINES, help="transformers if not given")
 
-    one = verb("compare", _compare, "compare evaluations: table, metrics.json, report.html")
+    one = verb("compare", _compare, "compare evaluations: table, metrics.json, metrics.csv, report.html")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")
     one.add_argument("--output", required=True)
 

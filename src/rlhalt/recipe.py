@@ -19,7 +19,7 @@ The folder of a recipe holds what each step made:
     seed0/dpo-0.5/        the DPO adapter at τ = 0.5; seed0/grpo-0.5/ what online training made of it
     seed0/decisions-0.5/  the adapter of decision training; seed0/dial/ that of the dial; seed0/unit/ of another method
     evaluation/           a folder a model and seed
-    report/               report.html metrics.json comparison.json table.md
+    report/               report.html metrics.json metrics.csv comparison.json table.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Models side by side on the same held-out prompts.
 
-    evaluation folders ─ load ─► Evaluation ─ compare ─► Comparison ─ write ─► metrics.json, comparison.json, table.md
+    evaluation folders ─ load ─► Evaluation ─ compare ─► Comparison ─ write ─► metrics.json, table.md, …
 
 An evaluation folder holds one model of one seed. Folders with the same name and threshold are one model, trained with
 several seeds: its values are the means over seeds, each seed's own are kept beside them. `base`, the untrained model

@@ -1,10 +1,12 @@
-"""The comparison as files: `metrics.json`, `comparison.json`, `table.md`."""
+"""The comparison as files: `metrics.json`, `metrics.csv`, `comparison.json`, `table.md`."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ from rlhalt.records import write_atomic
 
 
 def write(comparison: Comparison, out: str | Path) -> None:
-    """Write the three files into the folder `out`.
+    """Write the four files into the folder `out`.
 
     `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
+    `metrics.csv` has the same in long form, a row a measure, and one more for each seed, without an interval.
     `comparison.json` holds the paired differences (with which of their intervals include 0, their p-values, and what so
     many prompts could have shown), the calibration of both confidences with its curves, every source of confidence,
     base recalibrated, base cut where it is then less sure than τ, which of its statements the others make too, and what
@@ -39,12 +42,33 @@ def write(comparison: Comparison, out: str | Path) -> None:
     }
     out = Path(out)
     _write_json(out / "metrics.json", [_metrics(one) for one in comparison.metrics])
+    write_atomic(out / "metrics.csv", [_csv(comparison)])
     _write_json(out / "comparison.json", rest)
     write_atomic(out / "table.md", [markdown(comparison)])
 
 
 def _write_json(path: Path, value: object) -> None:
     write_atomic(path, [json.dumps(_plain(value), ensure_ascii=False, indent=1, allow_nan=False), "\n"])
+
+
+def _csv(comparison: Comparison) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["model", "name", "threshold", "decoding", "seed", "measure", "value", "low", "high"])
+    for one in comparison.metrics:
+        told = (one.model, one.name, "" if one.threshold is None else f"{one.threshold:g}", one.decoding)
+        table.writerows((*told, seed, *row) for seed, row in _long(one))
+    return text.getvalue()
+
+
+def _long(one: Metrics) -> Iterator[tuple[int | str, tuple[object, ...]]]:
+    """Every measure of one model, over its seeds ("all") and of each; not defined is empty."""
+    pooled = one.estimates | {f"utility@{t:g}": gain for t, gain in one.utility.items()}
+    for name, found in pooled.items():
+        yield "all", (name, *map(_plain, (found.value, found.low, found.high)))
+    for seed, measures in one.by_seed.items():
+        for name, value in measures.items():
+            yield seed, (name, _plain(value), None, None)
 
 
 def _fields(record: object) -> dict[str, Any]:

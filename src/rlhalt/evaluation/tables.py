@@ -123,6 +123,18 @@ ALWAYS = {
     "tokens",
 }
 
+# With more models than this a row is a model, and its columns are these, under short names on a screen.
+MANY = 8
+BRIEF = {
+    "right": "right",
+    "wrong": "wrong",
+    "correctness": "corr. %",
+    "completeness": "compl. %",
+    "f1": "F1 %",
+    "utility": "u@",
+    "halt_rate": "halts %",
+}
+
 # What a screen has room for; the files and the report have all.
 ON_SCREEN = ALWAYS | {
     "completeness_full",
@@ -184,11 +196,16 @@ def caption(comparison: Comparison) -> str:
 
 
 def table(comparison: Comparison) -> Table:
-    """A table for the terminal, at most 100 columns wide: models beside each other, greedy above sampled."""
+    """A table for the terminal, at most 100 columns wide: models beside each other, greedy above sampled.
+
+    More than `MANY` models stand below each other, with fewer measures.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
 
+    if len(comparison.models) > MANY:
+        return _tall(comparison)
     # Five models fit with intervals in brackets; more models only without.
     roomy = len(comparison.models) <= 5
     shown = Table(caption=caption(comparison), caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -202,6 +219,32 @@ def table(comparison: Comparison) -> Table:
             shown.add_row(row.title, *(str(c) if intervals else c.value for c in row.cells))
         shown.add_section()
     return shown
+
+
+def _tall(comparison: Comparison) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    told = f"{caption(comparison)}; u@τ: utility at τ"
+    shown = Table(caption=told, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("", no_wrap=True)
+    for measure, title in BRIEF.items():
+        for one in [f"{title}{t:g}" for t in comparison.thresholds] if measure == "utility" else [title]:
+            shown.add_column(one, justify="right")
+    for decoding in comparison.decodings:
+        shown.add_row(f"[bold]{decoding}[/bold]")
+        for model, *cells in by_model(comparison, decoding)[1:]:
+            shown.add_row(escape(model), *(cell.partition(" (")[0] for cell in cells))
+        shown.add_section()
+    return shown
+
+
+def by_model(comparison: Comparison, decoding: str) -> list[list[str]]:
+    """The measures of `BRIEF`, a row a model; a header first."""
+    brief = [row for row in rows(comparison, decoding) if row.measure in BRIEF]
+    models = [[model, *(str(row.cells[n]) for row in brief)] for n, model in enumerate(comparison.models)]
+    return [[decoding, *(row.title for row in brief)], *models]
 
 
 def differences(comparison: Comparison, decoding: str) -> list[list[str]]:
@@ -256,8 +299,14 @@ def sources(comparison: Comparison) -> dict[str, list[tuple[str, list[Cell]]]]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The same as Markdown, every interval given, with the differences and what training has to beat."""
+    """The same as Markdown, every interval given, with the differences and what training has to beat.
+
+    Of many models the brief table comes first, a row a model: the one for a paper.
+    """
     lines = [caption(comparison), ""]
+    if len(comparison.models) > MANY:
+        for decoding in comparison.decodings:
+            lines += _markdown(by_model(comparison, decoding), left=1)
     for decoding in comparison.decodings:
         body = [[row.title, *map(str, row.cells)] for row in rows(comparison, decoding)]
         lines += _markdown([[decoding, *comparison.models], *body], left=1)
