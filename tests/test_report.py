@@ -22,7 +22,7 @@ from rlhalt.report.frontier import equal_utility, trade_off
 from rlhalt.report.halting import ENDINGS, ending, haltings
 from rlhalt.report.page import render
 from rlhalt.report.palette import colour
-from rlhalt.report.summary import sentences
+from rlhalt.report.summary import others, sentences
 from rlhalt.report.winloss import wins
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
@@ -184,17 +184,25 @@ def test_of_models_of_one_threshold_the_last_comes_first(evaluations):
     found = sentences(compare([*evaluations, *online], resamples=20))
     assert found[0].startswith("GRPO at τ = 0.5")
     assert "than DPO τ=0.5" in found[0]
+    supervised = [dataclasses.replace(one, name="halt-odds") for one in evaluations if one.threshold == 0.5]
+    assert sentences(compare([*evaluations, *supervised], resamples=20))[0].startswith("DPO at τ = 0.5")
 
 
 def test_an_interval_without_zero_is_not_said_to_include_it(comparison):
-    sentence = sentences(changed(comparison, "SFT", value=0.2, low=0.1, high=0.3))
-    assert "95 %: 10 to 30; p = 0.01)" in next(one for one in sentence if one.startswith("SFT"))
+    said = others(changed(comparison, "SFT", value=0.2, low=0.1, high=0.3))
+    assert "95 %: 10 to 30; p = 0.01)" in next(one for one in said if one.startswith("SFT"))
+
+
+def test_each_trained_model_has_one_sentence_on_it(comparison):
+    told = [sentences(comparison)[0], *others(comparison)]
+    spoken = [model.replace(" τ=", " at τ = ") for model in comparison.models if model != "base"]
+    assert sorted(next(one for one in spoken if said.startswith(one)) for said in told) == sorted(spoken)
 
 
 def test_training_is_held_against_the_best_that_goes_without(comparison):
     cut = strongest(comparison, "greedy", 0.5)
-    others = [one for one in comparison.baselines if (one.decoding, one.threshold) == ("greedy", 0.5)]
-    assert cut.utility.value == max(one.utility.value for one in others)
+    cuts = [one for one in comparison.baselines if (one.decoding, one.threshold) == ("greedy", 0.5)]
+    assert cut.utility.value == max(one.utility.value for one in cuts)
     gain = cut.gains["DPO τ=0.5"].value
     said = next(one for one in sentences(comparison) if one.startswith("Without training"))
     assert f"recalibrated ({cut.method})" in said

@@ -162,6 +162,13 @@ def _run(path: Path) -> dict[str, Any]:
     return {field: data[field] for field in expected}
 
 
+# What comes later is held against what comes before it, and stands for the rest where there is room for one.
+ORDER = (
+    *("base", "SFT", "reference", "absolute", "confidence-num", "confidence-verb", "multisample", "idk", "unit"),
+    *("random-trim", "halt", "halt-odds", "decisions", "dial", "DPO", "GRPO"),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Metrics:
     """One model under one decoding.
@@ -198,7 +205,7 @@ class Comparison:
 
     Attributes:
         thresholds: every τ that a utility is given at: those asked for and those trained at.
-        metrics: in the order base, SFT, the others by name and τ; greedy before sampled.
+        metrics: in `ORDER`, other names behind it, each by τ; greedy before sampled.
         calibrations: both confidences of every model.
         sources: every source of confidence of every model, measured or not.
         recalibrations: those of base, recalibrated.
@@ -361,11 +368,12 @@ def _answered(group: Sequence[Evaluation], decoding: str) -> list[tuple[Scored, 
 def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
     """The evaluations of each label by seed; labels in the order they are shown."""
     groups: dict[str, list[Evaluation]] = defaultdict(list)
-    order = ["base", "SFT"]
-    for one in sorted(
-        evaluations,
-        key=lambda e: (order.index(e.name) if e.name in order else len(order), e.name, e.threshold or 0, e.seed),
-    ):
+
+    def place(one: Evaluation) -> tuple[int, str, float, int]:
+        known = ORDER.index(one.name) if one.name in ORDER else len(ORDER)
+        return known, one.name, one.threshold or 0, one.seed
+
+    for one in sorted(evaluations, key=place):
         if any(other.seed == one.seed for other in groups[one.label]):
             raise InputError(f"a second evaluation of {one.label}, seed {one.seed}; give each once", path=one.folder)
         groups[one.label].append(one)

@@ -47,6 +47,7 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         caption=tables.caption(comparison),
         sentences=[unbroken(sentence) for sentence in summary.sentences(comparison)],
+        others=[unbroken(sentence) for sentence in summary.others(comparison)],
         rows={decoding: tables.rows(comparison, decoding) for decoding in comparison.decodings},
         definitions=DEFINITIONS,
         about_tests=tables.tested(comparison),

@@ -39,21 +39,24 @@ def middle(comparison: Comparison) -> float:
 
 def sentences(comparison: Comparison) -> list[str]:
     """The summary, the most important first. Greedy responses where there are any; nothing where base is alone."""
-    decoding = comparison.decodings[0]
-    trained = [model for model in comparison.models if model != "base"]
-    if not trained:
+    decoding, lead = comparison.decodings[0], featured(comparison)
+    if lead == "base":
         return []
-    # The featured model first, and at most length: it is what a hurried reader takes along.
-    lead = featured(comparison)
-    trained.sort(key=lambda model: model != lead)
-    said = [
-        f"{_against_base(comparison, model, decoding)} {_gain(comparison, model, decoding, model == lead)}".strip()
-        for model in trained
-    ]
-    said += [_untrained(comparison, decoding), _best(comparison, decoding), *_dial(comparison, decoding)]
-    said += [_abstention(comparison, lead, decoding), _confidence(comparison)]
+    said = [_of(comparison, lead), _untrained(comparison, decoding), _best(comparison, decoding)]
+    said += [*_dial(comparison, decoding), _abstention(comparison, lead, decoding), _confidence(comparison)]
     said += [_elsewhere(comparison), _failed(comparison)]
     return [sentence for sentence in said if sentence]
+
+
+def others(comparison: Comparison) -> list[str]:
+    """A sentence on each trained model but the featured one."""
+    lead = featured(comparison)
+    return [_of(comparison, model) for model in comparison.models if model not in ("base", lead)]
+
+
+def _of(comparison: Comparison, model: str) -> str:
+    decoding = comparison.decodings[0]
+    return f"{_against_base(comparison, model, decoding)} {_gain(comparison, model, decoding)}".strip()
 
 
 def _points(share: float) -> str:
@@ -105,13 +108,13 @@ def _could_have(test: Significance, form: Callable[[float], str]) -> str:
     return f"; uncorrected, {test.n_prompts} prompts would probably have shown {form(test.detectable)}"
 
 
-def _gain(comparison: Comparison, model: str, decoding: str, lead: bool) -> str:
-    """The utility at its own τ beside all that it is held against; for the lead with what could have been shown."""
+def _gain(comparison: Comparison, model: str, decoding: str) -> str:
+    """The utility at its own τ beside all that it is held against."""
     own = comparison.get(model, decoding)
     if own.threshold is None or own.utility[own.threshold].value is None:
         return ""
     parts = [
-        _step(difference, own.threshold, lead)
+        _step(difference, own.threshold)
         for difference in comparison.differences
         if (difference.model, difference.decoding) == (model, decoding)
     ]
@@ -119,11 +122,11 @@ def _gain(comparison: Comparison, model: str, decoding: str, lead: bool) -> str:
     return f"Its utility at its own τ is {earned} a response: {' and '.join(parts)}."
 
 
-def _step(difference: Difference, threshold: float, lead: bool) -> str:
+def _step(difference: Difference, threshold: float) -> str:
     gain, test = difference.utility[threshold], difference.tests[f"utility@{threshold:g}"]
     way = "more" if (gain.value or 0) >= 0 else "less"
     step = f"{number(abs(gain.value or 0))} {way} than {difference.versus} ({_interval(gain)}; {p_value(test)}"
-    return f"{step})" if shown(test) else f"{step}: not shown{_could_have(test, number) if lead else ''})"
+    return f"{step})" if shown(test) else f"{step}: not shown)"
 
 
 def _untrained(comparison: Comparison, decoding: str) -> str:
