@@ -160,7 +160,9 @@ def server(speaking_model) -> Iterator[str]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(speaking_model)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"]
     command += ["--max-model-len", "128", "--logprobs-mode", "processed_logprobs", "--max-logprobs", "-1"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True)
+    # TRL asks for what the server shows in this mode alone.
+    shown = {**ENVIRONMENT, "VLLM_SERVER_DEV_MODE": "1"}
+    process = subprocess.Popen(command, env=shown, start_new_session=True)
     try:
         address = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 240
