@@ -52,7 +52,7 @@ def reached(world: World, output: Path, mode: Mode, threshold: float, method: st
     scored = shared.scored()
     effort = dataclasses.replace(Effort(), **{{"dpo": "dpo_steps", "decisions": "decision_steps"}[method]: steps})
     # What is trained is counted, so it is trained anew; what it is trained on is not.
-    folder = output / "tokens" / f"{method}-{steps}"
+    folder = output / "tokens" / f"{method}-{steps}-{threshold:g}"
     policies = _Counted(world, folder, effort, shared.base(), scored)
     with counted() as before:
         if method == "dpo":
