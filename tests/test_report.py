@@ -229,6 +229,14 @@ def test_every_model_and_every_seed_is_on_the_frontier(comparison):
     assert "iso zero" in drawn
 
 
+def test_a_name_that_would_cover_another_is_left_to_the_legend(evaluations):
+    dpo = [one for one in evaluations if one.threshold == 0.5]
+    alike = [dataclasses.replace(one, name=f"copy {n}") for n in range(9) for one in dpo]
+    drawn = trade_off(compare([*evaluations, *alike], resamples=10), "greedy", 0.5)
+    assert drawn.count('class="dot"') == len({one.label for one in [*evaluations, *alike]})
+    assert drawn.count('class="label"') < drawn.count('class="dot"')
+
+
 def test_prompts_are_won_drawn_and_lost(comparison, evaluations):
     found = wins(comparison, evaluations, "greedy")
     assert len(found) == 3 * sum(one.decoding == "greedy" for one in comparison.differences)

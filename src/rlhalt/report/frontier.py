@@ -96,7 +96,7 @@ def _model(m: Metrics, x: Axis, y: Axis) -> list[str]:
 def _labels(
     models: Sequence[Metrics], points: Sequence[tuple[float, float]], numbers: Sequence[Box], width: float
 ) -> list[str]:
-    """A name beside every point, where it covers no other name, point or number, as far as there is room."""
+    """A name beside every point where it covers no other name, point or number; the legend has those without room."""
     taken = [*numbers]
     taken += [(px - 6, py - 6, px + 6, py + 6) for px, py in points]
     parts = []
@@ -109,6 +109,8 @@ def _labels(
             spots.append((left, py + dy - 11, left + wide, py + dy + 3))
         covered = [sum(_overlap(spot, one) for one in taken) + (spot[0] < 40 or spot[2] > width) for spot in spots]
         best = covered.index(min(covered))
+        if covered[best]:
+            continue
         taken.append(spots[best])
         dx, dy, anchor = PLACES[best]
         parts.append(svg.text(px + dx, py + dy, m.model, "label", anchor))
