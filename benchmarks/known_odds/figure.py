@@ -54,7 +54,7 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
         panel.set_xlabel("p, being right" if mode == "independent" else "what going on is worth")
     for row_of_panels in panels:
         row_of_panels[0].set_ylabel("P(speak)")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=100, pil_kwargs={"optimize": True})
 
 
 def _pooled(curves: Sequence[Floats]) -> Floats:

@@ -229,20 +229,25 @@ def _tall(comparison: Comparison) -> Table:
     told = f"{caption(comparison)}; u@τ: utility at τ"
     shown = Table(caption=told, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column("", no_wrap=True)
-    for measure, title in BRIEF.items():
-        for one in [f"{title}{t:g}" for t in comparison.thresholds] if measure == "utility" else [title]:
-            shown.add_column(one, justify="right")
+    for row in _brief(comparison, comparison.decodings[0]):
+        threshold = row.title.rpartition("= ")[2] if row.measure == "utility" else ""
+        shown.add_column(f"{BRIEF[row.measure]}{threshold}", justify="right")
     for decoding in comparison.decodings:
         shown.add_row(f"[bold]{decoding}[/bold]")
-        for model, *cells in by_model(comparison, decoding)[1:]:
-            shown.add_row(escape(model), *(cell.partition(" (")[0] for cell in cells))
+        brief = _brief(comparison, decoding)
+        for n, model in enumerate(comparison.models):
+            shown.add_row(escape(model), *(row.cells[n].value for row in brief))
         shown.add_section()
     return shown
 
 
+def _brief(comparison: Comparison, decoding: str) -> list[Row]:
+    return [row for row in rows(comparison, decoding) if row.measure in BRIEF]
+
+
 def by_model(comparison: Comparison, decoding: str) -> list[list[str]]:
     """The measures of `BRIEF`, a row a model; a header first."""
-    brief = [row for row in rows(comparison, decoding) if row.measure in BRIEF]
+    brief = _brief(comparison, decoding)
     models = [[model, *(str(row.cells[n]) for row in brief)] for n, model in enumerate(comparison.models)]
     return [[decoding, *(row.title for row in brief)], *models]
 
