@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import random
 from pathlib import Path
@@ -50,20 +51,31 @@ def policy(tiny_model):
     return model, tokenizer
 
 
-def test_a_choice_has_the_probability_of_its_tokens(policy):
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [""],
+        ["Q: Is it so?\nA:", "Q: Is it not?\nA:", "Q: Why?\nA:"],
+        ["Q: Why", "Q: Why not?", "Q: Why"],
+        ["Why?", "No?"],
+    ],
+    ids=["one", "a beginning in common", "one is the beginning of another", "nothing in common"],
+)
+def test_a_choice_has_the_probability_of_its_tokens(policy, texts):
     """Against one unpadded forward pass a choice."""
     import torch
 
     model, tokenizer = policy
-    (found,) = log_probabilities(model, tokenizer, [TWO])
-    before = tokenizer(TWO.text)["input_ids"]
-    for choice, number in zip(TWO.choices, found, strict=True):
-        ids = tokenizer(f"{TWO.text} {choice}")["input_ids"]
-        with torch.no_grad():
-            likely = model(torch.tensor([ids])).logits[0].log_softmax(-1)
-        expected = sum(likely[at - 1, ids[at]].item() for at in range(len(before), len(ids)))
-        assert number == pytest.approx(expected)
-    assert len(set(found)) == 4
+    questions = [dataclasses.replace(TWO, text=text or TWO.text) for text in texts]
+    for question, found in zip(questions, log_probabilities(model, tokenizer, questions), strict=True):
+        before = tokenizer(question.text)["input_ids"]
+        for choice, number in zip(question.choices, found, strict=True):
+            ids = tokenizer(f"{question.text} {choice}")["input_ids"]
+            with torch.no_grad():
+                likely = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+            expected = sum(likely[at - 1, ids[at]].item() for at in range(len(before), len(ids)))
+            assert number == pytest.approx(expected)
+        assert len(set(found)) == 4
 
 
 def test_a_model_is_scored_by_name(tiny_model):

@@ -11,9 +11,11 @@ gpqa_*_zeroshot): without a chat template, the log-probability of a choice being
 
 from __future__ import annotations
 
+import copy
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import random
 from collections.abc import Sequence
@@ -167,29 +169,31 @@ def score(model: str, questions: Sequence[Question]) -> list[list[float]]:
 def log_probabilities(policy: Any, tokenizer: Any, questions: Sequence[Question]) -> list[list[float]]:
     """The same of a loaded model: Σ log P(token | text before) over the tokens of a choice, in nats.
 
-    The text before is run once a question; all choices go on from it together.
+    What all questions begin with (TruthfulQA's primer) is run once, the rest of a question once, and all its choices go
+    on from there together.
 
     Raises:
         InputError: a question that is too long for the model.
     """
     import torch
 
+    cut = [_cut(tokenizer, one, policy.config.max_position_embeddings) for one in questions]
+    shared = _shared([before for before, _ in cut])
+    primed = None
+    if shared:
+        with torch.no_grad():
+            primed = policy(input_ids=torch.tensor([shared], device=policy.device), use_cache=True).past_key_values
     found = []
-    for question in track(questions, "multiple choice"):
-        before = tokenizer(question.text)["input_ids"]
-        # As the harness cuts: text and choice are one string to the tokenizer.
-        choices = [tokenizer(f"{question.text} {one}")["input_ids"][len(before) :] for one in question.choices]
-        longest, most = max(map(len, choices)), policy.config.max_position_embeddings
-        if len(before) + longest > most:
-            raise InputError(
-                f"expected questions of at most {most} tokens, found one of {len(before) + longest}: "
-                f"{question.text[-60:]!r}"
-            )
+    for before, choices in track(cut, "multiple choice"):
         # Padding follows the choice, where nothing before it sees it.
+        longest = max(map(len, choices))
         ids_C_T = torch.tensor([ids + [0] * (longest - len(ids)) for ids in choices], device=policy.device)
         mask_C_T = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in choices]).to(policy.device)
+        rest_1_T = torch.tensor([before[len(shared) :]], device=policy.device)
         with torch.no_grad():
-            read = policy(input_ids=torch.tensor([before], device=policy.device), use_cache=True, logits_to_keep=1)
+            # What is run from a cache is added to it.
+            begun = copy.deepcopy(primed)
+            read = policy(input_ids=rest_1_T, past_key_values=begun, use_cache=True, logits_to_keep=1)
             cache = read.past_key_values
             cache.batch_repeat_interleave(len(choices))
             seen_C_T = torch.cat([mask_C_T.new_ones(len(choices), len(before)), mask_C_T], dim=1)
@@ -198,6 +202,26 @@ def log_probabilities(policy: Any, tokenizer: Any, questions: Sequence[Question]
         chosen_C_T = logits_C_T_V.log_softmax(-1).gather(-1, ids_C_T[..., None])[..., 0]
         found.append((chosen_C_T * mask_C_T).sum(-1).tolist())
     return found
+
+
+def _cut(tokenizer: Any, question: Question, most: int) -> tuple[list[int], list[list[int]]]:
+    """The tokens before the answer, and those of each choice."""
+    before: list[int] = tokenizer(question.text)["input_ids"]
+    # As the harness cuts: text and choice are one string to the tokenizer.
+    choices = [tokenizer(f"{question.text} {one}")["input_ids"][len(before) :] for one in question.choices]
+    longest = len(before) + max(map(len, choices))
+    if longest > most:
+        told = f"{longest}: {question.text[-60:]!r}"
+        raise InputError(f"expected questions of at most {most} tokens, found one of {told}")
+    return before, choices
+
+
+def _shared(texts: Sequence[list[int]]) -> list[int]:
+    """The tokens that all texts begin with; a token is left to each, which its first answer token is predicted from."""
+    least, greatest = min(texts), max(texts)
+    # What these two share, all that are between them share too.
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(least, greatest, strict=False))
+    return [token for token, _ in same][: min(map(len, texts)) - 1]
 
 
 def mc1(question: Question, numbers: Sequence[float]) -> float:
