@@ -247,8 +247,12 @@ def test_files(comparison, tmp_path):
     assert len(rest["calibration"]) == 8
     with (tmp_path / "out" / "metrics.csv").open(encoding="utf-8", newline="") as file:
         long = list(csv.DictReader(file))
-    of_base = {one["measure"]: one for one in long if (one["model"], one["decoding"]) == ("base", "greedy")}
-    assert float(of_base["right"]["value"]) == pytest.approx(metrics[0]["right"]["value"])
+    told = [one for one in long if (one["model"], one["decoding"]) == ("base", "greedy")]
+    pooled, own = ({one["measure"]: one for one in told if one["seed"] == seed} for seed in ("all", "0"))
+    for name, expected in (("right", metrics[0]["right"]), ("utility@0.7", metrics[0]["utility"]["0.7"])):
+        found = [float(pooled[name][end]) for end in ("value", "low", "high")]
+        assert found == pytest.approx([expected[end] for end in ("value", "low", "high")])
+        assert float(own[name]["value"]) == pytest.approx(expected["value"])
     assert {one["seed"] for one in long if one["model"] == "base"} == {"all", "0"}
     assert all(not one["low"] for one in long if one["seed"] != "all")
     assert {one["threshold"] for one in long if one["name"] == "DPO"} == {"0.5", "0.7"}

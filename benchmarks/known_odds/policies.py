@@ -19,6 +19,7 @@ Every method starts from the same base model and the same scored answers to the 
     words        the same, credit to all words of fragments
     stock        the same start, TRL's own GRPO with one reward a response
     moved        as `grpo`, from `decisions` at ½, whatever τ is
+    online       as `grpo`, from `halt`, where DPO begins
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ from rlhalt.training.online.credit import Credit, Pay
 
 METHODS = (
     *("base", "sharp", "halt", "odds", "unweighted", "dpo", "decisions", "dial", "grpo", "words", "stock", "moved"),
-    *("reference", "idk", "multisample", "rounds"),
+    *("online", "reference", "idk", "multisample", "rounds"),
 )
 # These know no threshold: one policy stands beside all of them.
 _WITHOUT = ("halt", "unweighted", "dial", "reference", "idk", "multisample")
@@ -168,8 +169,9 @@ class Policies:
                 data = folder / "decisions.jsonl"
                 write_dialled(self.scored(), data, DIALLED, style, self.world.seed)
                 return self._trained("decisions", data, folder, self.base(), effort.dial_steps)
-            case "grpo" | "words" | "stock" | "moved":
-                start = self.made("decisions", mode, 0.5 if method == "moved" else threshold)
+            case "grpo" | "words" | "stock" | "moved" | "online":
+                begun = "halt" if method == "online" else "decisions"
+                start = self.made(begun, mode, 0.5 if method == "moved" else threshold)
                 steps = effort.moving_steps if method == "moved" else effort.online_steps
                 rollouts = Rollouts(steps, effort.credit, "fragment" if method == "words" else "opening")
                 pay = Pay(threshold, mode, effort.unverifiable)

@@ -1,10 +1,11 @@
-"""Tokens computed until a utility is reached: decisions of whole responses beside preference pairs, in a known world.
+"""Tokens computed until a utility is reached: decisions and online training beside preference pairs, in a known world.
 
-    python -m benchmarks.known_odds.tokens --output runs/known-odds --steps 25 50 100
+    python -m benchmarks.known_odds.tokens --output runs/known-odds --steps 25 50 100 --online 10 20 40
 
-Trains `dpo` as `benchmarks.known_odds` does, and `decisions` with fewer steps each, into `tokens.json` and a table. A
-token is computed when a model embeds it: policy, reference, padding, and again for each pass. What `dpo` goes on from
-is a supervised model, whose tokens stand beside its own; decisions begin at the base model.
+Trains `dpo` as `benchmarks.known_odds` does, and with fewer steps each `decisions` and `online`, into `tokens.json` and
+a table. A token is computed when a model embeds it: policy, reference, generation, padding, and again for each pass.
+What `dpo` and `online` go on from is a supervised model, whose tokens stand beside their own; decisions begin at the
+base model.
 """
 
 from __future__ import annotations
@@ -32,17 +33,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--thresholds", type=float, nargs="+", default=[0.5, 0.8])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--steps", type=int, nargs="+", default=[25, 50, 100])
+    parser.add_argument("--steps", type=int, nargs="*", default=[25, 50, 100], help="of decisions")
+    parser.add_argument("--online", type=int, nargs="*", default=[10, 20, 40], help="steps of online training")
     args = parser.parse_args()
+    trainings = [("dpo", 150), *[("decisions", one) for one in args.steps], *[("online", one) for one in args.online]]
     rows = []
-    print(f"{'mode':<12} {'τ':<5} {'method':<10} {'steps':>5} {'share':>7} {'tokens, M':>10} {'before it':>10}")
+    heads = f"{'share':>7} {'switch':>7} {'tokens, M':>10} {'before it':>10}"
+    print(f"{'mode':<12} {'τ':<5} {'method':<10} {'steps':>5} {heads}")
     for mode in args.modes:
         for threshold in args.thresholds:
-            for method, steps in [("dpo", 150), *[("decisions", one) for one in args.steps]]:
+            for method, steps in trainings:
                 found = reached(World(seed=args.seed), args.output, mode, threshold, method, steps)
                 rows.append({"mode": mode, "threshold": threshold, "method": method, "steps": steps, **found})
                 counts = f"{found['tokens'] / 1e6:>10.2f} {found['before'] / 1e6:>10.2f}"
-                print(f"{mode:<12} {threshold:<5g} {method:<10} {steps:>5} {found['share']:>7.3f} {counts}", flush=True)
+                got = f"{found['share']:>7.3f} {found['switch']:>7.2f}"
+                print(f"{mode:<12} {threshold:<5g} {method:<10} {steps:>5} {got} {counts}", flush=True)
                 write_atomic(args.output / "tokens.json", [json.dumps(rows, indent=1), "\n"])
 
 
@@ -50,12 +55,13 @@ def reached(world: World, output: Path, mode: Mode, threshold: float, method: st
     """The share of the best policy's utility that a training of so many steps comes to, and the tokens it computes."""
     shared = Policies(world, output / f"seed{world.seed}", Effort())
     scored = shared.scored()
-    effort = dataclasses.replace(Effort(), **{{"dpo": "dpo_steps", "decisions": "decision_steps"}[method]: steps})
+    named = {"dpo": "dpo_steps", "decisions": "decision_steps", "online": "online_steps"}[method]
+    effort = dataclasses.replace(Effort(), **{named: steps})
     # What is trained is counted, so it is trained anew; what it is trained on is not.
     folder = output / "tokens" / f"{method}-{steps}-{threshold:g}"
     policies = _Counted(world, folder, effort, shared.base(), scored)
     with counted() as before:
-        if method == "dpo":
+        if method != "decisions":
             policies.made("halt", mode, threshold)
     with counted() as tokens:
         policy = load(policies.made(method, mode, threshold))
