@@ -177,7 +177,6 @@ def test_all_questions_are_asked_with_the_best_answer_first():
 @needs_questions
 def test_mc1_and_mc2_are_those_of_the_harness(policy, tmp_path):
     """lm-evaluation-harness's own tasks on the same model and questions, asked through its own model class."""
-    pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: pip install lm-eval")
     from lm_eval import simple_evaluate, tasks
     from lm_eval.models.huggingface import HFLM
 
@@ -232,7 +231,6 @@ def harness_task(name, tasks, file):
 
 
 def test_questions_in_gpqas_form_are_asked_as_the_harness_asks_them(tmp_path):
-    pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: pip install lm-eval")
     from lm_eval import tasks
     from lm_eval.utils import apply_template
 
