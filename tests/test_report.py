@@ -294,7 +294,8 @@ def test_a_training_costs_what_it_started_from_too(comparison, evaluations, tmp_
 def test_models_are_told_apart_by_their_colour(evaluations):
     named = ["UNIT", "IDK", "MULTISAMPLE"]
     more = [dataclasses.replace(evaluations[1], name=name) for name in named]
-    more += [dataclasses.replace(one, name="GRPO") for one in evaluations if one.name == "DPO"]
+    tuned = [one for one in evaluations if one.name == "DPO"]
+    more += [dataclasses.replace(one, name=name) for name in ("GRPO", "dial", "halt-odds") for one in tuned]
     comparison = compare([*evaluations, *more], resamples=10)
     assert len({colour(comparison, model) for model in comparison.models}) == len(comparison.models)
 

@@ -44,7 +44,8 @@ def trade_off(comparison: Comparison, decoding: str, threshold: float) -> Markup
     width, height = 500, 390
     x = Axis(*svg.around([*ends_x, 1.0], 0.1), 52, width - 34)
     y = Axis(*svg.around(ends_y or [0.0, 1.0], 0.1), height - 50, 34)
-    parts = svg.frame(x, y, "completeness: right facts, % of base", "correctness, %", percent)
+    title = "correctness, %"
+    parts = svg.frame(x, y, "completeness: right facts, % of base", title, percent)
     lines, numbers = _equal_utilities(x, y, comparison.get("base", decoding)["right"].value or 0.0, threshold)
     parts += lines
     here = [m for m in shown if m.decoding == decoding]
@@ -52,7 +53,8 @@ def trade_off(comparison: Comparison, decoding: str, threshold: float) -> Markup
         parts.append(svg.path([_point(m, x, y) for m in here if m.name == name], "joined"))
     for m in here:
         parts.append(f'<g style="--c:{colour(comparison, m.model)}">{"".join(_model(m, x, y))}</g>')
-    parts += _labels(here, [_point(m, x, y) for m in here], numbers, width)
+    named = (x.first, y.last - 23, x.first + svg.LETTER * len(title), y.last - 9)
+    parts += _labels(here, [_point(m, x, y) for m in here], [*numbers, named], width)
     return svg.figure(width, height, f"Correctness over completeness, {decoding}; the table has the numbers", parts)
 
 
@@ -94,10 +96,10 @@ def _model(m: Metrics, x: Axis, y: Axis) -> list[str]:
 
 
 def _labels(
-    models: Sequence[Metrics], points: Sequence[tuple[float, float]], numbers: Sequence[Box], width: float
+    models: Sequence[Metrics], points: Sequence[tuple[float, float]], texts: Sequence[Box], width: float
 ) -> list[str]:
-    """A name beside every point where it covers no other name, point or number; the legend has those without room."""
-    taken = [*numbers]
+    """A name beside every point where it covers no other name, point or text; the legend has those without room."""
+    taken = [*texts]
     taken += [(px - 6, py - 6, px + 6, py + 6) for px, py in points]
     parts = []
     for m, (px, py) in zip(models, points, strict=True):

@@ -10,7 +10,7 @@ from rlhalt.evaluation.comparison import Comparison
 
 OWN = {"base": "var(--base)", "SFT": "var(--sft)"}
 # As many as the style sheet names; further ones begin anew.
-HUES = 3
+HUES = 4
 FLAT = 5
 
 
