@@ -13,10 +13,10 @@ import argparse
 
 import numpy as np
 
-from rlhalt.conformal import answers, keeps_promise, threshold
-from rlhalt.pairs.odds import agreement
-from rlhalt.pairs.ranking import by_prompt
 from rlhalt.records import Scored, read
+from rlhalt.training_data.targets.selection import by_prompt
+from rlhalt.training_data.targets.self_consistency import agreement
+from rlhalt.uncertainty.conformal import answers, keeps_promise, threshold
 
 DRAWS = 1000
 

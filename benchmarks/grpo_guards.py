@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rlhalt.credit import fragment_reward
-from rlhalt.errors import Astray, TooManyFailures
+from rlhalt.errors import TooManyFailures, TrainingDiverged
 from rlhalt.reward import load_specification
-from rlhalt.training.online import alarms
-from rlhalt.training.online.credit import Earned, Pay, advantages, earned
+from rlhalt.rewards import fragment_reward
+from rlhalt.training.fragment_grpo import callbacks
+from rlhalt.training.fragment_grpo.advantages import Earned, Pay, advantages, earned
 
 THRESHOLD = 0.5
 NORWAY = {"subject": "Norway"}
@@ -127,15 +127,15 @@ def rambling(masked: bool, right: float = 0.9, rambles: float = 0.5) -> float:
     return slope / GROUP
 
 
-def stopped(sign: str, value: float, limits: alarms.Limits, steps: int = 60, since: int = 10) -> int:
+def stopped(sign: str, value: float, limits: callbacks.Limits, steps: int = 60, since: int = 10) -> int:
     """The step of 60 in which a run ends that shows a sign from the tenth on."""
     usual = {"responses/refused": 0.1, "groups/empty": 0.1, "completions/mean_length": 30.0}
     history: list[dict[str, float]] = []
     for step in range(1, steps + 1):
         history.append({**usual, **({sign: value} if step >= since else {})})
         try:
-            alarms.check(history, limits)
-        except (Astray, TooManyFailures):
+            callbacks.check(history, limits)
+        except (TrainingDiverged, TooManyFailures):
             return step
     return steps
 
@@ -148,7 +148,7 @@ def total(one: Earned) -> float:
 
 def table() -> str:
     """Markdown."""
-    limits, never = alarms.Limits(0.98, 8.0, 0.98, 0.02, 5), alarms.Limits(2.0, 1e9, 2.0, 2.0, 5)
+    limits, never = callbacks.Limits(0.98, 8.0, 0.98, 0.02, 5), callbacks.Limits(2.0, 1e9, 2.0, 2.0, 5)
     lines: list[tuple[str, str, str, str]] = []
 
     def row(guard: str, exploit: str, without: str, guarded: str) -> None:

@@ -43,9 +43,9 @@ from rlhalt.models import EMBEDDED, resolve_model
 from rlhalt.records import Json, Prompt
 from rlhalt.reward import load_specification
 from rlhalt.tasks import load
-from rlhalt.training.online.credit import Pay
-from rlhalt.training.online.reward import FragmentReward
-from rlhalt.training.online.trainer import FragmentGRPOTrainer
+from rlhalt.training.fragment_grpo.advantages import Pay
+from rlhalt.training.fragment_grpo.reward import FragmentReward
+from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
 
 WAYS = ("stock", "knowledge", "judge", "late")
 # What is timed inside a step: the parts of TRL's trainer, and ours.

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from rlhalt.alignment import align, reasons
 from rlhalt.models import resolve_model
-from rlhalt.pairs import Method, Style, pairs, supervised
-from rlhalt.pairs.odds import by_agreement
-from rlhalt.pairs.pieces import finished
-from rlhalt.pairs.ranking import by_prompt
-from rlhalt.pairs.shares import shares
-from rlhalt.pairs.supervised import MethodName
 from rlhalt.records import HALT_PHRASE, Scored, read
+from rlhalt.training.token_alignment import align, reasons
+from rlhalt.training_data import Method, Style, pairs, supervised
+from rlhalt.training_data.pieces import finished
+from rlhalt.training_data.statistics import shares
+from rlhalt.training_data.targets.methods import MethodName
+from rlhalt.training_data.targets.selection import by_prompt
+from rlhalt.training_data.targets.self_consistency import by_agreement
 
 
 def main() -> None:

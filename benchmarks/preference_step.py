@@ -9,7 +9,7 @@ A rate is by the clock, and by the CPU seconds of the process, which other work 
 
     stock        TRL's DPOTrainer as it is
     completions  the same, projecting completions alone onto the vocabulary, as rlhalt's training does on a CPU
-    shared       `rlhalt.training.shared`: the same loss, what both sides share computed once
+    shared       `rlhalt.training.prefix_sharing`: the same loss, what both sides share computed once
     decisions    `rlhalt.training.decisions`: every decision of a response in one pass, without a reference
 
 Peak memory is that of a process of its own for each way, which takes two steps.
@@ -36,15 +36,16 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
 
-from rlhalt.alignment import Prompts, align
 from rlhalt.models import EMBEDDED, resolve_model
-from rlhalt.pairs import decisions, pairs
 from rlhalt.records import Json, Pair, Scored, read
-from rlhalt.training.decisions.trainer import DecisionConfig, DecisionTrainer
-from rlhalt.training.decisions.trees import trees
+from rlhalt.training.decision_trees.trainer import DecisionConfig, DecisionTrainer
+from rlhalt.training.decision_trees.trees import trees
 from rlhalt.training.dpo import draw
+from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 from rlhalt.training.setup import scoring_only_completions
-from rlhalt.training.shared.trainer import SharedDPOTrainer
+from rlhalt.training.token_alignment import Prompts, align
+from rlhalt.training_data import pairs
+from rlhalt.training_data.decisions import decisions
 
 THRESHOLD = 0.5
 WAYS = ("stock", "completions", "shared", "decisions")

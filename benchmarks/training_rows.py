@@ -69,8 +69,8 @@ def feed(path: Path, tokenizer_path: str) -> Json:
     from trl import DPOConfig
 
     from rlhalt.training.dpo import aligned, draw
+    from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
     from rlhalt.training.rows import on_disk
-    from rlhalt.training.shared.trainer import SharedDPOTrainer
 
     stages: Json = {}
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_path)

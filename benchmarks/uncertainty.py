@@ -23,16 +23,16 @@ import numpy as np
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, divide, estimate, weights
 from rlhalt.evaluation.calibration import brier
-from rlhalt.evaluation.judged import Judged, judged
-from rlhalt.evaluation.ranking import auroc
+from rlhalt.evaluation.confidence_arrays import Judged, judged
+from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.models import load_policy
 from rlhalt.records import Json, Scored, read
-from rlhalt.spans import render
 from rlhalt.tasks import countries
-from rlhalt.verifiers.agreement import agreements
-from rlhalt.verifiers.ccp import alternatives, ccp, token_probability
-from rlhalt.verifiers.entailment import NLI, Relation, classifier, lexical
-from rlhalt.verifiers.uncertainty import QUANTILE, mark_uncertain
+from rlhalt.token_spans import render
+from rlhalt.uncertainty.agreement import agreements
+from rlhalt.uncertainty.ccp import alternatives, ccp, token_probability
+from rlhalt.uncertainty.nli import NLI, Relation, classifier, lexical
+from rlhalt.uncertainty.proxy_labels import QUANTILE, mark_uncertain
 
 PAIRS = Path(__file__).parents[1] / "tests" / "nli_pairs.jsonl"
 BASELINES = ("token probability, mean", "token probability, product")

@@ -3,7 +3,7 @@
 import sys
 
 from rlhalt.cli import guarded
-from rlhalt.training.decide import main
+from rlhalt.training.decisions import main
 
 if __name__ == "__main__":
     sys.exit(guarded(main, sys.argv[1:]))

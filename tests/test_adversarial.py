@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rlhalt.credit import response_reward
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment, Json, iter_json
 from rlhalt.reward import Specification, load_specification
+from rlhalt.rewards import response_reward
 from rlhalt.scoring import Scorer
 
 ROWS = [row for _, row in iter_json(Path(__file__).with_name("adversarial.jsonl"))]

@@ -8,8 +8,8 @@ import pytest
 
 from polygraph import published
 from rlhalt.errors import VerifierFailure
-from rlhalt.verifiers.agreement import Agreement, agreements
-from rlhalt.verifiers.entailment import RELATIONS, lexical
+from rlhalt.uncertainty.agreement import Agreement, agreements
+from rlhalt.uncertainty.nli import RELATIONS, lexical
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from rlhalt.evaluation.calibration import (
     nll,
     reliability,
 )
-from rlhalt.evaluation.judged import judged
-from rlhalt.evaluation.ranking import auarc, aurc, auroc, best_aurc, eaurc, prr, risk_coverage
+from rlhalt.evaluation.confidence_arrays import judged
+from rlhalt.evaluation.selective_prediction import auarc, aurc, auroc, best_aurc, eaurc, prr, risk_coverage
 
 
 def world(n=300, prompts=20, ties=False, seed=0):

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 
 from polygraph import published
 from rlhalt.errors import InputError, VerifierFailure
-from rlhalt.evaluation.confidence import confidences
 from rlhalt.fragments.sentences import sentences
 from rlhalt.models import load_policy
 from rlhalt.records import Fragment
-from rlhalt.spans import fragment_tokens, render
-from rlhalt.verifiers import ccp as module
-from rlhalt.verifiers.ccp import (
+from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.uncertainty import ccp as module
+from rlhalt.uncertainty.ccp import (
     Alternative,
     Position,
     alternatives,
@@ -28,7 +27,8 @@ from rlhalt.verifiers.ccp import (
     token_log_ccp,
     token_probability,
 )
-from rlhalt.verifiers.entailment import RELATIONS, is_function_word, lexical
+from rlhalt.uncertainty.nli import RELATIONS, is_function_word, lexical
+from rlhalt.uncertainty.token_probability import confidences
 
 E, N, C = RELATIONS
 TO_POLYGRAPH = {E: "entail", N: "neutral", C: "contra"}

@@ -141,5 +141,5 @@ def test_evaluate_asks_with_a_dial_where_it_is_told_to(monkeypatch, tmp_path, di
     write(tmp_path / "prompts.jsonl", [ROW])
     argv = ["evaluate", "--prompts", str(tmp_path / "prompts.jsonl"), "--model", "tiny", "--name", "decisions"]
     argv += ["--output", str(tmp_path / "out"), "--threshold", "0.8", "--reward", "countries"]
-    assert main([*argv, *(["--dial"] if dial else [])]) == 0
-    assert [(one.dial, one.threshold) for one in policies] == [(dial, 0.8)]
+    assert main([*argv, *(["--threshold-in-prompt"] if dial else [])]) == 0
+    assert [(one.threshold_in_prompt, one.threshold) for one in policies] == [(dial, 0.8)]

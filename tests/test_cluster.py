@@ -22,8 +22,8 @@ from rlhalt.cluster import Cluster, join
 from rlhalt.errors import InputError, TooManyFailures
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Client, Server
+from rlhalt.provenance import earlier
 from rlhalt.records import Fragment, Json, Message, Prompt, Response, Scored, content_key, read, write
-from rlhalt.runs import earlier
 from rlhalt.sampling import Completion, Settings, sample
 from rlhalt.scoring import Scorer, Spread, score_file
 from rlhalt.verifiers import Verdict

@@ -12,13 +12,13 @@ from rich.console import Console
 from scipy import stats
 
 from evaluation_folders import build
-from rlhalt.credit import counted
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load, table, write
 from rlhalt.evaluation.differences import contrasts
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.significance import holm
 from rlhalt.evaluation.tables import caption
+from rlhalt.rewards import counted
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhalt.conformal import Answer, answers, keeps_promise, lowest_threshold, threshold
 from rlhalt.errors import InputError
+from rlhalt.uncertainty.conformal import Answer, answers, keeps_promise, lowest_threshold, threshold
 
 
 @pytest.mark.parametrize(

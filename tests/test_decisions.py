@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from rlhalt.cli import main
 from rlhalt.errors import InputError
-from rlhalt.pairs import decisions, write_decisions
-from rlhalt.pairs.decide import utility_ahead
-from rlhalt.pairs.dial import dialled, dialled_decisions, undialled
 from rlhalt.records import HALT_PHRASE, Decision, Scored, content_key, read, write
+from rlhalt.threshold_prompt import with_threshold, without_threshold
+from rlhalt.training_data import write_decisions
+from rlhalt.training_data.decisions import conditioned_decisions, decisions, utility_ahead
 
 A, B, C, D = "A is in Asia.", "Its capital is B.", "Its currency is C.", "It is large."
 
@@ -97,33 +97,33 @@ def test_what_cannot_be_decided(scored_row, threshold, style, says):
         list(decisions([scored_row([A], "+")], threshold, style))
 
 
-# The dial.
+# The threshold in the prompt.
 
 
 def test_each_response_says_its_threshold(scored_row):
     rows = answers(scored_row, *[([A, B], "+-")] * 40)
-    found = list(dialled_decisions(rows, [0.2, 0.75], "remove", seed=0))
+    found = list(conditioned_decisions(rows, [0.2, 0.75], "remove", seed=0))
     assert {one.prompt[0]["content"] for one in found} == {"Reliability: 0.20", "Reliability: 0.75"}
     assert all(one.prompt[0]["content"] == f"Reliability: {one.threshold:.2f}" for one in found)
     assert len({one.source for one in found}) == len({(one.source, one.threshold) for one in found}) == 40
-    assert found == list(dialled_decisions(rows, [0.2, 0.75], "remove", seed=0))
+    assert found == list(conditioned_decisions(rows, [0.2, 0.75], "remove", seed=0))
     with pytest.raises(InputError, match="thresholds"):
-        list(dialled_decisions(rows, [], "remove", seed=0))
+        list(conditioned_decisions(rows, [], "remove", seed=0))
 
 
 @pytest.mark.parametrize("system", [None, "Be brief.", "Reliability: 0.20 is what it says."])
 @pytest.mark.parametrize(("threshold", "says"), [(0.5, "0.50"), (0.804, "0.80"), (0.996, "1.00"), (0.001, "0.00")])
 def test_a_dial_can_be_taken_off(system, threshold, says):
     prompt = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": "State it."}]
-    assert dialled(prompt, threshold)[0]["content"].endswith(f"Reliability: {says}")
-    assert undialled(dialled(prompt, threshold)) == prompt == undialled(prompt)
+    assert with_threshold(prompt, threshold)[0]["content"].endswith(f"Reliability: {says}")
+    assert without_threshold(with_threshold(prompt, threshold)) == prompt == without_threshold(prompt)
 
 
 def test_a_dialled_prompt_is_no_other_prompt(scored_row):
-    from rlhalt.pairs.leakage import prompts_seen
+    from rlhalt.contamination import prompts_seen
 
     plain = list(decisions([scored_row([A], "+")], 0.5, "remove"))
-    told = list(dialled_decisions([scored_row([A], "+")], [0.5], "remove", seed=0))
+    told = list(conditioned_decisions([scored_row([A], "+")], [0.5], "remove", seed=0))
     assert prompts_seen(plain) == prompts_seen(told)
 
 
@@ -138,8 +138,8 @@ def tokenizer(tiny_model) -> Any:
 
 
 def test_ways_end_where_they_have_parted(scored_row, tokenizer):
-    from rlhalt.alignment import Prompts
-    from rlhalt.training.decisions.trees import trees
+    from rlhalt.training.decision_trees.trees import trees
+    from rlhalt.training.token_alignment import Prompts
 
     row = scored_row([A, B, C], "+-+")
     [made], refused = trees(Prompts(tokenizer), decisions([row], 0.3, "remove"))
@@ -161,8 +161,8 @@ def test_ways_end_where_they_have_parted(scored_row, tokenizer):
 
 
 def test_decisions_that_would_be_cut_off_are_named(scored_row, tokenizer):
-    from rlhalt.alignment import Prompts
-    from rlhalt.training.decisions.trees import trees
+    from rlhalt.training.decision_trees.trees import trees
+    from rlhalt.training.token_alignment import Prompts
 
     row = scored_row([A, B, C], "+++")
     whole = tokenizer.apply_chat_template([*row.prompt, {"role": "assistant", "content": f"{A} {B}"}])["input_ids"]
@@ -172,8 +172,8 @@ def test_decisions_that_would_be_cut_off_are_named(scored_row, tokenizer):
 
 
 def test_what_begins_with_the_other_is_not_trained_on(scored_row, tokenizer):
-    from rlhalt.alignment import Prompts
-    from rlhalt.training.decisions.trees import trees
+    from rlhalt.training.decision_trees.trees import trees
+    from rlhalt.training.token_alignment import Prompts
 
     [one] = decisions([scored_row([A], "+")], 0.5, "remove")
     same = dataclasses.replace(one, otherwise=[one.speak])
@@ -217,7 +217,7 @@ def response(draw: Any) -> dict[str, Any]:
 
 
 def by_hand(model: Any, rows: list[dict[str, Any]], beta: float) -> tuple[Any, Any, Any]:
-    """The sums of `rlhalt.training.decisions.loss`, one sequence at a time."""
+    """The sums of `rlhalt.training.decision_trees.loss`, one sequence at a time."""
     import torch
 
     decided, held, anchored = torch.zeros(()), torch.zeros(()), torch.zeros(())
@@ -240,9 +240,9 @@ def by_hand(model: Any, rows: list[dict[str, Any]], beta: float) -> tuple[Any, A
 def test_a_batch_of_trees_costs_what_its_sequences_cost(model):
     import torch
 
-    from rlhalt.training.decisions.collator import DecisionCollator
-    from rlhalt.training.decisions.loss import sums
-    from rlhalt.training.shared.attention import over_trees
+    from rlhalt.training.decision_trees.collator import DecisionCollator
+    from rlhalt.training.decision_trees.loss import sums
+    from rlhalt.training.prefix_sharing.attention import over_trees
 
     def gradients(loss: Any) -> torch.Tensor:
         model.zero_grad()
@@ -275,7 +275,7 @@ def test_the_optimum_speaks_iff_p_is_at_least_the_threshold(p, threshold):
     """Ten decisions with the same logits: the loss alone, brought to its minimum."""
     import torch
 
-    from rlhalt.training.decisions.loss import sums
+    from rlhalt.training.decision_trees.loss import sums
 
     right = round(10 * p)
     worth = torch.tensor([1 - threshold] * right + [-threshold] * (10 - right))
@@ -304,9 +304,9 @@ def train(tiny_model, tokenizer, tmp_path, scored_row) -> Any:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
 
-    from rlhalt.alignment import Prompts
-    from rlhalt.training.decisions.trainer import DecisionConfig, DecisionTrainer
-    from rlhalt.training.decisions.trees import trees
+    from rlhalt.training.decision_trees.trainer import DecisionConfig, DecisionTrainer
+    from rlhalt.training.decision_trees.trees import trees
+    from rlhalt.training.token_alignment import Prompts
     from tiny_training import TRAINING
 
     def one(lora: bool = False, resume: str | None = None, change: Any = None, **keys: Any) -> Any:
@@ -415,7 +415,18 @@ def test_from_scored_responses_to_a_model_by_the_command_line(scored, tiny_model
 
 def test_a_dial_by_the_command_line(scored, tmp_path, capsys):
     made = tmp_path / "decisions.jsonl"
-    command = ["decisions", "--scored", str(scored), "--style", "unsure", "--output", str(made), "--dial", "0.2", "0.7"]
+    command = [
+        "decisions",
+        "--scored",
+        str(scored),
+        "--style",
+        "unsure",
+        "--output",
+        str(made),
+        "--threshold-in-prompt",
+        "0.2",
+        "0.7",
+    ]
     assert main(command) == 0
     assert "of 3 responses at 2 thresholds (unsure)" in capsys.readouterr().out
     told = {one.prompt[0]["content"] for one in read(made, Decision)}

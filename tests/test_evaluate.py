@@ -10,15 +10,16 @@ from collections.abc import Sequence
 import pytest
 
 from rlhalt.errors import InputError
-from rlhalt.evaluation import confidence, load
+from rlhalt.evaluation import load
 from rlhalt.evaluation import run as evaluation
-from rlhalt.evaluation.confidence import confidences
 from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Fragment, Message, Prompt, Scored, read
 from rlhalt.reward import load_specification
 from rlhalt.sampling import Completion
-from rlhalt.spans import fragment_tokens, render
+from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.uncertainty import token_probability
+from rlhalt.uncertainty.token_probability import confidences
 
 ASIA, CAPITAL = "A is in Asia.", "Its capital is B."
 
@@ -29,7 +30,7 @@ def policy(tiny_model, monkeypatch):
     from rlhalt.models import load_policy
 
     model, tokenizer = load_policy(str(tiny_model))
-    monkeypatch.setattr(confidence, "load_policy", lambda name: (model.float(), tokenizer))
+    monkeypatch.setattr(token_probability, "load_policy", lambda name: (model.float(), tokenizer))
     return model.float(), tokenizer
 
 
@@ -103,10 +104,10 @@ def test_a_dialled_policy_is_told_its_threshold_and_the_base_model_is_not(monkey
 
     question: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
     prompt = Prompt("k", question, {"subject": "Kenya"}, "countries", "heldout")
-    policy = Policy("dial", "m", threshold=0.8, dial=True)
+    policy = Policy("conditioned", "m", threshold=0.8, threshold_in_prompt=True)
     told = policy.asked(prompt)
     assert (told.key, told.prompt) == ("k", [{"role": "system", "content": "Reliability: 0.80"}, *question])
-    assert dataclasses.replace(policy, dial=False).asked(prompt) == prompt
+    assert dataclasses.replace(policy, threshold_in_prompt=False).asked(prompt) == prompt
     with pytest.raises(InputError, match="threshold"):
         dataclasses.replace(policy, threshold=None).asked(prompt)
     row = dataclasses.replace(scored_row([], ""), prompt=told.prompt, reference=prompt.reference)
@@ -126,7 +127,7 @@ def test_a_dial_is_told_to_the_policy_and_not_to_the_base_model(tiny_model, tmp_
     messages: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
     prompt = Prompt("kenya", messages, {"subject": "Kenya"}, "countries", "heldout")
     scorer = load_specification("countries").scorer()
-    policy = Policy("decisions", str(tiny_model), 0.8, dial=True)
+    policy = Policy("decisions", str(tiny_model), 0.8, threshold_in_prompt=True)
     monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
     folder = evaluation.evaluate(policy, [prompt], scorer, tmp_path, base=Policy("base", "another"), samples=1)
     told = [row.prompt for row in read(folder / "scored.jsonl", Scored)]

@@ -101,7 +101,7 @@ def record(folder: Path) -> dict:
 def test_every_configuration_can_be_parsed_and_makes_whole_groups(path, tmp_path):
     from trl import GRPOConfig, ModelConfig
 
-    from rlhalt.training.online.trainer import check_arguments
+    from rlhalt.training.fragment_grpo.trainer import check_arguments
     from rlhalt.training.setup import parse
 
     text = path.read_text()
@@ -158,7 +158,7 @@ def test_it_learns_to_halt_where_it_is_wrong_and_to_be_vague_without_the_guard(s
 @pytest.mark.slow
 def test_memory_is_flat_over_200_steps(speaking_model, prompts, tmp_path, monkeypatch, capsys):
     """A judged response is some 10 KiB; kept, those of 150 steps would be 12 MiB."""
-    from rlhalt.training.online.trainer import FragmentGRPOTrainer
+    from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
 
     train, at = FragmentGRPOTrainer.training_step, []
 

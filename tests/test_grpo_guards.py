@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from benchmarks import grpo_guards as guards
 
-from rlhalt.training.online import alarms
+from rlhalt.training.fragment_grpo import callbacks
 
-LIMITS = alarms.Limits(refused=0.98, drift=8, empty=0.98, failed=0.02, patience=5)
-NEVER = alarms.Limits(refused=2, drift=1e9, empty=2, failed=2, patience=5)
+LIMITS = callbacks.Limits(refused=0.98, drift=8, empty=0.98, failed=0.02, patience=5)
+NEVER = callbacks.Limits(refused=2, drift=1e9, empty=2, failed=2, patience=5)
 
 
 @pytest.mark.parametrize("times", [1, 5, 20])

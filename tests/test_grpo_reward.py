@@ -7,16 +7,16 @@ import json
 
 import pytest
 
-from rlhalt.credit import response_reward
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Budget, Client, Limits, Server
 from rlhalt.records import Fragment
 from rlhalt.reward import load_specification
+from rlhalt.rewards import response_reward
 from rlhalt.scoring import Scorer
-from rlhalt.training.online import alarms
-from rlhalt.training.online.credit import Pay
-from rlhalt.training.online.reward import FragmentReward, measures
+from rlhalt.training.fragment_grpo import callbacks
+from rlhalt.training.fragment_grpo.advantages import Pay
+from rlhalt.training.fragment_grpo.reward import FragmentReward, measures
 from rlhalt.verifiers import Verdict
 
 
@@ -137,37 +137,37 @@ def steps(*changes):
     return [{**usual, **change} for change in changes]
 
 
-LIMITS = alarms.Limits(refused=0.9, drift=4, empty=0.9, failed=0.02, patience=2)
+LIMITS = callbacks.Limits(refused=0.9, drift=4, empty=0.9, failed=0.02, patience=2)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"responses/refused": 0.95}, alarms.Astray, "made no claim in 2 logged steps in a row"),
-        ({"groups/empty": 1.0}, alarms.Astray, "nothing to tell apart"),
+        ({"responses/refused": 0.95}, callbacks.TrainingDiverged, "made no claim in 2 logged steps in a row"),
+        ({"groups/empty": 1.0}, callbacks.TrainingDiverged, "nothing to tell apart"),
         ({"fragments/failure_share": 0.05}, TooManyFailures, "more than 2% of fragments failed"),
-        ({"completions/mean_length": 170.0}, alarms.Astray, "170 tokens, 40 at the start"),
-        ({"completions/mean_length": 9.0}, alarms.Astray, "9 tokens, 40 at the start"),
+        ({"completions/mean_length": 170.0}, callbacks.TrainingDiverged, "170 tokens, 40 at the start"),
+        ({"completions/mean_length": 9.0}, callbacks.TrainingDiverged, "9 tokens, 40 at the start"),
     ],
 )
 def test_a_sign_that_stands_stops_the_run(change, error, says):
     with pytest.raises(error, match=says):
-        alarms.check(steps({}, change, change), LIMITS)
+        callbacks.check(steps({}, change, change), LIMITS)
     # A single bad step is noise, and so is one that is over.
-    alarms.check(steps({}, change), LIMITS)
-    alarms.check(steps({}, change, {}, change), LIMITS)
+    callbacks.check(steps({}, change), LIMITS)
+    callbacks.check(steps({}, change, {}, change), LIMITS)
 
 
 def test_other_lines_of_the_log_are_passed_over():
-    alarms.check([{"train_loss": 1.0}, *steps({}), {"eval_reward": 1.0}], LIMITS)
-    alarms.check([], LIMITS)
+    callbacks.check([{"train_loss": 1.0}, *steps({}), {"eval_reward": 1.0}], LIMITS)
+    callbacks.check([], LIMITS)
 
 
 def test_an_alarm_ends_a_script_with_a_code_of_its_own(capsys):
     from rlhalt.cli import guarded
 
     def work(argv):
-        alarms.check(steps({}, {"groups/empty": 1.0}, {"groups/empty": 1.0}), LIMITS)
+        callbacks.check(steps({}, {"groups/empty": 1.0}, {"groups/empty": 1.0}), LIMITS)
 
     assert guarded(work, []) == 5
     assert "raise max_empty" in capsys.readouterr().err

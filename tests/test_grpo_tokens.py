@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment
-from rlhalt.training.online.tokens import openings, spread, token_starts
+from rlhalt.training.fragment_grpo.tokens import openings, spread, token_starts
 
 
 @pytest.fixture(scope="module")

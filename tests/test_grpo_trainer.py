@@ -14,10 +14,10 @@ from trl import GRPOConfig, GRPOTrainer
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.scoring import Scorer
-from rlhalt.training.online import alarms
-from rlhalt.training.online.credit import Pay, advantages, earned
-from rlhalt.training.online.reward import FragmentReward
-from rlhalt.training.online.trainer import LOSSES, FragmentGRPOTrainer, check_arguments
+from rlhalt.training.fragment_grpo import callbacks
+from rlhalt.training.fragment_grpo.advantages import Pay, advantages, earned
+from rlhalt.training.fragment_grpo.reward import FragmentReward
+from rlhalt.training.fragment_grpo.trainer import LOSSES, FragmentGRPOTrainer, check_arguments
 from rlhalt.verifiers import Verdict
 
 CPU = {"use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no", "gradient_checkpointing": False}
@@ -292,9 +292,9 @@ def test_a_checkpoint_amid_what_one_generation_serves_is_refused(tmp_path, chang
 
 def test_an_alarm_stops_a_run(tiny_model, tmp_path):
     said = [f"Unsure from here.{END}"] * 4
-    limits = alarms.Limits(refused=0.9, drift=4, empty=1.1, failed=0.02, patience=2)
+    limits = callbacks.Limits(refused=0.9, drift=4, empty=1.1, failed=0.02, patience=2)
     one = trainer(tiny_model, tmp_path, said, max_steps=5, logging_steps=1, others={"limits": limits})
-    with pytest.raises(alarms.Astray, match="made no claim in 2 logged steps"):
+    with pytest.raises(callbacks.TrainingDiverged, match="made no claim in 2 logged steps"):
         one.train()
     assert one.state.global_step == 2
 

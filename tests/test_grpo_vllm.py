@@ -32,8 +32,8 @@ SCRIPT = """
 import functools, json, sys
 import torch
 from rlhalt.training import grpo
-from rlhalt.training.online import trainer as fragment_trainer
-from rlhalt.training.online import vllm_cpu
+from rlhalt.training.fragment_grpo import trainer as fragment_trainer
+from rlhalt.training.fragment_grpo import vllm_cpu
 
 gaps, text = [], list(range(3, 60))
 
@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
 SERVED = """
 import sys
 from rlhalt.training import grpo
-from rlhalt.training.online import trainer as fragment_trainer
+from rlhalt.training.fragment_grpo import trainer as fragment_trainer
 
 if __name__ == "__main__":
     fragment_trainer.check_vllm = lambda args: None

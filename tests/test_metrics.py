@@ -12,10 +12,10 @@ from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.longform import f1_at
 from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, median_claims, per_prompt, pool, utility
 from rlhalt.fragments.sentences import sentences
-from rlhalt.pairs.reflect import reflection
 from rlhalt.records import Continuation, Fragment, Scored
 from rlhalt.tasks import countries
 from rlhalt.tasks.desired import desired
+from rlhalt.training_data.styles.reflect import reflection
 
 LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
-from rlhalt.pairs import Style, compose, pairs, write_pairs
-from rlhalt.pairs.hedge import HEDGE
-from rlhalt.pairs.reflect import HEADING, LISTED, MOSTLY_UNSURE, SURE, read_reflection, reflection
 from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Pair, Scored, read, write
+from rlhalt.training_data import Style, compose, pairs, write_pairs
+from rlhalt.training_data.styles.flip import HEDGE
+from rlhalt.training_data.styles.reflect import HEADING, LISTED, MOSTLY_UNSURE, SURE, read_reflection, reflection
 
 ASIA, CAPITAL, CURRENCY = "A is in Asia.", "Its capital is B.", "Its currency is C."
 WHOLE = f"{ASIA} {CAPITAL} {CURRENCY}"
@@ -326,7 +326,7 @@ def test_pairs_are_written_once_whole_or_not_at_all(scored_row, tmp_path, monkey
     write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
     first = (tmp_path / "pairs.jsonl").read_bytes()
     assert len(list(read(tmp_path / "pairs.jsonl", Pair))) == 6
-    monkeypatch.setattr("rlhalt.pairs.files.pairs", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr("rlhalt.training_data.files.pairs", lambda *_: pytest.fail("made again"))
     write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
     monkeypatch.undo()
     assert (tmp_path / "pairs.jsonl").read_bytes() == first

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
-from rlhalt.pairs import Method, odds, supervised, write_supervised
-from rlhalt.pairs.honesty import VERBAL, expected_accuracy
-from rlhalt.pairs.ranking import at_percentile, by_prompt, correctness
-from rlhalt.pairs.reflect import HEADING
-from rlhalt.pairs.supervised import MethodName
 from rlhalt.records import HALT_PHRASE, Target, read, write
+from rlhalt.training_data import Method, supervised, write_supervised
+from rlhalt.training_data.styles.reflect import HEADING
+from rlhalt.training_data.targets import self_consistency
+from rlhalt.training_data.targets.alignment_for_honesty import VERBAL, expected_accuracy
+from rlhalt.training_data.targets.methods import MethodName
+from rlhalt.training_data.targets.selection import at_percentile, by_prompt, correctness
 
 NAMES = get_args(MethodName)
 
@@ -51,7 +52,7 @@ class TestPercentile:
 
     @given(st.integers(1, 40))
     def test_every_share_of_n_takes_its_number(self, n):
-        from rlhalt.pairs.ranking import _number
+        from rlhalt.training_data.targets.selection import _number
 
         assert [_number(k / n, n) for k in range(1, n + 1)] == list(range(1, n + 1))
         assert _number(0.55, 20) == 11
@@ -124,7 +125,7 @@ class TestOdds:
     def test_facts_that_many_responses_state_are_likely_if_such_facts_are_right(self, scored_row):
         often, once, wrong = ("It is in Asia.", "+"), ("It is large.", "+"), ("It is in Asia, too.", "-")
         groups = by_prompt(self.facts(scored_row, [[often, once], [often, wrong], [often], [often]]))
-        found = odds.by_agreement(groups)
+        found = self_consistency.by_agreement(groups)
         # Four right of four stated by all; one right and one wrong stated by one of four.
         assert found["p0"] == [pytest.approx(5 / 6), pytest.approx(2 / 4)]
         assert found["p1"] == [pytest.approx(5 / 6), pytest.approx(2 / 4)]
@@ -132,33 +133,33 @@ class TestOdds:
     def test_a_fact_counts_once_a_response_and_case_and_stops_do_not_matter(self, scored_row):
         rows = self.facts(scored_row, [[("It is in Asia.", "+"), ("it is in ASIA", "+")], [("Large.", "-")]])
         # Both statements are made by one of two responses: two right and one wrong at that agreement.
-        assert odds.by_agreement(by_prompt(rows))["p0"] == [pytest.approx(3 / 5)] * 2
+        assert self_consistency.by_agreement(by_prompt(rows))["p0"] == [pytest.approx(3 / 5)] * 2
 
     def test_position_counts_those_that_came_so_far(self, prompt):
-        found = odds.by_position(by_prompt(prompt("++-", "+-+", "-++", "+")))
+        found = self_consistency.by_position(by_prompt(prompt("++-", "+-+", "-++", "+")))
         # First: 3 of 4 right. Second: of the 3 that got there two have a second one, one of which is right.
         assert found == {"p0": [0.75, 0.5], "p1": [0.75], "p2": [], "p3": [0.75]}
 
     def test_a_right_fragment_is_kept_iff_its_odds_reach_the_threshold(self, scored_row):
         often, once, wrong = ("It is in Asia.", "+"), ("It is large.", "+"), ("It is in Asia, too.", "-")
         rows = self.facts(scored_row, [[often, once], [often, wrong], [often], [often]])
-        kept = {tau: texts(rows, "halt-odds", threshold=tau) for tau in (0.4, 0.5, 0.6, 0.8, 0.9)}
+        kept = {tau: texts(rows, "halt-per-tau", threshold=tau) for tau in (0.4, 0.5, 0.6, 0.8, 0.9)}
         both, likely = ["It is in Asia. It is large."], ["It is in Asia."]
         assert kept == {0.4: both, 0.5: both, 0.6: likely, 0.8: likely, 0.9: [HALT_PHRASE]}
 
     def test_a_chain_is_cut_where_its_odds_fall_below_the_threshold(self, prompt):
         rows = prompt("++-", "+-+", "-++", "++++")
-        made = {tau: texts(rows, "halt-odds", threshold=tau, style="unsure") for tau in (0.4, 0.7, 0.8)}
+        made = {tau: texts(rows, "halt-per-tau", threshold=tau, style="unsure") for tau in (0.4, 0.7, 0.8)}
         # Odds by position: 3/4, 2/3, 1/2, 1. The response with the most right fragments before the cut is taken.
         assert made == {0.4: ["3-0. 3-1. 3-2. 3-3."], 0.7: [f"0-0. {HALT_PHRASE}"], 0.8: [HALT_PHRASE]}
 
     def test_a_wrong_fragment_is_never_kept(self, scored_row):
         rows = self.facts(scored_row, [[("It is in Asia.", "-")]] * 3)
-        assert texts(rows, "halt-odds", threshold=0.01) == [HALT_PHRASE]
+        assert texts(rows, "halt-per-tau", threshold=0.01) == [HALT_PHRASE]
 
     def test_what_is_doubtful_is_listed_where_the_style_lists(self, scored_row):
         rows = self.facts(scored_row, [[("It is in Asia.", "+"), ("It is large.", "+")], [("It is in Asia.", "+")]])
-        (made,) = texts(rows, "halt-odds", threshold=0.7, style="reflect")
+        (made,) = texts(rows, "halt-per-tau", threshold=0.7, style="reflect")
         assert made.endswith("1. It is large.")
 
 

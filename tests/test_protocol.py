@@ -12,12 +12,12 @@ import pytest
 
 from evaluation_folders import build
 from rlhalt.cli import main
+from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.protocol import comparable
-from rlhalt.pairs.dial import dialled
-from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Target
+from rlhalt.threshold_prompt import with_threshold
 from rlhalt.verifiers import Verdict
 
 
@@ -60,7 +60,7 @@ def test_what_may_differ(evaluations, setting):
 
 def test_a_dial_asks_the_same_question(evaluations):
     base, sft, *_ = evaluations
-    told = with_rows(sft, lambda row: dataclasses.replace(row, prompt=dialled(row.prompt, 0.8)))
+    told = with_rows(sft, lambda row: dataclasses.replace(row, prompt=with_threshold(row.prompt, 0.8)))
     assert comparable([base, told])
 
 

@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss
 from rlhalt.evaluation.baselines import baselines, recalibrations, spoken
 from rlhalt.evaluation.bootstrap import weights
 from rlhalt.evaluation.calibration import calibrate
-from rlhalt.evaluation.judged import decided, judged
+from rlhalt.evaluation.confidence_arrays import decided, judged
 from rlhalt.evaluation.metrics import per_prompt
 from rlhalt.evaluation.recalibration import METHODS, cross_fitted, halves, isotonic, platt, temperature
 from rlhalt.records import Confidence

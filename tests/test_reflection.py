@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
 from rlhalt.evaluation.reflection import balanced_accuracy, reflected, uncertainty_difference
-from rlhalt.pairs.reflect import reflection
 from rlhalt.records import Fragment
+from rlhalt.training_data.styles.reflect import reflection
 
 SAID = ["A is in Asia.", "Its capital is B.", "Its currency is C."]
 

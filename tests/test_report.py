@@ -184,7 +184,7 @@ def test_of_models_of_one_threshold_the_last_comes_first(evaluations):
     found = sentences(compare([*evaluations, *online], resamples=20))
     assert found[0].startswith("GRPO at τ = 0.5")
     assert "than DPO τ=0.5" in found[0]
-    supervised = [dataclasses.replace(one, name="halt-odds") for one in evaluations if one.threshold == 0.5]
+    supervised = [dataclasses.replace(one, name="halt-per-tau") for one in evaluations if one.threshold == 0.5]
     assert sentences(compare([*evaluations, *supervised], resamples=20))[0].startswith("DPO at τ = 0.5")
 
 
@@ -295,7 +295,7 @@ def test_models_are_told_apart_by_their_colour(evaluations):
     named = ["UNIT", "IDK", "MULTISAMPLE"]
     more = [dataclasses.replace(evaluations[1], name=name) for name in named]
     tuned = [one for one in evaluations if one.name == "DPO"]
-    more += [dataclasses.replace(one, name=name) for name in ("GRPO", "dial", "halt-odds") for one in tuned]
+    more += [dataclasses.replace(one, name=name) for name in ("GRPO", "conditioned", "halt-per-tau") for one in tuned]
     comparison = compare([*evaluations, *more], resamples=10)
     assert len({colour(comparison, model) for model in comparison.models}) == len(comparison.models)
 

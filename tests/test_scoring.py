@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from judge_server import PATIENT
-from rlhalt.credit import fragment_reward
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Budget, Client, Server
+from rlhalt.provenance import earlier
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
-from rlhalt.runs import earlier
+from rlhalt.rewards import fragment_reward
 from rlhalt.scoring import Scorer, score_file
 from rlhalt.verifiers import Verdict
 

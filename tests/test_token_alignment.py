@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlhalt.alignment import align, reasons
 from rlhalt.errors import InputError
-from rlhalt.pairs import pairs
 from rlhalt.records import HALT_PHRASE, Fragment, Pair, Scored, content_key
+from rlhalt.training.token_alignment import align, reasons
+from rlhalt.training_data import pairs
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"

@@ -14,7 +14,7 @@ import yaml
 torch = pytest.importorskip("torch")
 
 from rlhalt.records import Decision, Pair, Target, write
-from rlhalt.training.decide import DecisionData
+from rlhalt.training.decisions import DecisionData
 from rlhalt.training.dpo import DpoData
 from rlhalt.training.sft import SftData
 from tiny_training import ACCELERATE, ROOT, launch, losses
@@ -33,7 +33,7 @@ def name(path: Path) -> str:
 def test_every_configuration_parses_and_says_how_it_is_launched(path, tmp_path):
     from trl import DPOConfig, ModelConfig, SFTConfig
 
-    from rlhalt.training.decisions.trainer import DecisionConfig
+    from rlhalt.training.decision_trees.trainer import DecisionConfig
     from rlhalt.training.setup import parse
 
     kinds = {"sft": (SftData, SFTConfig), "dpo": (DpoData, DPOConfig), "decisions": (DecisionData, DecisionConfig)}

@@ -10,12 +10,12 @@ import pytest
 from rlhalt import records
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
-from rlhalt.pairs import pairs
 from rlhalt.records import HALT_PHRASE, Response, Scored
-from rlhalt.verifiers.agreement import agreements
-from rlhalt.verifiers.ccp import alternatives, ccp
-from rlhalt.verifiers.entailment import classifier, lexical, relations
-from rlhalt.verifiers.uncertainty import mark_uncertain, score_uncertainty, unjudged
+from rlhalt.training_data import pairs
+from rlhalt.uncertainty.agreement import agreements
+from rlhalt.uncertainty.ccp import alternatives, ccp
+from rlhalt.uncertainty.nli import classifier, lexical, relations
+from rlhalt.uncertainty.proxy_labels import mark_uncertain, score_uncertainty, unjudged
 
 PAIRS = Path(__file__).parent / "nli_pairs.jsonl"
 

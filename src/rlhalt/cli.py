@@ -66,14 +66,14 @@ def _train(kind: str, argv: Sequence[str]) -> None:
     elif kind == "dpo":
         from rlhalt.training.dpo import main as train
     elif kind == "decisions":
-        from rlhalt.training.decide import main as train
+        from rlhalt.training.decisions import main as train
     else:
         from rlhalt.training.grpo import main as train
     train(argv)
 
 
 def _prompts(args: argparse.Namespace) -> None:
-    from rlhalt.runs import once
+    from rlhalt.provenance import once
     from rlhalt.tasks import load
 
     inputs = [args.file] if args.file else []
@@ -189,10 +189,10 @@ def _annotated(args: argparse.Namespace) -> None:
 
 
 def _pairs(args: argparse.Namespace) -> None:
-    from rlhalt.pairs import Method, default_style, write_pairs, write_supervised, write_targets
-    from rlhalt.pairs.shares import summary
     from rlhalt.records import Pair, read
     from rlhalt.reward import load_specification
+    from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
+    from rlhalt.training_data.statistics import summary
 
     specification = load_specification(args.reward)
     style = args.style or default_style(specification.halting)
@@ -207,20 +207,20 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _decisions(args: argparse.Namespace) -> None:
-    from rlhalt.pairs import default_style, write_decisions, write_dialled
     from rlhalt.records import Decision, read
     from rlhalt.reward import load_specification
+    from rlhalt.training_data import default_style, write_conditioned_decisions, write_decisions
 
     specification = load_specification(args.reward)
     style = args.style or default_style(specification.halting)
     threshold = specification.threshold if args.threshold is None else args.threshold
-    if args.dial:
-        write_dialled(args.scored, args.output, args.dial, style, args.seed)
+    if args.threshold_in_prompt:
+        write_conditioned_decisions(args.scored, args.output, args.threshold_in_prompt, style, args.seed)
     else:
         write_decisions(args.scored, args.output, threshold, style)
     found = list(read(args.output, Decision))
     responses, right = len({one.source for one in found}), sum(one.worth > 0 for one in found)
-    at = f"{len(args.dial)} thresholds" if args.dial else f"τ = {threshold:g}"
+    at = f"{len(args.threshold_in_prompt)} thresholds" if args.threshold_in_prompt else f"τ = {threshold:g}"
     print(f"{len(found)} decisions of {responses} responses at {at} ({style}), {right} of them to speak")
 
 
@@ -234,7 +234,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
     with _client(args) as client:
         evaluate(
-            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args), args.dial),
+            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args), args.threshold_in_prompt),
             _some(prompts, args.prompts),
             load_specification(args.reward).scorer(client, unsafe=args.unsafe),
             args.output,
@@ -261,7 +261,7 @@ def _general(args: argparse.Namespace) -> None:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    from rlhalt.recipe import report
+    from rlhalt.pipeline import report
 
     report([Path(one) for one in args.evaluations], Path(args.output))
 
@@ -289,7 +289,7 @@ def _choose(args: argparse.Namespace) -> None:
 
 
 def _quickstart(args: argparse.Namespace) -> None:
-    from rlhalt.recipe import load_recipe, run
+    from rlhalt.pipeline import load_recipe, run
 
     run(load_recipe(args.config), Path(args.output) if args.output else None)
 
@@ -303,8 +303,8 @@ def _doctor(args: argparse.Namespace) -> None:
 
 
 def _rounds(args: argparse.Namespace) -> None:
-    from rlhalt.recipe import load_recipe
-    from rlhalt.rounds import run
+    from rlhalt.iterated import run
+    from rlhalt.pipeline import load_recipe
 
     run(load_recipe(args.config), args.rounds, Path(args.output) if args.output else None)
 
@@ -383,7 +383,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--threshold", type=float, help="the correctness threshold τ")
     one.add_argument("--targets", help="write supervised targets here too: the better sides, or those of --method")
     one.add_argument("--best", type=float, default=0.5, help="share of each prompt's responses that become targets")
-    one.add_argument("--method", help="halt, halt-odds, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
+    one.add_argument("--method", help="halt, halt-per-tau, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
     one.add_argument("--percentile", type=float, default=0.6, help="of halt, idk and random-trim: α")
     one.add_argument("--reading", choices=("ascending", "descending"), default="ascending", help="of the percentile")
     one.add_argument("--seed", type=int, default=0, help="of random-trim")
@@ -395,7 +395,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--style", help="remove, unsure or truncate")
     one.add_argument("--threshold", type=float, help="the correctness threshold τ")
     one.add_argument(
-        "--dial", type=float, nargs="+", metavar="τ", help="draw each response's τ from these and tell it in the prompt"
+        "--threshold-in-prompt",
+        type=float,
+        nargs="+",
+        metavar="τ",
+        help="draw each response's τ from these and tell it in the prompt",
     )
     one.add_argument("--seed", type=int, default=0, help="of the draw")
     one.add_argument("--output", required=True)
@@ -413,8 +417,14 @@ def _parser() -> argparse.ArgumentParser:
     sampling(one)
     one.add_argument("--engine", choices=_ENGINES, help="vllm where installed, else transformers")
     one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
-    one.add_argument("--threshold", type=float, help="the τ it was trained at, or is asked at with --dial")
-    one.add_argument("--dial", action="store_true", help="tell the threshold in each prompt; see decisions --dial")
+    one.add_argument(
+        "--threshold", type=float, help="the τ it was trained at, or is asked at with --threshold-in-prompt"
+    )
+    one.add_argument(
+        "--threshold-in-prompt",
+        action="store_true",
+        help="tell the threshold in each prompt; see decisions --threshold-in-prompt",
+    )
     one.add_argument("--base", help="the pretrained model, asked how it would have gone on")
     one.add_argument("--temperature", type=float, default=0.7, help="of the sampled responses")
     one.add_argument("--samples", type=int, default=2, help="sampled responses a prompt, beside the greedy one")

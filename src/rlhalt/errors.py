@@ -9,7 +9,7 @@ Five things go wrong in rlhalt and they are never mixed:
 - The budget of a paid verifier is spent. `BudgetExceeded`; the command exits with 4, and finished rows are kept.
 - Too many fragments failed for the result to mean anything. `TooManyFailures`; the command exits with 3, after the
   rows have been written, so that the next run asks only for the failed ones.
-- Online training found a way to be paid without being right. `Astray`; the command exits with 5, and the last
+- Online training found a way to be paid without being right. `TrainingDiverged`; the command exits with 5, and the last
   checkpoint is kept.
 
 Everything else is a bug in rlhalt and keeps its traceback.
@@ -62,7 +62,7 @@ class BudgetExceeded(RlhaltError):
     exit_code = 4
 
 
-class Astray(RlhaltError):
+class TrainingDiverged(RlhaltError):
     """Training has gone where more of it does not help. The last checkpoint is kept; change the run, or the limit."""
 
     exit_code = 5

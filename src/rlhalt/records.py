@@ -138,7 +138,7 @@ class Pair:
     Attributes:
         prompt, chosen, rejected: chat messages, as TRL's DPOTrainer takes them.
         weight: how much the preference counts, in (0, 1].
-        style: the style that made it, or `keep` where going on is right, see `rlhalt.pairs`.
+        style: the style that made it, or `keep` where going on is right, see `rlhalt.training_data`.
         threshold: τ.
         cut: character offset into the two assistant texts where the whole fragments that both begin with end.
         source: the key of the scored response it was made from.
@@ -157,14 +157,14 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """Whether to speak a fragment, or what the answer says instead; see `rlhalt.pairs.decide`.
+    """Whether to speak a fragment, or what the answer says instead; see `rlhalt.training_data.decisions`.
 
     Attributes:
         before: what the answer has said so far.
         speak: the fragment, with the white space before it.
         otherwise: what may come in its place, also with the white space before it; "" where the answer ends.
         worth: what speaking is worth in τ-utility, above 0 where the fragment is right, below where it is wrong.
-        style: what halting looks like, see `rlhalt.pairs`.
+        style: what halting looks like, see `rlhalt.training_data`.
         threshold: τ.
         source: the key of the scored response it was made from.
     """

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlhalt.credit import Halting, check_threshold
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment, Json
+from rlhalt.rewards import Halting, check_threshold
 from rlhalt.scoring import Scorer
-from rlhalt.settings import read_fields
+from rlhalt.strict_yaml import read_fields
 from rlhalt.verifiers import Verifier
 
 if TYPE_CHECKING:

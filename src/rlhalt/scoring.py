@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhalt.cluster import Cluster
-from rlhalt.credit import Halting
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.journal import Journal
 from rlhalt.progress import track
+from rlhalt.provenance import Run, earlier_config
 from rlhalt.records import Fragment, Json, Response, Rows, Scored
-from rlhalt.runs import Run, earlier_config
+from rlhalt.rewards import Halting
 from rlhalt.verifiers import Verdict, Verifier
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Scorer:
         max_failure_rate: share of failed fragments above which a run stops with `TooManyFailures`.
         workers: responses that are judged at once, at most.
         client: what asks a model, where one is asked; its usage is shown and written down.
-        halting: what the domain's verdicts count for, see `rlhalt.credit`.
+        halting: what the domain's verdicts count for, see `rlhalt.rewards`.
     """
 
     fragment: Callable[[str], list[Fragment]]

@@ -2,6 +2,7 @@
 
 plan      the configuration, and the file that accelerate starts it with → what is asked of a machine
 memory    what each device would have to hold, estimated
+finding   what one check found
 checks    what is there: packages, devices, ports, servers, data
 dry_run   two real steps with a small model of the same family
 """
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlhalt.doctor.checks import Finding, examine
+from rlhalt.doctor.checks import examine
+from rlhalt.doctor.finding import Finding
 from rlhalt.doctor.plan import Plan, read_plan
 from rlhalt.errors import InputError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import importlib.util
 import os
@@ -11,34 +10,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from rlhalt.doctor import memory
+from rlhalt.doctor.dry_run import parsed
+from rlhalt.doctor.finding import Finding, Verdict
 from rlhalt.doctor.plan import Plan
 from rlhalt.errors import InputError, RlhaltError
-
-Verdict = Literal["well", "unsure", "wrong"]
 
 # A server that has not answered by then is not there.
 PATIENCE_S = 3.0
 _CORE = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        about: what was looked at.
-        verdict: `wrong` where a run would fail, `unsure` where it might.
-        says: what was found, and what to do about it.
-    """
-
-    about: str
-    verdict: Verdict
-    says: str
 
 
 def examine(plan: Plan) -> Iterator[Finding]:
@@ -54,8 +38,6 @@ def examine(plan: Plan) -> Iterator[Finding]:
 
 
 def _configuration(plan: Plan) -> Finding:
-    from rlhalt.doctor.dry_run import parsed
-
     try:
         parsed(plan)
     except (RlhaltError, ValueError, ImportError) as error:

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rlhalt.doctor.checks import Finding
+from rlhalt.doctor.finding import Finding
 from rlhalt.doctor.plan import Plan
 from rlhalt.models import whole_model
-from rlhalt.settings import read_yaml
+from rlhalt.strict_yaml import read_yaml
 
 # Enough for a group of responses or a batch on every process.
 _ROWS = 64
@@ -30,8 +30,8 @@ def parsed(plan: Plan) -> tuple[Any, ...]:
     """
     from trl import DPOConfig, GRPOConfig, ModelConfig, SFTConfig
 
-    from rlhalt.training.decide import DecisionData
-    from rlhalt.training.decisions.trainer import DecisionConfig
+    from rlhalt.training.decision_trees.trainer import DecisionConfig
+    from rlhalt.training.decisions import DecisionData
     from rlhalt.training.dpo import DpoData
     from rlhalt.training.grpo import GrpoData
     from rlhalt.training.setup import parse
@@ -51,7 +51,7 @@ def parsed(plan: Plan) -> tuple[Any, ...]:
                 argv += [f"--{key}", str(Path(scratch) / key)]
         found = parse((*kinds, ModelConfig), argv)
     if plan.kind == "grpo":
-        from rlhalt.training.online.trainer import check_arguments, check_vllm
+        from rlhalt.training.fragment_grpo.trainer import check_arguments, check_vllm
 
         check_arguments(found[1])
         check_vllm(found[1])

@@ -11,7 +11,7 @@ import yaml
 
 from rlhalt.errors import InputError
 from rlhalt.records import Json
-from rlhalt.settings import read_yaml
+from rlhalt.strict_yaml import read_yaml
 
 Sharding = Literal["none", "optimiser", "all"]
 

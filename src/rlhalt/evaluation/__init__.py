@@ -29,7 +29,8 @@ come from the scorer that training used too.
     output           the comparison as files
 """
 
-from rlhalt.evaluation.comparison import Comparison, Evaluation, compare, load
+from rlhalt.evaluation.comparison import Comparison, compare
+from rlhalt.evaluation.folder import Evaluation, load
 from rlhalt.evaluation.output import write
 from rlhalt.evaluation.tables import table
 

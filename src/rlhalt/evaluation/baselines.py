@@ -13,13 +13,13 @@ from itertools import takewhile
 
 import numpy as np
 
-from rlhalt.credit import Halting
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
 from rlhalt.evaluation.calibration import Calibration, calibrate
-from rlhalt.evaluation.judged import Judged, confidences, decided
+from rlhalt.evaluation.confidence_arrays import Judged, confidences, decided
 from rlhalt.evaluation.metrics import PromptCounts, measure, per_prompt, utility
 from rlhalt.evaluation.recalibration import METHODS, cross_fitted, halves
 from rlhalt.records import Confidence, Fragment, Scored
+from rlhalt.rewards import Halting
 
 Answered = Sequence[tuple[Scored, Confidence]]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rlhalt.evaluation.bootstrap import Estimate, Floats, divide, estimate
-from rlhalt.evaluation.judged import Judged, mean, sums
-from rlhalt.evaluation.ranking import auarc, aurc, auroc, best_aurc, eaurc, prr, risk_coverage
+from rlhalt.evaluation.confidence_arrays import Judged, mean, sums
+from rlhalt.evaluation.selective_prediction import auarc, aurc, auroc, best_aurc, eaurc, prr, risk_coverage
 
 BINS = 15
 

@@ -6,22 +6,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rlhalt.evaluation.comparison import Evaluation, load
-from rlhalt.evaluation.evaluated import evaluated
-from rlhalt.evaluation.sources import By
-from rlhalt.evaluation.stated import stated
+from rlhalt.evaluation.folder import By, Evaluation, load
+from rlhalt.evaluation.model_identity import evaluated
 from rlhalt.models import identity
+from rlhalt.provenance import earlier_config, once
 from rlhalt.records import Certainty, Message
-from rlhalt.runs import earlier_config, once
-from rlhalt.verifiers.ccp import alternatives, ccp
-from rlhalt.verifiers.entailment import classifier, lexical
+from rlhalt.uncertainty.ccp import alternatives, ccp
+from rlhalt.uncertainty.nli import classifier, lexical
+from rlhalt.uncertainty.verbalized import stated
 
 
 def measure(folder: str | Path, by: By, nli: str | None = None) -> Path:
     """Write `ccp.jsonl` or `stated.jsonl` into an evaluation folder; what is done already is not done again.
 
     Args:
-        nli: the NLI model that CCP asks, see `rlhalt.verifiers.entailment.classifier`; the lexical comparison if None,
+        nli: the NLI model that CCP asks, see `rlhalt.uncertainty.nli.classifier`; the lexical comparison if None,
             which is for short sentences that are put alike.
 
     Raises:

@@ -1,6 +1,6 @@
 """Models side by side on the same held-out prompts.
 
-    evaluation folders ─ load ─► Evaluation ─ compare ─► Comparison ─ write ─► metrics.json, table.md, …
+    evaluation folders ─ folder.load ─► Evaluation ─ compare ─► Comparison ─ output.write ─► metrics.json, table.md, …
 
 An evaluation folder holds one model of one seed. Folders with the same name and threshold are one model, trained with
 several seeds: its values are the means over seeds, each seed's own are kept beside them. `base`, the untrained model
@@ -10,162 +10,31 @@ with few-shot examples, is what the others are measured against.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from rlhalt.credit import Halting
 from rlhalt.errors import InputError
 from rlhalt.evaluation.baselines import Baseline, baselines, recalibrations
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
 from rlhalt.evaluation.calibration import Calibration, calibrate
+from rlhalt.evaluation.confidence_arrays import Judged, decided
+from rlhalt.evaluation.confidence_sources import Source, sources
 from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
 from rlhalt.evaluation.elsewhere import Elsewhere, elsewhere
-from rlhalt.evaluation.general import General, load_general
-from rlhalt.evaluation.judged import Judged, decided
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
 from rlhalt.evaluation.protocol import comparable
-from rlhalt.evaluation.sources import BY, Source, sources
-from rlhalt.evaluation.speaking import Speaking, speaking, statements
-from rlhalt.records import Certainty, Confidence, Continuation, Json, Scored, read
-from rlhalt.runs import earlier, earlier_config
+from rlhalt.evaluation.switch_point import Speaking, speaking, statements
+from rlhalt.records import Confidence, Scored
 
 THRESHOLDS = (0.3, 0.5, 0.8)
 
 
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """One evaluation folder: what one model of one training seed did on the held-out prompts.
-
-    Attributes:
-        threshold: the τ it was trained at, None where training knows none.
-        halting: what the domain's verdicts count for, see `rlhalt.credit.counted`.
-        fragmenter: what split the responses, None where their run does not tell.
-        budget: what the model that judged them might spend, None where none was asked or their run does not tell.
-        confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
-        general: what it does outside of its domain; None where that was not measured.
-        certainty: `ccp` and `stated`, those that were measured: by the key of the response one number a fragment.
-    """
-
-    folder: Path
-    name: str
-    threshold: float | None
-    seed: int
-    model: str
-    few_shot: bool
-    halting: Halting
-    fragmenter: str | None
-    budget: Json | None
-    seconds: float
-    scored: list[Scored]
-    confidence: dict[str, Confidence]
-    continuation: dict[str, Continuation]
-    certainty: dict[str, dict[str, list[float]]]
-    general: General | None
-
-    @property
-    def label(self) -> str:
-        """What it is called: `base`, `SFT`, `DPO τ=0.5`."""
-        return self.name if self.threshold is None else f"{self.name} τ={self.threshold:g}"
-
-    def rows(self, decoding: str) -> list[Scored]:
-        """The `greedy` (temperature 0) or the `sampled` responses."""
-        return [row for row in self.scored if (row.sampler["temperature"] == 0) == (decoding == "greedy")]
-
-
-def load(folder: str | Path) -> Evaluation:
-    """Read an evaluation folder.
-
-    Raises:
-        InputError: naming file, row and field, where something is missing or malformed, or where a scored response has
-            no confidence, or not one for each fragment.
-    """
-    folder = Path(folder)
-    run = _run(folder / "run.json")
-    path = folder / "scored.jsonl"
-    scored = list(read(path, Scored))
-    if not scored:
-        raise InputError("expected scored responses, found none; evaluate this model again", path=path)
-    confidence = {row.key: row for row in read(folder / "confidence.jsonl", Confidence)}
-    for number, row in enumerate(scored, start=1):
-        if not isinstance(row.sampler.get("temperature"), int | float):
-            raise InputError("expected a temperature, found none", path=path, row=number, field="sampler")
-        given = confidence.get(row.key)
-        if given is None:
-            raise InputError(f"no confidence for response {row.key}", path=folder / "confidence.jsonl")
-        if not len(given.token_probability) == len(given.halt_probability) == len(row.fragments):
-            raise InputError(
-                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found "
-                f"{len(given.token_probability)} token and {len(given.halt_probability)} halt probabilities",
-                path=folder / "confidence.jsonl",
-            )
-        if given.token_minimum is not None and len(given.token_minimum) != len(row.fragments):
-            raise InputError(
-                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found "
-                f"{len(given.token_minimum)} least token probabilities",
-                path=folder / "confidence.jsonl",
-            )
-    spoken = folder / "continuation.jsonl"
-    return Evaluation(
-        folder=folder,
-        **run,
-        fragmenter=earlier_config(path).get("fragmenter"),
-        budget=earlier(path).get("budget"),
-        scored=scored,
-        confidence=confidence,
-        continuation={row.key: row for row in read(spoken, Continuation)} if spoken.is_file() else {},
-        certainty={by: found for by in BY if (found := _certainty(folder / f"{by}.jsonl", scored))},
-        general=load_general(folder / "general.json"),
-    )
-
-
-def _certainty(path: Path, scored: Sequence[Scored]) -> dict[str, list[float]]:
-    """What `rlhalt certainty` measured of these responses; empty where it was not asked to."""
-    if not path.is_file():
-        return {}
-    found = {row.key: row.certainty for row in read(path, Certainty)}
-    for row in scored:
-        numbers = len(found.setdefault(row.key, []))
-        if numbers != len(row.fragments):
-            raise InputError(
-                f"expected {len(row.fragments)} numbers for the fragments of {row.key}, found {numbers}; "
-                "measure it again: rlhalt certainty",
-                path=path,
-            )
-    return found
-
-
-def _run(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("expected an evaluation folder with a run.json, found none", path=path) from None
-    except ValueError as error:
-        raise InputError(f"expected JSON, found {error}", path=path) from None
-    expected: dict[str, tuple[type, ...]] = {
-        "name": (str,),
-        "threshold": (float, int, type(None)),
-        "seed": (int,),
-        "model": (str,),
-        "few_shot": (bool,),
-        "halting": (str,),
-        "seconds": (float, int),
-    }
-    for field, types in expected.items():
-        if not isinstance(data, dict) or field not in data:
-            raise InputError("expected this field, found none", path=path, field=field)
-        if not isinstance(data[field], types):
-            raise InputError(f"found {data[field]!r}, which is of another type", path=path, field=field)
-    return {field: data[field] for field in expected}
-
-
-# What comes later is held against what comes before it, and stands for the rest where there is room for one.
+# Display order. Later models are compared with earlier ones; the last is featured where only one fits.
 ORDER = (
     *("base", "SFT", "reference", "absolute", "confidence-num", "confidence-verb", "multisample", "idk", "unit"),
-    *("random-trim", "halt", "halt-odds", "decisions", "dial", "DPO", "GRPO"),
+    *("random-trim", "halt", "halt-per-tau", "decisions", "conditioned", "DPO", "GRPO"),
 )
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.general import General
-
-if TYPE_CHECKING:
-    from rlhalt.evaluation.comparison import Evaluation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
-from rlhalt.evaluation.evaluated import evaluated
+from rlhalt.evaluation.model_identity import evaluated
 from rlhalt.models import identity, load_policy
 from rlhalt.progress import track
+from rlhalt.provenance import Run
 from rlhalt.records import content_key, write_atomic
-from rlhalt.runs import Run
 from rlhalt.sampling import EngineName, load_engine
 
 # Tokens that are predicted at once, and the tokens before them that they are predicted from.

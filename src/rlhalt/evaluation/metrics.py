@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from rlhalt.credit import Halting, counted, statement
-from rlhalt.evaluation.answers import (
+from rlhalt.evaluation.abstention import (
     Answers,
     abstention_precision,
     abstention_rate,
@@ -29,6 +28,7 @@ from rlhalt.evaluation.bootstrap import Floats, divide, ratio
 from rlhalt.evaluation.longform import PENALTY_BELOW, f1_at, factscore, is_vague
 from rlhalt.evaluation.reflection import reflected
 from rlhalt.records import Continuation, Scored
+from rlhalt.rewards import Halting, counted, statement
 from rlhalt.tasks.desired import desired
 
 DEFINITIONS = {
@@ -125,7 +125,7 @@ def count(
     halting: Halting = "independent",
     wanted: float | None = None,
 ) -> Counts:
-    """Count one response; what counts is what earns, see `rlhalt.credit.counted`.
+    """Count one response; what counts is what earns, see `rlhalt.rewards.counted`.
 
     A response cut off at the token limit did not end, and a continuation whose verifier failed has no verdict: neither
     says anything about abstention.

@@ -24,13 +24,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
 from rlhalt.models import identity, load_policy
 from rlhalt.progress import track
+from rlhalt.provenance import Run
 from rlhalt.records import Label, write_atomic
-from rlhalt.runs import Run
+from rlhalt.rewards import check_threshold
 from rlhalt.tasks.truthfulqa import prompts
 
 # The prompt of the TruthfulQA paper (Lin et al., arXiv 2109.07958, appendix E), as the harness has it.

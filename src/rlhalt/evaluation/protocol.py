@@ -12,15 +12,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
-from rlhalt.pairs.dial import undialled
-from rlhalt.pairs.leakage import refuse_leakage
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.records import Prompt, Scored
-
-if TYPE_CHECKING:
-    from rlhalt.evaluation.comparison import Evaluation
+from rlhalt.threshold_prompt import without_threshold
 
 DECODINGS = ("greedy", "sampled")
 FREE = {"model", "few_shot", "seed", "batch_size"}
@@ -96,7 +93,7 @@ def _shown(one: Evaluation) -> Iterator[tuple[str, str]]:
     if one.name != "base":
         yield "what trained models are asked", "with examples" if one.few_shot else "without examples"
     for row in {row.prompt_key: row for row in one.scored}.values():
-        yield f"prompt {row.prompt_key}", " / ".join(message["content"] for message in undialled(row.prompt))
+        yield f"prompt {row.prompt_key}", " / ".join(message["content"] for message in without_threshold(row.prompt))
         yield f"the reference of prompt {row.prompt_key}", json.dumps(row.reference, ensure_ascii=False, sort_keys=True)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlhalt.evaluation.bootstrap import Floats
-from rlhalt.evaluation.judged import Judged
+from rlhalt.evaluation.confidence_arrays import Judged
 
 Map = Callable[[Floats], Floats]
 Fit = Callable[[Floats, Floats], Map]

@@ -1,8 +1,8 @@
 """Whether a reflection lists the right claims: UNIT's measures (arXiv 2502.11962).
 
 A response of the `reflect` style says everything, and in a section at its end which of its claims are doubtful
-(`rlhalt.pairs.reflect`). Its claims are judged twice here: against the truth (*honesty*), and against the model's own
-uncertainty, claim-conditioned probability (*CCP*, `rlhalt.verifiers.ccp`).
+(`rlhalt.training_data.styles.reflect`). Its claims are judged twice here: against the truth (*honesty*), and against
+the model's own uncertainty, claim-conditioned probability (*CCP*, `rlhalt.uncertainty.ccp`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rlhalt.pairs.reflect import read_reflection
 from rlhalt.records import Scored
+from rlhalt.training_data.styles.reflect import read_reflection
 
 Flags = Sequence[bool] | npt.NDArray[np.bool_]
 
@@ -37,7 +37,7 @@ def balanced_accuracy(doubtful: Flags, reflected: Flags) -> float | None:
     """½ (|doubtful ∧ reflected| / |doubtful| + |¬doubtful ∧ ¬reflected| / |¬doubtful|), one flag a claim.
 
     CCP balanced accuracy where doubtful is what CCP is uncertain about (U above its 75th percentile over the data set,
-    see `rlhalt.verifiers.uncertainty`); honesty balanced accuracy where it is what is wrong. Chance is ½.
+    see `rlhalt.uncertainty.proxy_labels`); honesty balanced accuracy where it is what is wrong. Chance is ½.
 
     Returns:
         In [0, 1]; None where all claims or none are doubtful.

@@ -15,15 +15,15 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
-from rlhalt.evaluation.confidence import confidences
 from rlhalt.models import identity
-from rlhalt.pairs.dial import dialled, undialled
-from rlhalt.pairs.leakage import refuse_leakage
+from rlhalt.provenance import Run
 from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
-from rlhalt.runs import Run
 from rlhalt.sampling import EngineName, Settings, load_engine, sample
 from rlhalt.scoring import Scorer, score_file
+from rlhalt.threshold_prompt import with_threshold, without_threshold
+from rlhalt.uncertainty.token_probability import confidences
 
 # One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
 NEXT_FRAGMENT_TOKENS = 32
@@ -39,7 +39,7 @@ class Policy:
         threshold: the τ it was trained at, if any.
         seed: the seed it was trained with.
         few_shot: examples it is asked with; none for a trained policy.
-        dial: whether its threshold is told in each prompt, see `rlhalt.pairs.dial`.
+        threshold_in_prompt: whether its threshold is stated in each prompt, see `rlhalt.threshold_prompt`.
     """
 
     name: str
@@ -47,19 +47,19 @@ class Policy:
     threshold: float | None = None
     seed: int = 0
     few_shot: tuple[Message, ...] = ()
-    dial: bool = False
+    threshold_in_prompt: bool = False
 
     def asked(self, prompt: Prompt) -> Prompt:
         """A prompt as this policy is asked it; its key stays, it is the same question.
 
         Raises:
-            InputError: a dial without a threshold.
+            InputError: a threshold in the prompt, and no threshold.
         """
-        if not self.dial:
+        if not self.threshold_in_prompt:
             return prompt
         if self.threshold is None:
             raise InputError("expected the threshold that the prompts are to tell, found none", field="threshold")
-        return dataclasses.replace(prompt, prompt=dialled(prompt.prompt, self.threshold))
+        return dataclasses.replace(prompt, prompt=with_threshold(prompt.prompt, self.threshold))
 
 
 def evaluate(
@@ -125,7 +125,7 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
     """
     spoken = [_without_halt(row) for row in rows]
     chats = [
-        [*base.few_shot, *undialled(row.prompt), *([{"role": "assistant", "content": text}] if text else [])]
+        [*base.few_shot, *without_threshold(row.prompt), *([{"role": "assistant", "content": text}] if text else [])]
         for row, text in zip(rows, spoken, strict=True)
     ]
     completed = load_engine(base.model, engine).complete(

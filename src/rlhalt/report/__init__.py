@@ -4,7 +4,7 @@ findings  what counts as found: after correction, and against base recalibrated
 summary   what the numbers say, in sentences
 frontier  correctness over completeness
 plots     utility, differences, calibration
-switching where trained models begin to speak, against their τ
+switch_point where trained models begin to speak, against their τ
 halting   where each model halts
 winloss   prompt by prompt, who earns more
 cost      time and tokens

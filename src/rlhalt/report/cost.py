@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rlhalt.evaluation.comparison import Comparison, Evaluation
+from rlhalt.evaluation.comparison import Comparison
+from rlhalt.evaluation.folder import Evaluation
 
 
 @dataclasses.dataclass(frozen=True)

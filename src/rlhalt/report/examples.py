@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-from rlhalt.evaluation.comparison import Comparison, Evaluation
+from rlhalt.evaluation.comparison import Comparison
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.records import Fragment, Scored
 
 VERDICTS = ("correct", "incorrect", "unverifiable", "halt", "failed")

@@ -13,11 +13,12 @@ import jinja2
 from markupsafe import Markup
 
 from rlhalt.evaluation import tables
-from rlhalt.evaluation.comparison import Comparison, Evaluation
+from rlhalt.evaluation.comparison import Comparison
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import DEFINITIONS
-from rlhalt.evaluation.speaking import RESAMPLES
+from rlhalt.evaluation.switch_point import RESAMPLES
 from rlhalt.records import write_atomic
-from rlhalt.report import findings, frontier, halting, plots, summary, switching, winloss
+from rlhalt.report import findings, frontier, halting, plots, summary, switch_point, winloss
 from rlhalt.report.cost import costs
 from rlhalt.report.examples import VERDICTS, examples
 from rlhalt.report.palette import legend
@@ -89,11 +90,11 @@ def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[
             for name in dict.fromkeys(one.confidence for one in comparison.calibrations)
         ],
         "switches": {
-            one: (switching.curves(comparison, one, "matter"), switching.curves(comparison, one, "words"))
+            one: (switch_point.curves(comparison, one, "matter"), switch_point.curves(comparison, one, "words"))
             for one in decodings
         },
         "switch_resamples": RESAMPLES,
-        "rightness": {one: switching.correctness(comparison, one) for one in decodings},
+        "rightness": {one: switch_point.correctness(comparison, one) for one in decodings},
         "halts": halts,
         "endings": halting.ENDINGS,
         "reaching": halting.reaching(comparison, halts),

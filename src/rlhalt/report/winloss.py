@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from rlhalt.evaluation.comparison import Comparison, Evaluation
+from rlhalt.evaluation.comparison import Comparison
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import by_prompt, per_prompt, pool
 from rlhalt.report import svg
 from rlhalt.report.svg import WIDE

@@ -19,8 +19,8 @@ from rlhalt.errors import InputError
 from rlhalt.journal import Journal
 from rlhalt.models import identity, resolve_model
 from rlhalt.progress import track
+from rlhalt.provenance import Run
 from rlhalt.records import Json, Message, Prompt, Response, content_key, read
-from rlhalt.runs import Run
 
 EngineName = Literal["transformers", "vllm"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rlhalt.models import load_policy
 from rlhalt.records import Message
 from rlhalt.sampling import Completion, encode
-from rlhalt.spans import common_prefix
+from rlhalt.token_spans import common_prefix
 
 if TYPE_CHECKING:
     import torch

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlhalt.errors import InputError
+from rlhalt.provenance import Run
 from rlhalt.records import Json, Label, Scored, content_key, iter_json, write
-from rlhalt.runs import Run
 from rlhalt.tasks.biography import prompt
 from rlhalt.tasks.jsonl import field, text_field
 from rlhalt.verifiers.annotation import NAME, Fact, Granularity, Passage, abstention, annotate

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.models import identity
-from rlhalt.runs import Run
+from rlhalt.provenance import Run
 
 # Where things lie, and from where a training goes on: it becomes the same.
 _ELSEWHERE = ("--train_file", "--output_dir", "--model_name_or_path", "--resume", "--resume_from_checkpoint")

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from rlhalt.alignment import Misaligned, objections, reasons
+from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
-from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Pair, Rows
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.rows import on_disk
+from rlhalt.training.token_alignment import Misaligned, objections, reasons
 
 
 @dataclasses.dataclass
@@ -33,7 +33,7 @@ class DpoData(Resumable):
     Attributes:
         train_file: pairs, JSON lines of `rlhalt.records.Pair`.
         draws: how many pairs are drawn by weight for one epoch.
-        shared: compute what the two sides of a pair share once, see `rlhalt.training.shared`.
+        shared: compute what the two sides of a pair share once, see `rlhalt.training.prefix_sharing`.
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
@@ -69,7 +69,7 @@ class Aligned:
     Attributes:
         numbers: where in the file they stand, from 0.
         weights: theirs, a number each.
-        prompts: see `rlhalt.pairs.leakage.prompts_seen`.
+        prompts: see `rlhalt.contamination.prompts_seen`.
         refused: those that are not aligned.
     """
 
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> None:
     data, args, model_args = parse((DpoData, DPOConfig, ModelConfig), argv)
     rows = Rows(Path(data.train_file), Pair)
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
-        from rlhalt.training.shared.trainer import SharedDPOTrainer
+        from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 
         model, tokenizer, peft_config = load_trainable(model_args)
         taken = aligned(tokenizer, rows, args.max_length)

@@ -3,7 +3,7 @@
     accelerate launch scripts/train_grpo.py --config configs/grpo/countries.yaml
 
 The scorer is the one that made the pairs and that evaluates (`rlhalt.reward`); the trainer is TRL's, with the
-advantages of `rlhalt.training.online.credit`.
+advantages of `rlhalt.training.fragment_grpo.advantages`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
-from rlhalt.credit import check_threshold
+from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.llm import Client
-from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Prompt, read
 from rlhalt.reward import Specification, load_specification
+from rlhalt.rewards import check_threshold
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
-from rlhalt.training.online.alarms import Limits
-from rlhalt.training.online.credit import CREDITS, Pay
-from rlhalt.training.online.tokens import CREDITED
+from rlhalt.training.fragment_grpo.advantages import CREDITS, Pay
+from rlhalt.training.fragment_grpo.callbacks import Limits
+from rlhalt.training.fragment_grpo.tokens import CREDITED
 
 
 @dataclasses.dataclass
@@ -34,10 +34,10 @@ class GrpoData(Resumable):
         train_file: prompts with references, JSON lines of `rlhalt.records.Prompt`.
         reward: a domain under reward/, or a folder with reward.yaml.
         threshold: τ; the domain's own where None.
-        credit, alpha: see `rlhalt.training.online.credit.advantages`.
-        credited: see `rlhalt.training.online.tokens.Credited`.
-        unverifiable, enough: see `rlhalt.training.online.credit.Pay`.
-        max_refused, max_drift, max_empty, patience: see `rlhalt.training.online.alarms.Limits`.
+        credit, alpha: see `rlhalt.training.fragment_grpo.advantages.advantages`.
+        credited: see `rlhalt.training.fragment_grpo.tokens.Credited`.
+        unverifiable, enough: see `rlhalt.training.fragment_grpo.advantages.Pay`.
+        max_refused, max_drift, max_empty, patience: see `rlhalt.training.fragment_grpo.callbacks.Limits`.
         judge_address, judge_model, judge_key, judge_concurrency, judge_cache, budget_calls: as of `rlhalt score`.
         unsafe: run generated code although no sandbox works here.
     """
@@ -117,8 +117,8 @@ def main(argv: Sequence[str]) -> None:
         scorer = specification.scorer(client, unsafe=data.unsafe)
         from datasets import Dataset
 
-        from rlhalt.training.online.reward import FragmentReward
-        from rlhalt.training.online.trainer import FragmentGRPOTrainer
+        from rlhalt.training.fragment_grpo.reward import FragmentReward
+        from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
 
         run.result(prompts=prompts_seen(rows), threshold=pay.threshold, verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args)

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
 from rlhalt.models import resolve_model, whole_model
-from rlhalt.runs import Run
-from rlhalt.settings import read_settings
+from rlhalt.provenance import Run
+from rlhalt.strict_yaml import read_settings
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
 from rlhalt.training.launch import announce, check_accelerator, check_processes
 

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
-from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Rows, Target
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable

@@ -1,6 +1,6 @@
 """Judging the statements of a program by its unit tests.
 
-    program ─ code_room in two sandboxes ─► passed ─ again without each statement ─► which the tests need
+    program ─ code_protocol in two sandboxes ─► passed ─ again without each statement ─► which the tests need
                                          └► failed ─ where is it seen? ─► the statement to blame
 
 - A program that passes: a statement is *correct* where the tests fail without it. What can be left out is
@@ -14,7 +14,7 @@
 - A program that halts and fails is unfinished, not wrong, unless it raises or a `return` of it gives the wrong value.
 
 Time-outs, too much memory and early ends are the program's fault. Where the sandbox or the tests themselves break, that
-is a failure and no verdict. `code_room` says what keeps a program from cheating.
+is a failure and no verdict. `code_protocol` says what keeps a program from cheating.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.code import Program, code, layouts, program
 from rlhalt.records import Fragment, Json
 from rlhalt.sandbox import Limits, Sandbox, find
-from rlhalt.verifiers import Verdict, code_room
-from rlhalt.verifiers.code_without import without
+from rlhalt.verifiers import Verdict, code_protocol
+from rlhalt.verifiers.code_ablation import without
 
 # How often the changed statement of a mutant is the blamed one or stands before it, by how the program fails; measured,
 # see reward/code/README.md.
@@ -146,7 +146,7 @@ class CodeVerifier:
         return results
 
     def _together(self, sources: Sequence[_Source], tests: _Tests, cpu: float, trace: int | None) -> list[_Result]:
-        room = Path(code_room.__file__).read_text(encoding="utf-8")
+        room = Path(code_protocol.__file__).read_text(encoding="utf-8")
         limits = Limits(cpu=math.ceil(cpu) + 1)
         with contextlib.ExitStack() as rooms:
             numbers: list[str] = []

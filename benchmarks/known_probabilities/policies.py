@@ -1,0 +1,240 @@
+"""Policies of a known-odds world, made as a user would make them: sample → score → targets or pairs → train.
+
+Every method starts from the same base model and the same scored answers to the training questions. `halt`, `odds` and
+`unweighted` are what τ is compared with:
+
+    base         the base model
+    sharp        the base model, sampled at the temperature at which the answers were drawn
+    halt         HALT: supervised, the better side of every answer; it knows no τ
+    odds         HALT per τ: supervised, fragments whose odds over a prompt's answers are τ or more
+    reference    standard fine-tuning: supervised, the truth, whatever the base model knows of it
+    idk          whole-answer abstention: supervised, "Unsure from here." where an answer is wrong somewhere
+    multisample  Alignment for Honesty's: supervised, every answer, or the refusal in place of a wrong one
+    unweighted   DPO from `halt`, every pair with the same weight
+    dpo          DPO from `halt`, pairs weighted τ and 1 - τ
+    rounds       two rounds of it as `rlhalt.iterated` makes them, each on half of the training questions
+    decisions    decision training from the base model
+    conditioned  one such training for every τ, which is told in the prompt
+    grpo         online training from `decisions`, credit to the openings of fragments
+    words        the same, credit to all words of fragments
+    stock        the same start, TRL's own GRPO with one reward a response
+    moved        as `grpo`, from `decisions` at ½, whatever τ is
+    online       as `grpo`, from `halt`, where DPO begins
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from benchmarks.known_probabilities.base import train_base
+from benchmarks.known_probabilities.measure import Mode
+from benchmarks.known_probabilities.online import Rollouts, train_online
+from benchmarks.known_probabilities.world import World
+
+from rlhalt.iterated import deal, write_anchored
+from rlhalt.pipeline import trained
+from rlhalt.records import Prompt, write_atomic
+from rlhalt.sampling import Settings, sample
+from rlhalt.scoring import score_file
+from rlhalt.threshold_prompt import with_threshold
+from rlhalt.training.fragment_grpo.advantages import Credit, Pay
+from rlhalt.training_data import (
+    Method,
+    Style,
+    default_style,
+    write_conditioned_decisions,
+    write_decisions,
+    write_pairs,
+    write_supervised,
+    write_targets,
+)
+
+METHODS = (
+    *(
+        "base",
+        "sharp",
+        "halt",
+        "halt-per-tau",
+        "unweighted",
+        "dpo",
+        "decisions",
+        "conditioned",
+        "grpo",
+        "words",
+        "stock",
+        "moved",
+    ),
+    *("online", "reference", "idk", "multisample", "rounds"),
+)
+# These know no threshold: one policy stands beside all of them.
+_WITHOUT = ("halt", "unweighted", "conditioned", "reference", "idk", "multisample")
+# What it is trained at: all hundredths, but for the thresholds that it is measured at and those beside them.
+DIALLED = [n / 100 for n in range(5, 99) if all(abs(n - measured) > 1 for measured in (20, 50, 80, 95))]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+COMMON = {
+    "per_device_train_batch_size": 64,
+    "learning_rate": 5e-4,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 5,
+    "max_length": 128,
+    "gradient_checkpointing": False,
+    "use_cpu": True,
+    "bf16": True,
+    "save_strategy": "no",
+    "report_to": "none",
+    "logging_steps": 10,
+    "disable_tqdm": True,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much is computed.
+
+    Attributes:
+        base_steps: of the base model.
+        responses: sampled for each training question.
+        temperature: of these. Below 1 they say what is likeliest more often than the base model does, and policies that
+            are trained on them learn that too.
+        sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
+        online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
+        credit: of online training, see `rlhalt.training.fragment_grpo.advantages.advantages`.
+        unverifiable: what online training pays for a sentence that states nothing. At -0.1, in a causal domain, it is
+            worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
+        beta: of DPO.
+        sft_weight: of the supervised term beside `sigmoid`.
+    """
+
+    base_steps: int = 800
+    responses: int = 48
+    temperature: float = 0.7
+    sft_steps: int = 150
+    dpo_steps: int = 150
+    decision_steps: int = 500
+    dial_steps: int = 800
+    online_steps: int = 60
+    moving_steps: int = 150
+    credit: Credit = "sum"
+    unverifiable: float = -1.0
+    beta: float = 0.1
+    sft_weight: float = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Policies:
+    """The policies of one world, made when they are asked for, under one folder; what is there is not made again."""
+
+    world: World
+    folder: Path
+    effort: Effort
+
+    def base(self) -> Path:
+        """The model that all others come from."""
+        train_base(self.world, self.folder / "base", self.effort.base_steps)
+        return self.folder / "base"
+
+    def scored(self) -> Path:
+        """Its answers to the training questions, judged."""
+        return self._answers(self.base(), self.world.prompts(heldout=False), self.folder)
+
+    def _answers(self, model: Path, prompts: Sequence[Prompt], folder: Path) -> Path:
+        settings = Settings(
+            str(model),
+            responses=self.effort.responses,
+            temperature=self.effort.temperature,
+            max_tokens=40,
+            batch_size=288,
+        )
+        score_file(sample(prompts, settings, folder / "responses.jsonl"), self.world.scorer(), folder / "scored.jsonl")
+        return folder / "scored.jsonl"
+
+    def made(self, method: str, mode: Mode, threshold: float) -> Path:
+        """The folder of a policy."""
+        style, effort = default_style(mode), self.effort
+        folder = self.folder / mode / (method if method in _WITHOUT else f"{method}-{threshold:g}")
+        match method:
+            case "base" | "sharp":
+                return self.base()
+            case "halt":
+                data = folder / "targets.jsonl"
+                write_targets(self.scored(), data, style, 1.0)
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
+            case "halt-per-tau":
+                data = folder / "targets.jsonl"
+                write_supervised(self.scored(), data, Method("halt-per-tau", style, threshold=threshold))
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
+            case "reference" | "idk" | "multisample":
+                data = folder / "targets.jsonl"
+                write_supervised(self.scored(), data, Method(method, style))
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
+            case "rounds":
+                return self._rounds(threshold, style, self.folder / mode, folder)
+            case "decisions":
+                data = folder / "decisions.jsonl"
+                write_decisions(self.scored(), data, threshold, style)
+                return self._trained("decisions", data, folder, self.base(), effort.decision_steps)
+            case "conditioned":
+                data = folder / "decisions.jsonl"
+                write_conditioned_decisions(self.scored(), data, DIALLED, style, self.world.seed)
+                return self._trained("decisions", data, folder, self.base(), effort.dial_steps)
+            case "grpo" | "words" | "stock" | "moved" | "online":
+                begun = "halt" if method == "online" else "decisions"
+                start = self.made(begun, mode, 0.5 if method == "moved" else threshold)
+                steps = effort.moving_steps if method == "moved" else effort.online_steps
+                rollouts = Rollouts(steps, effort.credit, "fragment" if method == "words" else "opening")
+                pay = Pay(threshold, mode, effort.unverifiable)
+                return train_online(self.world, start, folder, pay, rollouts, method == "stock")
+            case _:
+                data = folder / "pairs.jsonl"
+                # At ½ right and wrong weigh the same.
+                write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
+                return self._trained("dpo", data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
+
+    def _rounds(self, threshold: float, style: Style, beside: Path, folder: Path) -> Path:
+        """Two rounds of DPO; the supervised model before them stands beside those of the other thresholds."""
+        halves = deal(self.world.prompts(heldout=False), 2)
+        anchors = [self._answers(self.base(), one, self.folder / f"half{n}") for n, one in enumerate(halves)]
+        start = beside / "halt-of-half"
+        write_targets(anchors[0], start / "targets.jsonl", style, 1.0)
+        model = self._trained("sft", start / "targets.jsonl", start, self.base(), self.effort.sft_steps)
+        for number, (prompts, anchor) in enumerate(zip(halves, anchors, strict=True)):
+            its = folder / f"round{number + 1}"
+            data = its / "pairs.jsonl"
+            if number == 0:
+                write_pairs(anchor, data, threshold, style)
+            else:
+                write_anchored(self._answers(model, prompts, its), anchor, data, threshold, style)
+            model = self._trained("dpo", data, its / "dpo", model, self.effort.dpo_steps)
+        return model
+
+    def _trained(self, kind: str, data: Path, folder: Path, start: Path, steps: int) -> Path:
+        effort = self.effort
+        keys = {
+            "sft": {"max_steps": steps},
+            "dpo": {
+                "num_train_epochs": 1,
+                "draws": 64 * steps,
+                "beta": effort.beta,
+                "loss_type": ["sigmoid", "sft"],
+                "loss_weights": [1.0, effort.sft_weight],
+            },
+            "decisions": {"max_steps": steps, "learning_rate": 2.5e-4},
+        }[kind]
+        config = folder / "config.yaml"
+        write_atomic(config, [yaml.safe_dump({**COMMON, "model_name_or_path": str(start), **keys})])
+        return Path(trained(kind, str(config), data, folder, self.world.seed, str(start)))
+
+
+def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]:
+    """A world a seed, each with a folder of its own: other names, facts, odds, answers and order of training."""
+    return [Policies(World(seed=seed), folder / f"seed{seed}", effort) for seed in seeds]
+
+
+def told(method: str, threshold: float) -> str | None:
+    """The system message that a policy is asked with."""
+    return with_threshold([], threshold)[0]["content"] if method == "conditioned" else None

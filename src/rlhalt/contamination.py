@@ -1,0 +1,60 @@
+"""No prompt both in training and in evaluation: a model cannot be measured on what it was taught.
+
+Pairs and targets are made of training prompts alone (`rlhalt.training_data.files`). Another file may hold the same
+question under another split, so a training also notes which prompts it has seen, in its run.json under `prompts`, and
+an evaluation asks about them before it asks the model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rlhalt.errors import InputError
+from rlhalt.records import Decision, Message, Pair, Prompt, Target, content_key
+from rlhalt.threshold_prompt import without_threshold
+
+
+def prompts_seen(rows: Iterable[Decision | Pair | Prompt | Target]) -> list[str]:
+    """The prompts of training rows, as sorted keys of their text, for run.json."""
+    return sorted({_key(row.prompt) for row in rows})
+
+
+def _key(prompt: Sequence[Message]) -> str:
+    # A prompt row's own key has its domain in it; the same question in another domain is the same question.
+    return content_key([[one["role"], " ".join(one["content"].split())] for one in without_threshold(prompt)])
+
+
+def trained_on(model: str | Path) -> set[str]:
+    """The prompts that a model, and those it was trained on from, has seen; none for a model that rlhalt did not train.
+
+    Args:
+        model: a name or folder, see `rlhalt.models.resolve_model`.
+    """
+    seen: set[str] = set()
+    folders: list[Path] = []
+    name: str | None = str(model)
+    while name and (folder := Path(name)) not in folders and (folder / "run.json").is_file():
+        folders.append(folder)
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        seen.update(record.get("prompts", ()))
+        name = record.get("parameters", {}).get("model_name_or_path")
+    return seen
+
+
+def refuse_leakage(model: str | Path, prompts: Iterable[Prompt]) -> None:
+    """See that a model has seen none of these prompts in training.
+
+    Raises:
+        InputError: it has, naming how many and the first.
+    """
+    seen = trained_on(model)
+    leaked = [one for one in prompts if _key(one.prompt) in seen]
+    if leaked:
+        question = leaked[0].prompt[-1]["content"]
+        raise InputError(
+            f"expected prompts that {model} was not trained on, found {len(leaked)} that it was, first "
+            f"{question[:60]!r} (key {leaked[0].key}); evaluate on prompts of another split",
+            field="prompts",
+        )

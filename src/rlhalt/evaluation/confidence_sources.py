@@ -1,0 +1,102 @@
+"""Where a confidence can come from, side by side: read off the tokens, off other samples, or asked for.
+
+    token probability, mean      confidence.jsonl         the geometric mean over the fragment's tokens
+    token probability, least     confidence.jsonl         of its least likely token
+    1 − P(halt) before it        confidence.jsonl         how little it was about to halt
+    agreement of samples         scored.jsonl             the share of the other responses that say so too
+    claim-conditioned            ccp.jsonl                `rlhalt.uncertainty.ccp`
+    stated                       stated.jsonl             "How sure are you, from 0 to 100?", see `stated`
+
+The last two cost a pass of the model each and are made by `rlhalt certainty`; without their file they are *not
+measured*, and neither is the least probability in files from before it was written down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
+from rlhalt.evaluation.calibration import brier, ece, equal_width
+from rlhalt.evaluation.confidence_arrays import Judged, judged
+from rlhalt.evaluation.folder import Evaluation
+from rlhalt.evaluation.selective_prediction import auroc
+from rlhalt.records import Scored
+from rlhalt.uncertainty.agreement import agreements
+from rlhalt.uncertainty.nli import lexical
+
+Values = Mapping[str, Sequence[float]]
+"""One number a fragment, by the key of the response."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One source of confidence of one model against the verdicts.
+
+    Attributes:
+        n: decided fragments that it gives a number for, of all responses and seeds; 0 where it is not measured.
+    """
+
+    model: str
+    source: str
+    n: int
+    ece: Estimate
+    brier: Estimate
+    auroc: Estimate
+
+
+def sources(model: str, group: Sequence[Evaluation], position: Mapping[str, int], weights: Floats) -> list[Source]:
+    """Every source for one model, whether it is measured or not.
+
+    Args:
+        group: its evaluations, one a seed; a source is measured on those that have it.
+        position: of each prompt, by its key: its column in the weights.
+    """
+    found = []
+    for name, of in SOURCES.items():
+        fragments = _judged([(one.scored, values) for one in group if (values := of(one)) is not None], position)
+        found.append(
+            Source(
+                model=model,
+                source=name,
+                n=len(fragments.confidence),
+                ece=estimate(ece(fragments, weights, equal_width())),
+                brier=estimate(brier(fragments, weights)),
+                auroc=estimate(auroc(fragments, weights)),
+            )
+        )
+    return found
+
+
+def _judged(measured: Sequence[tuple[Sequence[Scored], Values]], position: Mapping[str, int]) -> Judged:
+    each = [
+        (sure, one.label == "correct", position[row.prompt_key])
+        for rows, values in measured
+        for row in rows
+        for one, sure in zip(row.fragments, values[row.key], strict=True)
+        if one.label in ("correct", "incorrect")
+    ]
+    return judged([one[0] for one in each], [one[1] for one in each], [one[2] for one in each])
+
+
+def _least(one: Evaluation) -> Values | None:
+    least = {key: given.token_minimum for key, given in one.confidence.items()}
+    known = {key: values for key, values in least.items() if values is not None}
+    return known if len(known) == len(least) else None
+
+
+def _agreement(one: Evaluation) -> Values:
+    found = agreements(one.scored, lexical)
+    return {row.key: [each.support for each in its] for row, its in zip(one.scored, found, strict=True)}
+
+
+SOURCES: dict[str, Callable[[Evaluation], Values | None]] = {
+    "token probability, mean": lambda one: {key: given.token_probability for key, given in one.confidence.items()},
+    "token probability, least": _least,
+    "1 − P(halt) before it": lambda one: {
+        key: [1 - p for p in given.halt_probability] for key, given in one.confidence.items()
+    },
+    "agreement of samples": _agreement,
+    "claim-conditioned": lambda one: one.certainty.get("ccp"),
+    "stated": lambda one: one.certainty.get("stated"),
+}

@@ -1,0 +1,177 @@
+"""Iterated rounds: the trained model answers new prompts, is scored, paired and trained again.
+
+    first model ─ sample ─ score ─┬─ targets ─► train sft ─► train dpo ─► round 1
+                                  │                                         │ sample ─ score
+                                  └──────────────── anchors ──── pairs ◄────┘
+                                                                   └─► train dpo ─► round 2 ─► …
+
+Each round has prompts of its own, dealt from the training prompts: asked again what it was trained on, a model is right
+far more often than about anything else, and its pairs would teach it to trust itself.
+
+The first model answers the prompts of every round too, and its pairs stay in as *anchors*, with half of the weight. Its
+wrong answers keep what was unlearnt from coming back: the trained model no longer says it, and pairs of its own have
+nothing against it. Its right answers stay as well: the trained model never hears that what it leaves out was right, and
+wrong answers alone would move the threshold.
+
+Every round starts from the model before it, which is also its reference. Where the reference shifts the switch point
+(see `rlhalt.training_data`), it does so by the n-th part after n rounds: what is learnt adds up, and the first
+reference counts once. Rounds are made of pairs: a recipe's decision training, which has no reference, is not repeated.
+
+The folder holds what each step made; run again, what is done is not done again:
+
+    prompts.jsonl
+    first/round1/               responses.jsonl scored.jsonl: the first model's answers to the prompts of a round
+    targets.jsonl
+    seed0/sft/
+    seed0/tau-0.5/round1/       pairs.jsonl dpo/
+    seed0/tau-0.5/round2/       responses.jsonl scored.jsonl pairs.jsonl dpo/
+    evaluation/ report/         as of a recipe
+    rounds.json                 utility by round
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlhalt.errors import InputError
+from rlhalt.evaluation.run import Policy
+from rlhalt.pipeline import Recipe, answers, compared, split_prompts, trained
+from rlhalt.provenance import once
+from rlhalt.records import Pair, Prompt, write_atomic
+from rlhalt.reward import load_specification
+from rlhalt.tasks import countries
+from rlhalt.training_data import Style, default_style, pairs, write_pairs, write_targets
+from rlhalt.training_data.files import training_rows
+
+
+def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
+    """Run so many rounds of a recipe, for each of its seeds and τ. Returns the path of the report.
+
+    Args:
+        output: the folder everything goes to; beside the recipe's own, with `-rounds` behind its name, if None.
+
+    Raises:
+        InputError: fewer than one round, or more than there are training prompts; see the stages.
+        TooManyFailures: see `score_file`.
+    """
+    out = output or Path(f"{recipe.output}-rounds")
+    specification = load_specification(recipe.reward)
+    scorer = specification.scorer()
+    style = recipe.style or default_style(specification.halting)
+    train, held_out = split_prompts(recipe, out)
+    dealt = deal(train, rounds)
+    first = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
+    anchors = [
+        answers(recipe, first, prompts, scorer, out / "first" / f"round{number}")
+        for number, prompts in enumerate(dealt, start=1)
+    ]
+    write_targets(anchors[0], out / "targets.jsonl", style, recipe.best)
+    policies = {"base": first}
+    for seed in recipe.seeds:
+        sft = trained("sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
+        policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
+        for threshold in recipe.thresholds:
+            model = sft if recipe.dpo_from == "sft" else recipe.model
+            for number, (prompts, anchor) in enumerate(zip(dealt, anchors, strict=True), start=1):
+                folder = out / f"seed{seed}" / f"tau-{threshold:g}" / f"round{number}"
+                if number == 1:
+                    write_pairs(anchor, folder / "pairs.jsonl", threshold, style)
+                else:
+                    own = answers(recipe, Policy("", model), prompts, scorer, folder)
+                    write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style)
+                model = trained("dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
+                name = f"round{number}-{threshold:g}-seed{seed}"
+                policies[name] = Policy(f"round {number}", model, threshold, seed)
+    page = compared(recipe, policies, held_out, scorer, out)
+    write_atomic(out / "rounds.json", [json.dumps(by_round(out / "report" / "metrics.json"), indent=1), "\n"])
+    _show(out / "rounds.json")
+    return page
+
+
+def deal(prompts: Sequence[Prompt], rounds: int) -> list[list[Prompt]]:
+    """Training prompts dealt to rounds, one after the other.
+
+    Raises:
+        InputError: fewer than one round, or more than prompts.
+    """
+    if not 1 <= rounds <= len(prompts):
+        raise InputError(
+            f"expected between 1 and {len(prompts)} rounds, as many as there are training prompts, found {rounds}",
+            field="rounds",
+        )
+    return [list(prompts[number::rounds]) for number in range(rounds)]
+
+
+def write_anchored(own: Path, anchors: Path, output: Path, threshold: float, style: Style) -> None:
+    """The pairs of a model's own answers and those of the first model's, each with half of the weight.
+
+    Raises:
+        InputError: see `rlhalt.training_data`.
+    """
+
+    def make() -> Iterator[Pair]:
+        return anchored(*(list(pairs(training_rows(file), threshold, style)) for file in (own, anchors)))
+
+    once("pairs", output, [own, anchors], {"style": style, "threshold": threshold, "anchors": True}, make)
+
+
+def anchored(own: Sequence[Pair], anchors: Sequence[Pair]) -> Iterator[Pair]:
+    """Pairs and anchors, the heavier of the two made lighter so that both weigh the same.
+
+    All pairs of one kind are scaled alike, so that each kind keeps its own balance of τ and 1 - τ.
+    """
+    weights = [sum(one.weight for one in kind) for kind in (own, anchors)]
+    for kind, weight in zip((own, anchors), weights, strict=True):
+        scale = min(weights) / weight if min(weights) else 1.0
+        for one in kind:
+            yield dataclasses.replace(one, weight=one.weight * scale)
+
+
+def by_round(metrics: Path) -> list[dict[str, Any]]:
+    """Utility by round: for each τ and decoding the first model, the SFT model, and the model after each round.
+
+    Args:
+        metrics: the `metrics.json` of the comparison.
+
+    Returns:
+        `{threshold, decoding, model, utility: {value, low, high}, correctness, completeness}`, utility at that τ.
+    """
+    entries = json.loads(metrics.read_text(encoding="utf-8"))
+    thresholds = sorted({one["threshold"] for one in entries if one["threshold"] is not None})
+    return [
+        {
+            "threshold": threshold,
+            "decoding": one["decoding"],
+            "model": one["name"],
+            "utility": one["utility"][f"{threshold:g}"],
+            "correctness": one["correctness"],
+            "completeness": one["completeness"],
+        }
+        for threshold in thresholds
+        for decoding in ("greedy", "sampled")
+        for one in entries
+        if one["decoding"] == decoding and one["threshold"] in (None, threshold)
+    ]
+
+
+def _show(path: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("τ", "decoding", "model", "utility at τ", "95 %", "correctness", title="Utility by round")
+    for one in json.loads(path.read_text(encoding="utf-8")):
+        gain, right = one["utility"], one["correctness"]["value"]
+        table.add_row(
+            f"{one['threshold']:g}",
+            one["decoding"],
+            one["model"],
+            f"{gain['value']:.3f}",
+            f"{gain['low']:.3f} … {gain['high']:.3f}",
+            "" if right is None else f"{right:.0%}",
+        )
+    Console(width=None if sys.stdout.isatty() else 100).print(table)

@@ -1,0 +1,318 @@
+"""The whole chain, from a model's own answers to a comparison, described by one YAML file; resumable at every step.
+
+    prompts ─ sample (base, few-shot) ─ score ─┬─ targets ───► train sft
+                                               │                  ▼
+                                               ├─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
+                                               │                  └─► train grpo ┤
+                                               ├─ decisions ──► train decisions ─┤
+                                               └─ targets of other methods ──────┘
+
+The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is
+right far more often than about another, and pairs made of what it says there would teach it to trust itself.
+
+The folder of a recipe holds what each step made:
+
+    prompts.jsonl train.jsonl    all prompts, and those that online training asks
+    base/                 responses.jsonl scored.jsonl targets.jsonl
+    base/pairs-0.5.jsonl  base/decisions-0.5.jsonl  base/conditioned.jsonl  base/targets-unit.jsonl
+    seed0/sft/            the SFT adapter
+    seed0/dpo-0.5/        the DPO adapter at τ = 0.5; seed0/grpo-0.5/ what online training made of it
+    seed0/decisions-0.5/  the adapter of decision training; seed0/conditioned/ the same with τ in the prompt
+    seed0/unit/           the adapter of another method
+    evaluation/           a folder a model and seed
+    report/               report.html metrics.json metrics.csv comparison.json table.md
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rlhalt.errors import InputError
+from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.provenance import Run, once
+from rlhalt.records import Prompt
+from rlhalt.reward import load_specification
+from rlhalt.rewards import check_threshold
+from rlhalt.sampling import EngineName, Settings, sample
+from rlhalt.scoring import Scorer, score_file
+from rlhalt.strict_yaml import read_fields
+from rlhalt.tasks import countries
+from rlhalt.training_data import (
+    Method,
+    Style,
+    default_style,
+    write_conditioned_decisions,
+    write_decisions,
+    write_pairs,
+    write_supervised,
+    write_targets,
+)
+from rlhalt.training_data.targets.methods import MethodName
+
+_FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "recipes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What to run.
+
+    Attributes:
+        model: the pretrained model.
+        reward: the domain whose verifier judges.
+        output: the folder everything goes to.
+        thresholds: the τ that DPO models are trained at.
+        seeds: each gives an SFT model and a DPO model a τ.
+        responses: sampled from the pretrained model for each training prompt, with few-shot examples.
+        best: share of each prompt's responses that become SFT targets, those with the most right fragments.
+        temperature: of the sampled responses, in training and in evaluation.
+        evaluation_responses: sampled for each held-out prompt, beside the greedy one.
+        sft, dpo: training configurations, relative to the recipe's folder.
+        decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
+        threshold_in_prompt: that of one more decision training, with τ in the prompt. The model is evaluated at every τ
+            and has seen none of them in training; not trained if null.
+        grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
+        supervised: other methods to make targets of the same responses, by their names in
+            `rlhalt.training_data.targets.methods`, each trained as `sft` says; `halt-per-tau` at every τ.
+        style: of targets and pairs; what fits the domain if null.
+        dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
+        prompts: use only so many training and held-out prompts (a test's business), all if null.
+    """
+
+    model: str
+    reward: str
+    output: str
+    thresholds: list[float]
+    seeds: list[int]
+    responses: int
+    best: float
+    temperature: float
+    evaluation_responses: int
+    sft: str
+    dpo: str
+    engine: EngineName = "transformers"
+    style: Style | None = None
+    dpo_from: Literal["sft", "base"] = "sft"
+    prompts: int | None = None
+    decisions: str | None = None
+    threshold_in_prompt: str | None = None
+    grpo: str | None = None
+    online_thresholds: list[float] = dataclasses.field(default_factory=list)
+    supervised: list[MethodName] = dataclasses.field(default_factory=list)
+
+
+def load_recipe(path: str | Path | None) -> Recipe:
+    """Read a recipe; `configs/quickstart.yaml` if None.
+
+    Raises:
+        InputError: a missing file, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
+            adapter.
+    """
+    if path is None:
+        path = next(base / "quickstart.yaml" for base in _FOLDERS if (base / "quickstart.yaml").is_file())
+    path = Path(path)
+    data = read_fields(path, Recipe)
+    for key in ("thresholds", "seeds"):
+        if not data[key]:
+            raise InputError("expected at least one, found an empty list", path=path, field=key)
+    for one in data["thresholds"]:
+        check_threshold(one)
+    online = data.get("online_thresholds", [])
+    if bool(online) != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
+        raise InputError(
+            f"expected some of the thresholds {data['thresholds']} where grpo is given, and none where it is not, "
+            f"found {online}",
+            path=path,
+            field="online_thresholds",
+        )
+    for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "grpo"):
+        if data.get(key) is not None:
+            data[key] = str(path.parent / data[key])
+    return Recipe(**data)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What training reads: the file of targets, for each τ that of pairs and that of decisions, and what is beside."""
+
+    targets: Path
+    pairs: dict[float, Path]
+    decisions: dict[float, Path]
+    conditioned: Path | None
+    prompts: Path
+    supervised: dict[Method, Path]
+
+
+def run(recipe: Recipe, output: Path | None = None) -> Path:
+    """Run a recipe; what is done already is not done again. Returns the path of the report.
+
+    Raises:
+        InputError, TooManyFailures: see the stages.
+    """
+    out = output or Path(recipe.output)
+    specification = load_specification(recipe.reward)
+    scorer = specification.scorer()
+    train, held_out = split_prompts(recipe, out)
+    base = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
+    style = recipe.style or default_style(specification.halting)
+    data = _data(recipe, train, base, scorer, style, out)
+    policies = {"base": base, **_policies(recipe, data, out)}
+    return compared(recipe, policies, held_out, scorer, out)
+
+
+def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]]:
+    """The training prompts and the held-out prompts of a recipe, written down together."""
+    every = countries.prompts()
+    train = [one for one in every if one.split == "train"][: recipe.prompts]
+    held_out = [one for one in every if one.split == "heldout"][: recipe.prompts]
+    once("prompts", out / "prompts.jsonl", [], {"prompts": recipe.prompts}, lambda: [*train, *held_out])
+    return train, held_out
+
+
+def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, out: Path) -> Data:
+    folder = out / "base"
+    scored = answers(recipe, base, prompts, scorer, folder)
+    decided = recipe.thresholds if recipe.decisions else []
+    methods: list[Method] = []
+    for method in (Method(name, style) for name in recipe.supervised):
+        at = recipe.thresholds if method.at is not None else [method.threshold]
+        methods += [dataclasses.replace(method, threshold=one) for one in at]
+    data = Data(
+        folder / "targets.jsonl",
+        {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds},
+        {one: folder / f"decisions-{one:g}.jsonl" for one in decided},
+        folder / "conditioned.jsonl" if recipe.threshold_in_prompt else None,
+        out / "train.jsonl",
+        {one: folder / f"targets-{_named(one.name, one.at)}.jsonl" for one in methods},
+    )
+    write_targets(scored, data.targets, style, recipe.best)
+    for threshold, file in data.pairs.items():
+        write_pairs(scored, file, threshold, style)
+    for threshold, file in data.decisions.items():
+        write_decisions(scored, file, threshold, style)
+    if data.conditioned:
+        unseen = [one / 100 for one in range(2, 99) if one / 100 not in recipe.thresholds]
+        write_conditioned_decisions(scored, data.conditioned, unseen, style, seed=0)
+    if recipe.grpo:
+        once("prompts", data.prompts, [out / "prompts.jsonl"], {"split": "train"}, lambda: prompts)
+    for method, file in data.supervised.items():
+        write_supervised(scored, file, method)
+    return data
+
+
+def _named(name: str, threshold: float | None) -> str:
+    """The name of a folder."""
+    return name.lower() if threshold is None else f"{name.lower()}-{threshold:g}"
+
+
+def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path) -> Path:
+    """The scored responses of a policy to training prompts, as a file."""
+    settings = Settings(
+        policy.model,
+        recipe.engine,
+        responses=recipe.responses,
+        temperature=recipe.temperature,
+        few_shot=policy.few_shot,
+    )
+    scored = folder / "scored.jsonl"
+    score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, scored)
+    return scored
+
+
+def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
+    """Train an SFT model a seed, and at each τ those that follow it; by the name of their evaluation folder."""
+    policies = {}
+
+    def add(name: str, model: str, seed: int, threshold: float | None = None, *, conditioned: bool = False) -> None:
+        policies[f"{_named(name, threshold)}-seed{seed}"] = Policy(
+            name, model, threshold, seed, threshold_in_prompt=conditioned
+        )
+
+    for seed in recipe.seeds:
+        folder = out / f"seed{seed}"
+        sft = trained("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model)
+        add("SFT", sft, seed)
+        for method, file in data.supervised.items():
+            model = trained("sft", recipe.sft, file, folder / _named(method.name, method.at), seed, recipe.model)
+            add(method.name, model, seed, method.at)
+        for threshold, file in data.pairs.items():
+            start = sft if recipe.dpo_from == "sft" else recipe.model
+            dpo = trained("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)
+            add("DPO", dpo, seed, threshold)
+            if recipe.grpo and threshold in recipe.online_thresholds:
+                told = ("--threshold", f"{threshold:g}", "--reward", recipe.reward)
+                grpo = trained("grpo", recipe.grpo, data.prompts, folder / f"grpo-{threshold:g}", seed, dpo, told)
+                add("GRPO", grpo, seed, threshold)
+        for threshold, file in data.decisions.items():
+            model = trained("decisions", str(recipe.decisions), file, folder / f"decisions-{threshold:g}", seed, sft)
+            add("decisions", model, seed, threshold)
+        if recipe.threshold_in_prompt and data.conditioned:
+            model = trained(
+                "decisions", recipe.threshold_in_prompt, data.conditioned, folder / "conditioned", seed, sft
+            )
+            for threshold in recipe.thresholds:
+                add("conditioned", model, seed, threshold, conditioned=True)
+    return policies
+
+
+def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:
+    """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again."""
+    from rlhalt.training import training_run
+
+    argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
+    argv += ["--seed", str(seed), "--model_name_or_path", model, *keys]
+    if not training_run(kind, argv, data, output, model).finished:
+        from rlhalt.training import decisions, dpo, grpo, sft
+
+        {"sft": sft, "dpo": dpo, "decisions": decisions, "grpo": grpo}[kind].main(argv)
+    return str(output)
+
+
+def compared(
+    recipe: Recipe, policies: Mapping[str, Policy], held_out: Sequence[Prompt], scorer: Scorer, out: Path
+) -> Path:
+    """Evaluate policies, `base` among them, by the name of their folder, and compare them; the path of the report."""
+    base = policies["base"]
+    folders = [
+        evaluate(
+            policy,
+            held_out,
+            scorer,
+            out / "evaluation" / name,
+            base=None if policy is base else base,
+            samples=recipe.evaluation_responses,
+            temperature=recipe.temperature,
+            engine=recipe.engine,
+        )
+        for name, policy in policies.items()
+    ]
+    return report(folders, out / "report")
+
+
+def report(folders: Sequence[Path], out: Path) -> Path:
+    """Compare evaluations: files into `out`, the table and the report's path onto the terminal.
+
+    Raises:
+        InputError: see `rlhalt.evaluation.comparison`.
+    """
+    from rich.console import Console
+
+    from rlhalt.evaluation.comparison import compare
+    from rlhalt.evaluation.folder import load
+    from rlhalt.evaluation.output import write as write_comparison
+    from rlhalt.evaluation.tables import table
+    from rlhalt.report.page import write_report
+
+    evaluations = [load(folder) for folder in folders]
+    comparison = compare(evaluations)
+    inputs = [folder / "scored.jsonl" for folder in folders]
+    with Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
+        write_comparison(comparison, out)
+        write_report(comparison, evaluations, out / "report.html")
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table(comparison))
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+    return out / "report.html"

@@ -1,0 +1,38 @@
+"""The threshold τ in the prompt: one model for every τ.
+
+    system     Reliability: 0.80
+    user       Describe the smith Balo.
+
+The line stands in the training rows, each with the τ it was made at, and in the prompts of an evaluation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rlhalt.records import Message
+from rlhalt.rewards import check_threshold
+
+_LINE = re.compile(r"(?:^|\n)Reliability: [01]\.\d\d$")
+
+
+def with_threshold(prompt: Sequence[Message], threshold: float) -> list[Message]:
+    """A prompt that asks for a threshold, to two decimals; behind what a system message says already.
+
+    Raises:
+        InputError: τ outside (0, 1).
+    """
+    check_threshold(threshold)
+    line = f"Reliability: {threshold:.2f}"
+    if prompt and prompt[0]["role"] == "system":
+        return [{"role": "system", "content": f"{prompt[0]['content']}\n{line}"}, *prompt[1:]]
+    return [{"role": "system", "content": line}, *prompt]
+
+
+def without_threshold(prompt: Sequence[Message]) -> list[Message]:
+    """The prompt that `with_threshold` was given."""
+    if not prompt or prompt[0]["role"] != "system" or not _LINE.search(prompt[0]["content"]):
+        return list(prompt)
+    rest = _LINE.sub("", prompt[0]["content"])
+    return [*([{"role": "system", "content": rest}] if rest else []), *prompt[1:]]

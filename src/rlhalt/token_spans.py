@@ -1,0 +1,48 @@
+"""Character offsets → tokens of a response; `rlhalt.training.token_alignment` says whether two responses share tokens.
+
+And how much two sequences, of characters, words or tokens, begin with together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rlhalt.records import Fragment, Message
+
+
+def render(tokenizer: Any, chat: Sequence[Message]) -> str:
+    """The text of a chat up to where the assistant begins to speak."""
+    text: str = tokenizer.apply_chat_template(list(chat), add_generation_prompt=True, tokenize=False)
+    return text
+
+
+def fragment_tokens(
+    tokenizer: Any, prompt: str, response: str, fragments: Sequence[Fragment]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Token ids of prompt + response, and for each fragment the positions [first, after last) of its tokens.
+
+    A token belongs to the fragment with which it shares its first character that is not blank, so that " The" belongs
+    to the sentence it opens, and no token to two fragments.
+
+    Args:
+        tokenizer: a fast tokenizer, which knows the character offsets of its tokens.
+        prompt: rendered text before the response, special tokens included.
+        response: the text the fragments' offsets point into.
+    """
+    encoded = tokenizer(prompt + response, add_special_tokens=False, return_offsets_mapping=True)
+    starts = []
+    for start, end in encoded["offset_mapping"]:
+        piece = (prompt + response)[start:end]
+        starts.append(start + len(piece) - len(piece.lstrip()) if piece.strip() else end)
+    spans = []
+    for fragment in fragments:
+        low, high = len(prompt) + fragment.start, len(prompt) + fragment.end
+        inside = [position for position, start in enumerate(starts) if low <= start < high]
+        spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+    return encoded["input_ids"], spans
+
+
+def common_prefix(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How much two sequences begin with together, in elements."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,0 +1,172 @@
+"""What the decisions of a group of responses are worth, for online training: rewards at τ → one advantage a decision.
+
+    fragments ─ earned ─► rewards, one a decision ─ advantages, of a group ─► one number a decision
+
+A response is a row of decisions: to say each of its fragments, and at last to end. Saying "Unsure from here." is to
+end; the end of turn after it is no decision of its own. In a causal domain nothing after the first error counts: the
+row ends with it.
+
+The advantage of a decision is what is earned from there on, less what was to be expected: the mean of what the other
+responses of the group earn from the same place on, where one that has ended earns 0 (`fragment`); or the mean of what
+they earn in all, less what this response has earned before (`sum`). Neither depends on what is decided there, so the
+expected gradient of both is that of the mean τ-utility (REINFORCE with a leave-one-out baseline: Kool et al. 2019;
+Ahmadian et al., arXiv 2402.14740). The first is free of the luck before; the second knows that who has said much has
+less ahead. Advantages are never divided by the group's standard deviation: that would weigh prompts by how much their
+rewards differ, and moves the learned threshold towards 1/2.
+
+What a failed verdict leaves unknown has no gradient and stands in no mean: all decisions up to the failed one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+from rlhalt.errors import InputError
+from rlhalt.records import Fragment
+from rlhalt.rewards import Halting, counted, fragment_reward
+
+Credit = Literal["fragment", "sum", "response", "mixed", "flip"]
+CREDITS: tuple[str, ...] = get_args(Credit)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pay:
+    """What is paid for what.
+
+    Attributes:
+        threshold: τ.
+        halting: of the domain, see `rlhalt.rewards`.
+        unverifiable: what a fragment earns that cannot be checked, 0 or less.
+        enough: the number of claims after which one more counts half, what it earns and what it costs; all count the
+            same where it is None. The m-th of them counts `enough / (enough + m)`, m from 0: m claims count about
+            `enough · log(1 + m / enough)`. As right and wrong are scaled alike, each is still worth saying iff p ≥ τ.
+    """
+
+    threshold: float
+    halting: Halting
+    unverifiable: float = 0.0
+    enough: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.unverifiable > 0:
+            raise InputError(
+                f"expected 0 or less for what cannot be checked, or vagueness pays, found {self.unverifiable}",
+                field="unverifiable",
+            )
+        if self.enough is not None and self.enough <= 0:
+            raise InputError(f"expected a number of claims above 0, found {self.enough}", field="enough")
+
+
+@dataclasses.dataclass(frozen=True)
+class Earned:
+    """What a response earned.
+
+    Attributes:
+        rewards: one a decision, None where scoring failed; the last is the decision to end, unless an error ended it.
+        total: of the response as a whole, None where any of its scoring failed.
+    """
+
+    rewards: tuple[float | None, ...]
+    total: float | None
+
+
+def earned(fragments: Sequence[Fragment], pay: Pay) -> Earned:
+    """What each decision of a response earned, decision k being fragment k.
+
+    With `unverifiable` 0 and no `enough` these are `rlhalt.rewards.fragment_rewards`, and the total is its
+    `response_reward`.
+    """
+    rewards: list[float | None] = []
+    claims, wrong = 0, False
+    for one, label in zip(fragments, counted(fragments, pay.halting), strict=True):
+        reward = pay.unverifiable if label == one.label == "unverifiable" else fragment_reward(label, pay.threshold)
+        if label in ("correct", "incorrect"):
+            assert reward is not None
+            reward *= 1.0 if pay.enough is None else pay.enough / (pay.enough + claims)
+            claims += 1
+        rewards.append(reward)
+        wrong = pay.halting == "causal" and label == "incorrect"
+        if wrong:
+            break
+    if not wrong and not (fragments and fragments[-1].label == "halt"):
+        rewards.append(0.0)
+    known = [reward for reward in rewards if reward is not None]
+    if len(known) < len(rewards) or any(one.label is None for one in fragments):
+        return Earned(tuple(rewards), None)
+    # As in `response_reward`: a longer right part of a wrong chain earns nothing extra.
+    return Earned(tuple(rewards), -pay.threshold if wrong else sum(known))
+
+
+def advantages(group: Sequence[Earned | None], credit: Credit = "fragment", alpha: float = 1.0) -> list[list[float]]:
+    """The advantage of each decision of each response of a group.
+
+    - `fragment`: what is earned from there on, less the mean of the others from the same place on.
+    - `sum`: the sum of a response's rewards, less the mean of the others', for all its decisions.
+    - `response`: the same of their totals, which a causal domain makes of them (`rlhalt.rewards.response_reward`).
+    - `mixed`: that, and alpha times what the fragment itself earned.
+    - `flip`: as `response`, but never negative for a fragment that earned something and never positive for one that
+      cost something (FSPO, arXiv 2505.24630).
+
+    Args:
+        group: responses to one prompt; None for one that was not seen to its end: no gradient, and in no mean.
+        credit: which of them.
+        alpha: of `mixed`.
+
+    Returns:
+        One list a response, with one number a decision, 0 where there is no gradient.
+    """
+    if credit == "fragment":
+        return _from_there_on(group)
+    totals = np.array([_whole(one, credit) for one in group])
+    of_response = _less_the_others(totals[:, None])[:, 0]
+    made = []
+    for one, advantage in zip(group, of_response.tolist(), strict=True):
+        if one is None or np.isnan(advantage):
+            made.append([0.0] * len(one.rewards if one else ()))
+        else:
+            rewards = [reward or 0.0 for reward in one.rewards]
+            made.append([_of_fragment(reward, advantage, credit, alpha) for reward in rewards])
+    return made
+
+
+def _whole(one: Earned | None, credit: Credit) -> float:
+    if one is None:
+        return np.nan
+    if credit == "sum":
+        return np.nan if None in one.rewards else sum(reward or 0.0 for reward in one.rewards)
+    return np.nan if one.total is None else one.total
+
+
+def _of_fragment(reward: float, advantage: float, credit: Credit, alpha: float) -> float:
+    if credit == "mixed":
+        return advantage + alpha * reward
+    if credit == "flip" and reward:
+        return abs(advantage) if reward > 0 else -abs(advantage)
+    return advantage
+
+
+def _from_there_on(group: Sequence[Earned | None]) -> list[list[float]]:
+    longest = max((len(one.rewards) for one in group if one), default=0)
+    to_go_G_K = np.zeros((len(group), longest))
+    for row, one in enumerate(group):
+        if one is None:
+            to_go_G_K[row] = np.nan
+        else:
+            rewards = [np.nan if reward is None else reward for reward in one.rewards]
+            to_go_G_K[row, : len(rewards)] = np.cumsum(rewards[::-1])[::-1]
+    advantages_G_K = np.nan_to_num(_less_the_others(to_go_G_K)).tolist()
+    return [row[: len(one.rewards)] if one else [] for row, one in zip(advantages_G_K, group, strict=True)]
+
+
+def _less_the_others(values_G_K: np.ndarray) -> np.ndarray:
+    """Each value less the mean of the others in its column; NaN ones are in no mean. Alone, it stands as it is."""
+    known = ~np.isnan(values_G_K)
+    filled = np.where(known, values_G_K, 0.0)
+    others = known.sum(0) - known
+    mean = (filled.sum(0) - filled) / np.maximum(others, 1)
+    less: np.ndarray = values_G_K - mean
+    return less

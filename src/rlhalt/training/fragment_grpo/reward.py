@@ -1,0 +1,105 @@
+"""The scorer as a reward function of TRL: with the stock `GRPOTrainer`, or with `FragmentGRPOTrainer`.
+
+GRPOTrainer(model, FragmentReward(scorer, Pay(0.5, scorer.halting)), train_dataset=prompts_with_references, ...)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rlhalt.records import Fragment, Json, Message
+from rlhalt.scoring import Scorer
+from rlhalt.training.fragment_grpo.advantages import Earned, Pay, earned
+
+Completion = str | Sequence[Message]
+Judged = concurrent.futures.Future[list[Fragment]]
+
+
+class FragmentReward:
+    """Judges responses and says what they earned. All responses of a batch are judged together, in threads.
+
+    They may be begun before the rewards are asked for: `judge` them, and hand on what it returns as `judged`.
+
+    Args:
+        scorer: what judges, as many responses at once as its `workers` say.
+        pay: what is paid for what.
+    """
+
+    def __init__(self, scorer: Scorer, pay: Pay) -> None:
+        self.scorer = scorer
+        self.pay = pay
+        self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.reward")
+
+    def judge(self, completion: Completion, reference: Json | str) -> Judged:
+        """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`."""
+        return self._pool.submit(self.scorer.judge, _text(completion), _reference(reference))
+
+    async def __call__(
+        self,
+        completions: Sequence[Completion],
+        reference: Sequence[Json | str],
+        judged: Sequence[Judged] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **_: Any,
+    ) -> list[float | None]:
+        """What each of B responses earned as a whole; None where its scoring failed.
+
+        Args:
+            completions: B texts, or chats of one message.
+            reference: B references, as they are or as JSON (rows of a `datasets.Dataset` share their keys; JSON does
+                not).
+            judged: what `judge` returned for each, where they have been begun.
+            log_metric: takes the shares of `measures`, where given; TRL gives one.
+
+        Raises:
+            InputError, BudgetExceeded: see `Scorer.judge`.
+        """
+        if judged is None:
+            judged = [self.judge(*both) for both in zip(completions, reference, strict=True)]
+        fragments_B = await asyncio.gather(*map(asyncio.wrap_future, judged))
+        if log_metric is not None:
+            for name, value in measures(fragments_B).items():
+                log_metric(name, value)
+        return [self.earned(fragments).total for fragments in fragments_B]
+
+    def earned(self, fragments: Sequence[Fragment]) -> Earned:
+        """What each decision of a judged response earned."""
+        return earned(fragments, self.pay)
+
+
+def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
+    """What B judged responses are like, as means; empty for none.
+
+    - `fragments/correct`, `incorrect`, `unverifiable`, `failed`: how many a response.
+    - `fragments/failure_share`: failed ones, of all fragments.
+    - `responses/halted`: share that end with the halting phrase or say nothing.
+    - `responses/refused`: share that make no claim at all.
+    """
+    if not fragments_B:
+        return {}
+    labels = Counter(one.label or "failed" for fragments in fragments_B for one in fragments)
+    claims = [[one for one in fragments if one.label != "halt"] for fragments in fragments_B]
+    halted = [not fragments or fragments[-1].label == "halt" for fragments in fragments_B]
+    size = len(fragments_B)
+    return {
+        **{f"fragments/{name}": labels[name] / size for name in ("correct", "incorrect", "unverifiable", "failed")},
+        "fragments/failure_share": labels["failed"] / max(labels.total(), 1),
+        "responses/halted": sum(halted) / size,
+        "responses/refused": sum(not one for one in claims) / size,
+    }
+
+
+def _text(completion: Completion) -> str:
+    return completion if isinstance(completion, str) else completion[-1]["content"]
+
+
+def _reference(value: Json | str) -> Json:
+    if isinstance(value, Mapping):
+        return dict(value)
+    read: Json = json.loads(value)
+    return read

@@ -1,0 +1,203 @@
+"""TRL's GRPOTrainer with an advantage for each token: what the decision it belongs to is worth.
+
+Everything else is TRL's: generation, log-probabilities, loss, KL, vLLM. What is used of it that is not public is pinned
+by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, its result's `advantages` may have the
+shape (B, T), and its `completion_mask` is 0 throughout a truncated response; `_generate` is overridden, and the fourth
+thing it returns are the completions; what `_get_train_sampler` returns draws the order of prompts from its `generator`.
+Importing this module imports TRL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from rlhalt.errors import InputError
+from rlhalt.records import Fragment
+from rlhalt.training.fragment_grpo import callbacks
+from rlhalt.training.fragment_grpo.advantages import Credit, advantages
+from rlhalt.training.fragment_grpo.reward import FragmentReward
+from rlhalt.training.fragment_grpo.tokens import Credited, openings, spread, token_starts
+from rlhalt.training.fragment_grpo.vllm_cpu import cpu_engine, sync_weights
+
+# Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
+LOSSES = ("dapo", "dr_grpo", "bnpo", "cispo")
+
+
+class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """Trains a policy on what its fragments earn.
+
+    Args:
+        model: as `GRPOTrainer` takes it.
+        reward: judges responses; the dataset has a column `reference`.
+        args: a `GRPOConfig`, see `check_arguments` and `check_vllm`.
+        credit: how advantages are made of rewards, see `rlhalt.training.fragment_grpo.advantages.advantages`.
+        alpha: of the credit `mixed`.
+        credited: which tokens of a fragment have its advantage, see `rlhalt.training.fragment_grpo.tokens.Credited`.
+        limits: when to stop the run; never where None.
+        others: as `GRPOTrainer` takes them.
+
+    Raises:
+        InputError: settings under which advantages a token do not mean what they say, or no vLLM.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reward: FragmentReward,
+        args: Any,
+        *,
+        credit: Credit = "fragment",
+        alpha: float = 1.0,
+        credited: Credited = "fragment",
+        limits: callbacks.Limits | None = None,
+        **others: Any,
+    ) -> None:
+        check_arguments(args)
+        check_vllm(args)
+        self._reward, self._credit, self._alpha, self._credited = reward, credit, alpha, credited
+        on_cpu = args.use_vllm and args.vllm_mode == "colocate" and args.device.type == "cpu"
+        with cpu_engine(bf16=args.bf16) if on_cpu else contextlib.nullcontext():
+            super().__init__(model=model, reward_funcs=reward, args=args, **others)
+        if on_cpu:
+            self.vllm_generation.sync_weights = functools.partial(sync_weights, self.vllm_generation)
+        if limits is not None:
+            self.add_callback(_Alarms(limits))
+
+    def _get_train_sampler(self, *args: Any, **named: Any) -> Any:
+        sampler = super()._get_train_sampler(*args, **named)
+        if self.shuffle_dataset:
+            self.add_callback(_OrderOfEpoch(sampler))
+        return sampler
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._rows = [dict(row) for row in inputs]
+        batch: dict[str, Any] = super()._generate_and_score_completions(self._rows)
+        judged = [row["judged"].result() for row in self._rows]
+        batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged)
+        return batch
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        # Judged from here on, while TRL computes log-probabilities. It hands each column to the reward: there that
+        # finds what was begun.
+        generated = super()._generate(prompts)
+        for row, completion in zip(self._rows, generated[3], strict=True):
+            row["judged"] = self._reward.judge(completion, row["reference"])
+        return generated
+
+    def _token_advantages(
+        self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor, judged: Sequence[Sequence[Fragment]]
+    ) -> torch.Tensor:
+        """The advantage of each of B x T tokens; 0 for padding, and throughout a truncated response."""
+        lengths = mask_B_T.sum(1).tolist()
+        decided = self._decided([one if length else None for one, length in zip(judged, lengths, strict=True)])
+        found = torch.zeros(ids_B_T.shape, device=ids_B_T.device)
+        for row, (ids, length, fragments, (values, opened)) in enumerate(
+            zip(ids_B_T.tolist(), lengths, judged, decided, strict=True)
+        ):
+            text, starts = token_starts(self.processing_class, ids[:length])
+            if any(text[one.start : one.end] != one.text for one in fragments) and length:
+                raise InputError(
+                    "expected the judged text to be that of the sampled tokens; a tokenizer with a response_template "
+                    "is not supported",
+                    field="model_name_or_path",
+                )
+            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened))
+        return found
+
+    def _decided(self, judged: Sequence[Sequence[Fragment] | None]) -> list[tuple[list[float], list[int] | None]]:
+        """The advantages and the openings of this process's responses; a group may lie on several processes."""
+        mode = "train" if self.model.training else "eval"
+        size = self.num_generations if mode == "train" else self.num_generations_eval
+        everywhere: list[Sequence[Fragment] | None] = gather_object(list(judged))
+        groups = [everywhere[start : start + size] for start in range(0, len(everywhere), size)]
+        found: list[tuple[list[float], list[int] | None]] = []
+        empty = 0
+        for group in groups:
+            earned = [None if one is None else self._reward.earned(one) for one in group]
+            values = advantages(earned, self._credit, self._alpha)
+            opened = openings([one or () for one in group]) if self._credited == "opening" else [None] * size
+            empty += not any(value for row in values for value in row)
+            found += zip(values, opened, strict=True)
+        self._metrics[mode]["groups/empty"].append(empty / len(groups))
+        first = self.accelerator.process_index * len(judged)
+        return found[first : first + len(judged)]
+
+
+class _OrderOfEpoch(TrainerCallback):  # type: ignore[misc]
+    """Has the prompts of an epoch in an order of its own, in a run that goes on too.
+
+    TRL draws one order after another from a generator that no checkpoint keeps: whoever goes on in the second epoch
+    would be given the prompts of the first anew, and never those that were still to come.
+    """
+
+    def __init__(self, sampler: Any) -> None:
+        self._sampler = sampler
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._sampler.generator.manual_seed(args.seed + int(state.epoch))
+
+
+class _Alarms(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, limits: callbacks.Limits) -> None:
+        self._limits = limits
+
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        callbacks.check(state.log_history, self._limits)
+
+
+def check_arguments(args: Any) -> None:
+    """See that a `GRPOConfig` leaves advantages a token their meaning, and checkpoints that can be gone on from.
+
+    Raises:
+        InputError: naming the key, and what it must be.
+    """
+    wanted: list[tuple[str, bool, str]] = [
+        ("scale_rewards", args.scale_rewards == "none", "none: dividing by a standard deviation moves the threshold"),
+        ("mask_truncated_completions", args.mask_truncated_completions, "true: a cut-off response is no finished one"),
+        ("disable_dropout", args.disable_dropout, "true: tokens are drawn without dropout, and must be trained so"),
+        ("loss_type", args.loss_type in LOSSES, f"{', '.join(LOSSES)}: the others weigh tokens by their response"),
+        ("importance_sampling_level", args.importance_sampling_level == "token", "token: there is one advantage each"),
+        (
+            "off_policy_mask_threshold",
+            args.off_policy_mask_threshold is None,
+            "none: it needs one advantage a response",
+        ),
+    ]
+    for key, well, what in wanted:
+        if not well:
+            raise InputError(f"expected {what}; found {getattr(args, key)!r}", field=key)
+    accumulated = args.gradient_accumulation_steps
+    served = math.lcm(args.steps_per_generation * args.num_iterations, accumulated) // accumulated
+    if args.save_strategy == "steps" and served > 1 and args.save_steps % served:
+        raise InputError(
+            f"expected a multiple of {served}, the steps that are made of one generation: checkpoints do not keep what "
+            f"was generated, and a run could not go on amid it; found {args.save_steps}",
+            field="save_steps",
+        )
+
+
+def check_vllm(args: Any) -> None:
+    """See that the vLLM that a `GRPOConfig` asks for can be had here.
+
+    Raises:
+        InputError: it is not installed, or a server would have to be given weights by a CPU.
+    """
+    if not args.use_vllm:
+        return
+    if args.vllm_mode == "server" and args.device.type == "cpu":
+        raise InputError(
+            "expected colocate on a CPU, found 'server': new weights go to a server over NCCL, from GPU to GPU",
+            field="vllm_mode",
+        )
+    if not importlib.util.find_spec("vllm"):
+        raise InputError("vLLM is not installed here: pip install 'rlhalt[vllm]', or use_vllm: false", field="use_vllm")

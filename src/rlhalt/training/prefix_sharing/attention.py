@@ -1,0 +1,103 @@
+"""A model run over trees: what each token sees, the log-probabilities of its labels, and whether it computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from transformers import PreTrainedConfig
+
+from rlhalt.errors import InputError
+from rlhalt.training.prefix_sharing.layout import UNSCORED
+from rlhalt.training.setup import scoring_only_completions
+
+
+def sees(ends_R_L: torch.Tensor) -> torch.Tensor:
+    """What each token of the trees sees, (R, 1, L, L) of bool: the tokens whose subtree it stands in."""
+    index = torch.arange(ends_R_L.size(1), device=ends_R_L.device)
+    return ((index[None, :] <= index[:, None]) & (index[:, None] < ends_R_L[:, None, :]))[:, None]
+
+
+def over_trees(
+    model: Any,
+    config: PreTrainedConfig,
+    tree_ids: torch.Tensor,
+    tree_positions: torch.Tensor,
+    tree_ends: torch.Tensor,
+    tree_labels: torch.Tensor,
+    **kwargs: Any,
+) -> Any:
+    """The outputs of TRL's fused head on trees, (R, L) each: `log_probs` of the labels, 0 where nothing is scored.
+
+    Args:
+        model: with `trl.trainer.utils.add_fused_lm_head`, wrapped by whatever trains it.
+        config: of the model.
+    """
+    seen: torch.Tensor = sees(tree_ends)
+    if config._attn_implementation == "eager":
+        seen = torch.zeros_like(seen, dtype=torch.float32).masked_fill(~seen, torch.finfo(torch.float32).min)
+    with scoring_only_completions():
+        return model(
+            input_ids=tree_ids, attention_mask=seen, position_ids=tree_positions, shift_labels=tree_labels, **kwargs
+        )
+
+
+def check_trees(
+    model: Any,
+    config: PreTrainedConfig,
+    precision: str,
+    trees: dict[str, torch.Tensor],
+    leaves: Iterable[int],
+    hint: str,
+) -> None:
+    """See on a batch that a model answers for a tree what it answers for its sequences one by one.
+
+    Args:
+        precision: accelerate's word for what is computed in.
+        trees: `tree_ids`, `tree_positions`, `tree_ends`, `tree_labels`, (R, L) each.
+        leaves: in the flattened trees, tokens up to which sequences are asked for; each costs a call.
+        hint: what to do instead.
+
+    Raises:
+        InputError: it does not.
+    """
+    check_attention(config, hint)
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        shared = over_trees(model, config, **trees, fused_lm_head=True, use_cache=False).log_probs
+        worst = 0.0
+        for leaf in leaves:
+            line, token = divmod(leaf, shared.size(1))
+            seen = sees(trees["tree_ends"][line : line + 1])[0, 0, token]
+            labels = trees["tree_labels"][line][seen][None]
+            with scoring_only_completions():
+                alone = model(input_ids=trees["tree_ids"][line][seen][None], shift_labels=labels, fused_lm_head=True)
+            off = (alone.log_probs[0] - shared[line][seen])[labels[0] != UNSCORED]
+            worst = max([worst, *(off.abs() / (1 + shared[line][seen][labels[0] != UNSCORED].abs())).tolist()])
+    model.train(training)
+    low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, next(model.parameters()).dtype)
+    if not worst <= 3 * torch.finfo(low).eps ** 0.5:
+        raise InputError(
+            f"expected a model that computes a tree of answers as it computes each, found log-probabilities that "
+            f"differ by {worst:.2g}: its attention does not take the mask; {hint}"
+        )
+
+
+def check_attention(config: PreTrainedConfig, hint: str) -> None:
+    """See that a model's attention takes a mask of what each token sees.
+
+    Raises:
+        InputError: it does not.
+    """
+    text = config.get_text_config()
+    if config._attn_implementation not in ("sdpa", "eager"):
+        raise InputError(
+            f"expected attention that takes a mask (sdpa or eager), found {config._attn_implementation}; {hint}",
+            field="attn_implementation",
+        )
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    # The first batch may be shorter than the window: what a window cuts off would show only later.
+    if kinds != {"full_attention"} or getattr(text, "sliding_window", None):
+        raise InputError(f"expected full attention in all layers, found {', '.join(sorted(kinds))}; {hint}")

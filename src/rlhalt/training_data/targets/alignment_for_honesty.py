@@ -1,0 +1,82 @@
+"""Alignment for Honesty (arXiv 2312.07000, §4.2): four ways to make targets of m responses to a prompt.
+
+The paper asks for one short answer, right or wrong. An answer of several fragments is as right as the share of its
+right ones among right and wrong ones; the mean of that over the m responses is the *expected accuracy* of the prompt,
+which for one fragment is the paper's. Where it calls for a correct response, that is the most correct one, then the one
+with the most right fragments, then the first. Its refusal is "Unsure from here.", so that scoring knows it as a halt,
+and its expressions of confidence are sentences of their own before the answer, so that no fragment is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rlhalt.records import HALT_PHRASE, Scored, Target
+from rlhalt.training_data.pieces import finished, right, target, whole, wrong
+from rlhalt.training_data.targets.selection import by_prompt, correctness
+
+UNKNOWN = 0.1  # expected accuracy below which ABSOLUTE refuses, as in the paper
+
+# For an expected accuracy up to 0.2, 0.4, 0.6, 0.8 and 1.
+VERBAL = (
+    "I am really not sure about this.",
+    "I am not completely sure about this.",
+    "I have no strong feelings either way.",
+    "I am fairly confident of this.",
+    "I am absolutely certain of this.",
+)
+
+
+def expected_accuracy(group: Sequence[Scored]) -> float | None:
+    """The mean correctness of a prompt's responses; None where none has a right or a wrong fragment."""
+    found = [value for row in group if (value := correctness(row)) is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _most_correct(group: Sequence[Scored]) -> Scored:
+    return max(group, key=lambda row: (correctness(row) or 0.0, len(right(finished(row)))))
+
+
+def _answers(rows: Iterable[Scored]) -> Iterator[tuple[Scored, str, float]]:
+    """For each prompt its most correct response, the text of that, and the expected accuracy."""
+    for group in by_prompt(rows):
+        accuracy = expected_accuracy(group)
+        if accuracy is not None:
+            row = _most_correct(group)
+            yield row, "".join(whole(row)), accuracy
+
+
+def absolute(rows: Iterable[Scored]) -> Iterator[Target]:
+    """ABSOLUTE: the answer where the expected accuracy is 0.1 or more, else the refusal."""
+    for row, answer, accuracy in _answers(rows):
+        yield target(row, answer if accuracy >= UNKNOWN else HALT_PHRASE, "absolute")
+
+
+def confidence_num(rows: Iterable[Scored]) -> Iterator[Target]:
+    """CONFIDENCE-NUM: the expected accuracy in tenths before the answer; the refusal where it is zero tenths."""
+    for row, answer, accuracy in _answers(rows):
+        tenths = _tenths(accuracy)
+        text = f"I am about {10 * tenths}% sure of this answer. {answer}" if tenths else HALT_PHRASE
+        yield target(row, text, "confidence-num")
+
+
+def confidence_verb(rows: Iterable[Scored]) -> Iterator[Target]:
+    """CONFIDENCE-VERB: one of five wordings before the answer; the refusal where accuracy is zero tenths."""
+    for row, answer, accuracy in _answers(rows):
+        tenths = _tenths(accuracy)
+        text = f"{VERBAL[(tenths - 1) // 2]} {answer}" if tenths else HALT_PHRASE
+        yield target(row, text, "confidence-verb")
+
+
+def _tenths(accuracy: float) -> int:
+    # The paper's m is 10, so that its expected accuracies are tenths already.
+    return round(10 * accuracy)
+
+
+def multisample(rows: Iterable[Scored]) -> Iterator[Target]:
+    """MULTISAMPLE: all m responses; one with a wrong fragment, or without a right one, becomes the refusal."""
+    for group in by_prompt(rows):
+        for row in group:
+            fragments = finished(row)
+            good = right(fragments) and not wrong(fragments)
+            yield target(row, "".join(whole(row)) if good else HALT_PHRASE, "multisample")

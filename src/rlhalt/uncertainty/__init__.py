@@ -1,0 +1,12 @@
+"""How sure a model is of each fragment it generated: estimates of the probability that the fragment is correct.
+
+None of these is a verifier: they rank fragments and do not say which are right. docs/uncertainty.md compares them.
+
+    token_probability  the policy's own probability of the fragment's tokens, and of halting in its place
+    ccp                claim-conditioned probability (arXiv 2403.04696)
+    agreement          the share of sampled responses that state the same fact
+    verbalized         the probability that the policy states when it is asked
+    nli                whether one statement entails another, for the estimates that compare statements
+    proxy_labels       labels for training where no verifier exists, from an uncertainty estimate
+    conformal          a threshold with a coverage guarantee
+"""

@@ -1,0 +1,72 @@
+"""How sure a policy was of each fragment, read off its own probabilities in one forward pass a batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rlhalt.models import load_policy
+from rlhalt.progress import track
+from rlhalt.records import HALT_PHRASE, Confidence, Message, Scored
+from rlhalt.token_spans import fragment_tokens, render
+
+BATCH = 32
+
+
+def confidences(model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = ()) -> list[Confidence]:
+    """The policy's confidence in every fragment of the responses it gave.
+
+    token_probability: the geometric mean of the probabilities of the fragment's tokens. token_minimum: the least of
+    them (Manakul et al., arXiv 2303.08896, there as Max(-log p)). halt_probability: at the position where the fragment
+    begins, the probability of the end-of-turn token plus that of the first token of "Unsure from here.".
+
+    Args:
+        model: the policy, see `rlhalt.models.resolve_model`.
+        rows: scored responses.
+        few_shot: the examples the responses were drawn with.
+
+    Returns:
+        One record a row, in order; its lists have one number a fragment (NaN for a fragment without tokens).
+    """
+    import torch
+
+    policy, tokenizer = load_policy(model)
+    halting = [tokenizer.eos_token_id]
+    # The phrase begins a response without, and goes on after a sentence with a space before it.
+    halting += [tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in (HALT_PHRASE, f" {HALT_PHRASE}")]
+    halting = sorted(set(halting))
+    # Rows of like length together: padding is computed too.
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].response))
+    found: dict[int, Confidence] = {}
+    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    for batch in track(batches, "confidence"):
+        encoded = [
+            fragment_tokens(
+                tokenizer,
+                render(tokenizer, [*few_shot, *rows[index].prompt]),
+                rows[index].response,
+                rows[index].fragments,
+            )
+            for index in batch
+        ]
+        longest = max(len(ids) for ids, _ in encoded)
+        pad = tokenizer.pad_token_id
+        ids_B_T = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in encoded], device=policy.device)
+        mask_B_T = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in encoded]).to(policy.device)
+        first = min((span[0] for _, spans in encoded for span in spans if span[1]), default=1)
+        with torch.no_grad():
+            # Position t predicts token t + 1; everything before the first fragment is the prompt.
+            logits = policy(input_ids=ids_B_T, attention_mask=mask_B_T, logits_to_keep=longest - first + 1).logits
+            log_probs_B_T_V = logits[:, :-1].float().log_softmax(-1)
+        chosen_B_T = log_probs_B_T_V.gather(-1, ids_B_T[:, first:, None])[..., 0].tolist()
+        halt_B_T = log_probs_B_T_V[..., halting].exp().sum(-1).tolist()
+        for row, index in enumerate(batch):
+            spans = encoded[row][1]
+            likely = [chosen_B_T[row][low - first : high - first] if high else [] for low, high in spans]
+            found[index] = Confidence(
+                key=rows[index].key,
+                token_probability=[math.exp(sum(one) / len(one)) if one else math.nan for one in likely],
+                token_minimum=[math.exp(min(one)) if one else math.nan for one in likely],
+                halt_probability=[min(1.0, halt_B_T[row][low - first]) if high else math.nan for low, high in spans],
+            )
+    return [found[index] for index in range(len(rows))]

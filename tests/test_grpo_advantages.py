@@ -1,0 +1,208 @@
+"""What decisions are worth: by hand, as properties, and that the expected gradient points to halting iff p < τ."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhalt.errors import InputError
+from rlhalt.records import Fragment
+from rlhalt.rewards import fragment_rewards, response_reward
+from rlhalt.training.fragment_grpo.advantages import CREDITS, Earned, Pay, advantages, earned
+
+LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
+
+
+def fragments(marks):
+    return [
+        Fragment(0, 1, "halt" if mark == "." else "sentence", f"Statement {index}.", LABELS[mark])
+        for index, mark in enumerate(marks)
+    ]
+
+
+def pay(threshold=0.2, halting="independent", **more):
+    return Pay(threshold, halting, **more)
+
+
+def group(*marks, **how):
+    return [earned(fragments(one), pay(**how)) for one in marks]
+
+
+@pytest.mark.parametrize(
+    ("marks", "halting", "rewards", "total"),
+    [
+        ("", "independent", [0], 0),
+        ("+-?", "independent", [0.8, -0.2, 0, 0], 0.6),
+        ("+.", "independent", [0.8, 0], 0.8),  # the halting phrase and the end are one decision
+        (".", "independent", [0], 0),
+        (".+-", "independent", [0, 0, -0.2, 0], -0.2),  # went on all the same: nothing gained, and another end
+        ("+!+", "independent", [0.8, None, 0.8, 0], None),
+        ("++", "causal", [0.8, 0.8, 0], 1.6),
+        ("++.", "causal", [0.8, 0.8, 0], 1.6),
+        ("+-++", "causal", [0.8, -0.2], -0.2),  # the row ends with the error
+        ("+-!", "causal", [0.8, -0.2], None),
+        ("+!+", "causal", [0.8, None, None, 0], None),
+    ],
+)
+def test_what_decisions_earn(marks, halting, rewards, total):
+    found = earned(fragments(marks), pay(halting=halting))
+    assert list(found.rewards) == [None if one is None else pytest.approx(one) for one in rewards]
+    assert found.total == (None if total is None else pytest.approx(total))
+
+
+def test_what_cannot_be_checked_costs_what_is_set_and_only_that():
+    assert earned(fragments("+?"), pay(unverifiable=-0.1)).rewards == (pytest.approx(0.8), -0.1, 0)
+    # Said twice, and after halting: no good counts, but this is no vagueness.
+    twice = [*fragments("+"), *fragments("+")]
+    assert earned(twice, pay(unverifiable=-0.1)).rewards == (pytest.approx(0.8), 0, 0)
+    assert earned(fragments(".+"), pay(unverifiable=-0.1)).rewards == (0, 0, 0)
+    with pytest.raises(InputError, match="vagueness pays"):
+        pay(unverifiable=0.1)
+
+
+def test_claims_have_diminishing_returns_right_and_wrong_alike():
+    found = earned(fragments("+-?+"), pay(enough=2))
+    assert found.rewards == tuple(pytest.approx(one) for one in (0.8, -0.2 * 2 / 3, 0, 0.8 * 2 / 4, 0))
+    with pytest.raises(InputError, match="above 0"):
+        pay(enough=0)
+
+
+@given(st.text(alphabet="+-?.!", max_size=8), st.sampled_from(["independent", "causal"]), st.sampled_from([0.2, 0.9]))
+def test_rewards_are_those_of_credit(marks, halting, threshold):
+    found = earned(fragments(marks), pay(threshold, halting))
+    theirs = fragment_rewards(fragments(marks), threshold, halting)
+    assert list(found.rewards)[: len(theirs)] == theirs[: len(found.rewards)]
+    assert not any(theirs[len(found.rewards) :])
+    total = response_reward(fragments(marks), threshold, halting)
+    assert found.total == (None if total is None else pytest.approx(total))
+
+
+# By hand at τ = 0.2: rewards to go, less the mean of the others' at the same place (0 where they have ended).
+@pytest.mark.parametrize(
+    ("marks", "halting", "expected"),
+    [
+        # to go: [0.6, -0.2, 0], [0], [1.6, 0.8, 0]
+        (("+-", "", "++"), "independent", [[0.6 - 0.8, -0.2 - 0.4, 0], [0 - 1.1], [1.6 - 0.3, 0.8 + 0.1, 0]]),
+        # Alone it is compared with ending, which earns 0.
+        (("+-",), "independent", [[0.6, -0.2, 0]]),
+        (("+", "+", "+"), "independent", [[0, 0], [0, 0], [0, 0]]),
+        # to go: [None, 0.8, 0], [0.8, 0], [-0.2, 0]: what failed, and what came before it, is in no mean.
+        (("!+", "+", "-"), "independent", [[0, 0.8, 0], [0.8 + 0.2, 0 - 0.4], [-0.2 - 0.8, 0 - 0.4]]),
+        # to go: [0.6, -0.2], [0.8, 0]: nothing after the error, neither decisions nor in the mean of the other.
+        (("+-++", "+."), "causal", [[0.6 - 0.8, -0.2], [0.8 - 0.6, 0.2]]),
+    ],
+)
+def test_advantages_by_hand(marks, halting, expected):
+    found = advantages(group(*marks, halting=halting))
+    assert found == [[pytest.approx(one, abs=1e-9) for one in row] for row in expected]
+
+
+# Totals 0.6, 0, 1.6; less the mean of the others: -0.2, -1.1, 1.3.
+@pytest.mark.parametrize(
+    ("credit", "expected"),
+    [
+        ("response", [[-0.2, -0.2, -0.2], [-1.1], [1.3, 1.3, 1.3]]),
+        ("sum", [[-0.2, -0.2, -0.2], [-1.1], [1.3, 1.3, 1.3]]),
+        ("mixed", [[-0.2 + 0.4, -0.2 - 0.1, -0.2], [-1.1], [1.3 + 0.4, 1.3 + 0.4, 1.3]]),
+        ("flip", [[0.2, -0.2, -0.2], [-1.1], [1.3, 1.3, 1.3]]),
+    ],
+)
+def test_other_ways_of_crediting_by_hand(credit, expected):
+    found = advantages(group("+-", "", "++"), credit, alpha=0.5)
+    assert found == [[pytest.approx(one, abs=1e-9) for one in row] for row in expected]
+
+
+def test_in_a_causal_domain_a_sum_knows_how_far_a_wrong_chain_came():
+    chains = group("++-!", "-", ".", halting="causal")
+    assert chains[0].total is None
+    assert [row[0] for row in advantages(chains, "sum")] == [
+        pytest.approx(one) for one in (1.4 + 0.1, -0.2 - 0.7, -0.6)
+    ]
+    assert [row[0] for row in advantages(chains, "response")] == [0, pytest.approx(-0.2), pytest.approx(0.2)]
+
+
+@pytest.mark.parametrize("credit", CREDITS)
+def test_what_failed_or_was_cut_off_moves_nothing(credit):
+    whole = group("+-", "", "++")
+    failed = group("!")[0]
+    found = advantages([*whole, None, failed], credit)
+    # A response that failed as a whole says nothing about its first decision; its end it shares with nobody.
+    assert found[3] == []
+    assert found[4][0] == 0
+    if credit != "fragment":
+        assert found[:3] == advantages(whole, credit)
+    assert [row[0] for row in found[:3]] == [row[0] for row in advantages(whole, credit)]
+    assert advantages([None, None], credit) == [[], []]
+
+
+rows = st.lists(st.lists(st.floats(-1, 1), max_size=5), min_size=2, max_size=6)
+
+
+@given(rows, st.randoms())
+def test_advantages_do_not_depend_on_the_order_of_the_group(rewards, random):
+    some = [Earned((*row, 0.0), sum(row)) for row in rewards]
+    order = list(range(len(some)))
+    random.shuffle(order)
+    found = advantages(some)
+    assert advantages([some[one] for one in order]) == [
+        [pytest.approx(value, abs=1e-9) for value in found[one]] for one in order
+    ]
+
+
+@given(rows)
+def test_the_first_decisions_of_a_group_sum_to_0(rewards):
+    some = [Earned((*row, 0.0), sum(row)) for row in rewards]
+    assert sum(row[0] for row in advantages(some)) == pytest.approx(0, abs=1e-9)
+
+
+@given(rows, st.integers(0, 4), st.floats(-1, 1))
+def test_what_was_earned_before_a_decision_does_not_matter_to_it(rewards, place, change):
+    some = [Earned((*row, 0.0), sum(row)) for row in rewards]
+    first = list(some[0].rewards)
+    at = min(place, len(first) - 1)
+    changed = [Earned((*first[:at], first[at] + change, *first[at + 1 :]), 0.0), *some[1:]]
+    before, after = advantages(some)[0], advantages(changed)[0]
+    assert after[at + 1 :] == before[at + 1 :]
+    assert after[: at + 1] == [pytest.approx(one + change, abs=1e-9) for one in before[: at + 1]]
+
+
+def chains(odds, going_on):
+    """Every response of a policy that goes on with these chances, and its probability; claims have these odds."""
+    for said in range(len(odds) + 1):
+        for rights in itertools.product("+-", repeat=said):
+            chance = 1.0
+            for place, right in enumerate(rights):
+                chance *= going_on[place] * (odds[place] if right == "+" else 1 - odds[place])
+            if said < len(odds):
+                chance *= 1 - going_on[said]
+            yield chance, "".join(rights)
+
+
+@pytest.mark.parametrize("credit", ["fragment", "sum"])
+@pytest.mark.parametrize("halting", ["independent", "causal"])
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8])
+def test_the_expected_gradient_is_that_of_the_mean_utility(halting, threshold, credit):
+    """A policy with one logit a place, groups of two, everything enumerated."""
+    odds, going_on = [0.9, 0.3, 0.6], [0.7, 0.5, 0.4]
+    every = list(chains(odds, going_on))
+    gradient = [0.0] * len(odds)
+    for (p, one), (q, other) in itertools.product(every, every):
+        found = advantages(group(one, other, threshold=threshold, halting=halting), credit)[0]
+        for place, advantage in enumerate(found[: len(odds)]):
+            went_on = place < len(one)
+            gradient[place] += p * q * advantage * (went_on - going_on[place])
+
+    def utility(chances):
+        return sum(
+            p * sum(fragment_rewards(fragments(marks), threshold, halting)) for p, marks in chains(odds, chances)
+        )
+
+    for place, chance in enumerate(going_on):
+        step = 1e-6
+        up, down = list(going_on), list(going_on)
+        up[place], down[place] = chance + step, chance - step
+        slope = (utility(up) - utility(down)) / (2 * step)
+        assert gradient[place] == pytest.approx(slope * chance * (1 - chance), abs=1e-6)

@@ -1,0 +1,229 @@
+"""The whole chain on a tiny model: every file it promises, nothing done twice, nothing lost when it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rlhalt.cli import main
+from rlhalt.errors import InputError
+from rlhalt.pipeline import load_recipe
+from rlhalt.records import Decision, Pair, Scored, Target, read
+from tiny_training import ONLINE, TRAINING
+
+KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
+SHARED = {key: value for key, value in KEYS.items() if key not in ("max_length", "num_train_epochs")}
+GRPO = {**ONLINE, "reward": "biography", "max_steps": 1, "max_completion_length": 20}
+LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules": "all-linear"}
+
+
+def recipe(folder: Path, model: Path, **changes: object) -> Path:
+    (folder / "sft.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 3}))
+    (folder / "dpo.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "draws": 8}))
+    (folder / "decisions.yaml").write_text(yaml.safe_dump({**KEYS, **LORA, "model_name_or_path": "m", "max_steps": 2}))
+    (folder / "grpo.yaml").write_text(yaml.safe_dump({**SHARED, **LORA, **GRPO, "model_name_or_path": "m"}))
+    whole = {
+        "model": str(model),
+        "reward": "countries",
+        "output": str(folder / "out"),
+        "thresholds": [0.5],
+        "seeds": [0],
+        "responses": 2,
+        "best": 1.0,
+        "temperature": 0.7,
+        "evaluation_responses": 1,
+        "sft": "sft.yaml",
+        "dpo": "dpo.yaml",
+        "decisions": "decisions.yaml",
+        "threshold_in_prompt": "decisions.yaml",
+        "grpo": "grpo.yaml",
+        "online_thresholds": [0.5],
+        "supervised": ["reference", "halt-per-tau"],
+        "prompts": 4,
+        **changes,
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in whole.items() if value is not None}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def talking_model(tiny_model, tmp_path_factory) -> Path:
+    """The tiny model, taught by rote a few sentences about countries, some of them wrong, so that it says something."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from rlhalt.tasks.countries import few_shot, prompts
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model)
+    texts = []
+    asked = [one for split in ("train", "heldout") for one in [one for one in prompts() if one.split == split][:4]]
+    for one in asked:
+        name = one.reference["subject"]
+        answer = f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
+        chat = [*one.prompt, {"role": "assistant", "content": answer}]
+        texts += [tokenizer.apply_chat_template(shown, tokenize=False) for shown in (chat, [*few_shot(), *chat])]
+    tokenizer.padding_side = "left"
+    batch = tokenizer(texts, return_tensors="pt", padding=True)
+    labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(150):
+        loss = model(**batch, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert loss.item() < 0.1
+    tokenizer.padding_side = "right"
+    folder = tmp_path_factory.mktemp("talking")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every row file, by name; what training wrote is compared by its weights."""
+    kept = [*folder.rglob("*.jsonl"), *folder.rglob("*.safetensors")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in kept}
+
+
+@pytest.fixture(scope="module")
+def straight(talking_model, tmp_path_factory) -> Path:
+    """A run that was not disturbed; its output folder."""
+    folder = tmp_path_factory.mktemp("straight")
+    assert main(["quickstart", "--config", str(recipe(folder, talking_model))]) == 0
+    return folder / "out"
+
+
+def test_the_chain_makes_every_file_it_promises(straight):
+    scored = list(read(straight / "base" / "scored.jsonl", Scored))
+    assert len(scored) == 8
+    assert {one.label for row in scored for one in row.fragments} >= {"correct", "incorrect"}
+    assert len(list(read(straight / "base" / "targets.jsonl", Target))) == 8
+    assert {one.style for one in read(straight / "base" / "pairs-0.5.jsonl", Pair)} == {"keep", "remove"}
+    assert {one.style for one in read(straight / "base" / "decisions-0.5.jsonl", Decision)} == {"remove"}
+    made = ("responses", "scored", "targets", "pairs-0.5", "decisions-0.5", "conditioned")
+    files = (*made, "targets-reference", "targets-halt-per-tau-0.5")
+    for made in (f"base/{name}.jsonl" for name in files):
+        assert json.loads((straight / made).with_suffix(".run.json").read_text())["versions"]["rlhalt"]
+    trained = ("sft", "dpo-0.5", "grpo-0.5", "decisions-0.5", "conditioned", "reference", "halt-per-tau-0.5")
+    evaluated = ("evaluation/base", "evaluation/dpo-0.5-seed0", "evaluation/conditioned-0.5-seed0")
+    for made in (*(f"seed0/{name}" for name in trained), *evaluated, "report"):
+        assert json.loads((straight / made / "run.json").read_text())["seconds"] >= 0
+    metrics = json.loads((straight / "report" / "metrics.json").read_text())
+    at_half = {f"{name} τ=0.5" for name in ("DPO", "GRPO", "decisions", "conditioned", "halt-per-tau")}
+    assert {one["model"] for one in metrics} == {"base", "SFT", "reference"} | at_half
+    assert "<html" in (straight / "report" / "report.html").read_text(encoding="utf-8")
+    assert not list(straight.rglob("*.part"))
+
+
+def test_a_model_with_tau_in_its_prompt_never_saw_what_it_is_asked_for_and_is_told_it(straight):
+    told = {one.prompt[0]["content"] for one in read(straight / "base" / "conditioned.jsonl", Decision)}
+    assert all(one.startswith("Reliability: 0.") for one in told)
+    # Eight answers draw eight of them: what they were drawn from says more.
+    drawn_from = json.loads((straight / "base" / "conditioned.run.json").read_text())["config"]["thresholds"]
+    assert len(drawn_from) > 90
+    assert 0.5 not in drawn_from
+    asked = {
+        row.prompt[0]["content"]
+        for row in read(straight / "evaluation" / "conditioned-0.5-seed0" / "scored.jsonl", Scored)
+    }
+    assert asked == {"Reliability: 0.50"}
+
+
+def test_the_online_training_goes_on_from_the_preferences_at_their_threshold_by_the_verifier_of_the_recipe(straight):
+    record = json.loads((straight / "seed0" / "grpo-0.5" / "run.json").read_text())
+    assert record["parameters"]["model_name_or_path"] == str(straight / "seed0" / "dpo-0.5")
+    assert (record["threshold"], record["verifier"].split("/")[0]) == (0.5, "knowledge")
+
+
+def test_training_moved_the_adapters(straight):
+    from safetensors.torch import load_file
+
+    sft = load_file(straight / "seed0" / "sft" / "adapter_model.safetensors")
+    dpo = load_file(straight / "seed0" / "dpo-0.5" / "adapter_model.safetensors")
+    assert sft.keys() == dpo.keys()
+    assert all((sft[name] != dpo[name]).any() for name in sft)
+    assert all(sft[name].abs().sum() > 0 for name in sft)
+
+
+def test_dpo_can_start_from_the_pretrained_model(talking_model, straight, tmp_path):
+    from safetensors.torch import load_file
+
+    assert main(["quickstart", "--config", str(recipe(tmp_path, talking_model, dpo_from="base"))]) == 0
+    record = json.loads((tmp_path / "out" / "seed0" / "dpo-0.5" / "run.json").read_text())
+    assert record["parameters"]["model_name_or_path"] == str(talking_model)
+    from_base = load_file(tmp_path / "out" / "seed0" / "dpo-0.5" / "adapter_model.safetensors")
+    from_sft = load_file(straight / "seed0" / "dpo-0.5" / "adapter_model.safetensors")
+    assert any((from_base[name] != from_sft[name]).any() for name in from_sft)
+
+
+def test_a_second_run_does_nothing_again(straight, monkeypatch):
+    import rlhalt.training.dpo
+    import rlhalt.training.sft
+    import rlhalt.uncertainty.token_probability
+    from rlhalt.sampling.local import TransformersEngine
+
+    before = snapshot(straight)
+    monkeypatch.setattr(TransformersEngine, "__init__", lambda *_: pytest.fail("sampled again"))
+    monkeypatch.setattr(rlhalt.uncertainty.token_probability, "load_policy", lambda *_: pytest.fail("evaluated again"))
+    monkeypatch.setattr(rlhalt.training.dpo, "main", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
+    assert main(["quickstart", "--config", str(straight.parent / "recipe.yaml")]) == 0
+    assert snapshot(straight) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["base/responses.jsonl", "base/scored.jsonl", "seed0/sft", "evaluation/base"])
+def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, straight, tmp_path, stage):
+    command = [sys.executable, "-m", "rlhalt.cli", "quickstart", "--config", str(recipe(tmp_path, talking_model))]
+    out = tmp_path / "out"
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
+    # The stage has begun when its output, or the journal of it, is there.
+    while not any((out / stage).parent.glob(f"{Path(stage).name}*")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert snapshot(out) == snapshot(straight)
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"thresholds": [1.0]}, "threshold"),
+        ({"thresholds": 0.5}, "thresholds"),
+        ({"seeds": []}, "seeds"),
+        ({"seeds": [0.5]}, "seeds"),
+        ({"thresholds": ["high"]}, "thresholds"),
+        ({"responses": "many"}, "responses"),
+        ({"temperature": True}, "temperature"),
+        ({"engine": "steam"}, "engine"),
+        ({"style": "hedge"}, "style"),
+        ({"dpo_from": "grpo"}, "dpo_from"),
+        ({"respnses": 3}, "respnses"),
+        ({"best": None}, "best"),
+        ({"supervised": ["halt", "hope"]}, "supervised"),
+        ({"online_thresholds": [0.8]}, "online_thresholds"),
+        ({"online_thresholds": []}, "online_thresholds"),
+        ({"grpo": None}, "online_thresholds"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):
+    with pytest.raises(InputError, match=names) as caught:
+        load_recipe(recipe(tmp_path, tmp_path, **change))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_recipes_of_the_project_are_read():
+    root = Path(__file__).parents[1] / "configs"
+    names = ("quickstart.yaml", "full.yaml", "unsure.yaml", "decide.yaml", "online.yaml")
+    assert {load_recipe(root / name).reward for name in names} == {"countries"}
+    assert load_recipe(None).thresholds == [0.5]
