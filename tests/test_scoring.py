@@ -12,7 +12,8 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Budget, Client, Server
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
 from rlhalt.runs import earlier
-from rlhalt.scoring import Scorer, score_file
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict
 
 

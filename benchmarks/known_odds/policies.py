@@ -50,7 +50,7 @@ from rlhalt.recipe import trained
 from rlhalt.records import Prompt, write_atomic
 from rlhalt.rounds import deal, write_anchored
 from rlhalt.sampling import Settings, sample
-from rlhalt.scoring import score_file
+from rlhalt.score_file import score_file
 from rlhalt.training.online.credit import Credit, Pay
 
 METHODS = (

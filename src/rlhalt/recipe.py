@@ -48,7 +48,8 @@ from rlhalt.records import Prompt
 from rlhalt.reward import load_specification
 from rlhalt.runs import Run, once
 from rlhalt.sampling import EngineName, Settings, sample
-from rlhalt.scoring import Scorer, score_file
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
 from rlhalt.settings import read_fields
 from rlhalt.tasks import countries
 

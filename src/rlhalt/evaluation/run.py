@@ -23,7 +23,8 @@ from rlhalt.pairs.leakage import refuse_leakage
 from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
 from rlhalt.runs import Run
 from rlhalt.sampling import EngineName, Settings, load_engine, sample
-from rlhalt.scoring import Scorer, score_file
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
 
 # One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
 NEXT_FRAGMENT_TOKENS = 32
