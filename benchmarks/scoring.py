@@ -33,7 +33,7 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Client, Limits, Server
 from rlhalt.records import Response, Rows, Scored, content_key, write
 from rlhalt.reward import load_specification
-from rlhalt.scoring import score_file
+from rlhalt.score_file import score_file
 from rlhalt.tasks import countries
 from rlhalt.verifiers.judge import JudgeVerifier
 

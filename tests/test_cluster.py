@@ -25,7 +25,8 @@ from rlhalt.llm import Client, Server
 from rlhalt.provenance import earlier
 from rlhalt.records import Fragment, Json, Message, Prompt, Response, Scored, content_key, read, write
 from rlhalt.sampling import Completion, Settings, sample
-from rlhalt.scoring import Scorer, Spread, score_file
+from rlhalt.score_file import Spread, score_file
+from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict
 
 PROMPTS = [

@@ -183,7 +183,7 @@ def test_a_second_run_does_nothing_again(straight, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["base/responses.jsonl", "base/scored.jsonl", "seed0/sft", "evaluation/base"])
 def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, straight, tmp_path, stage):
-    command = [sys.executable, "-m", "rlhalt.cli", "quickstart", "--config", str(recipe(tmp_path, talking_model))]
+    command = [sys.executable, "-m", "rlhalt", "quickstart", "--config", str(recipe(tmp_path, talking_model))]
     out = tmp_path / "out"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ})
     # The stage has begun when its output, or the journal of it, is there.

@@ -12,7 +12,8 @@ from rlhalt.llm import Budget, Client, Server
 from rlhalt.provenance import earlier
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
 from rlhalt.rewards import fragment_reward
-from rlhalt.scoring import Scorer, score_file
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict
 
 

@@ -39,7 +39,7 @@ from rlhalt.iterated import deal, write_anchored
 from rlhalt.pipeline import trained
 from rlhalt.records import Prompt, write_atomic
 from rlhalt.sampling import Settings, sample
-from rlhalt.scoring import score_file
+from rlhalt.score_file import score_file
 from rlhalt.threshold_prompt import with_threshold
 from rlhalt.training.fragment_grpo.advantages import Credit, Pay
 from rlhalt.training_data import (

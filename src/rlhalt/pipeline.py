@@ -38,7 +38,8 @@ from rlhalt.records import Prompt
 from rlhalt.reward import load_specification
 from rlhalt.rewards import check_threshold
 from rlhalt.sampling import EngineName, Settings, sample
-from rlhalt.scoring import Scorer, score_file
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
 from rlhalt.strict_yaml import read_fields
 from rlhalt.tasks import countries
 from rlhalt.training_data import (

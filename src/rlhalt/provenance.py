@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import rlhalt
+from rlhalt.errors import InputError
 from rlhalt.records import Json, content_key, file_hash, write, write_atomic
 
 _PACKAGES = (
@@ -101,6 +102,29 @@ class Run:
                 seconds=round(time.time() - self._started, 2),
             )
             write_atomic(self.path, [json.dumps(self._record, ensure_ascii=False, indent=1) + "\n"])
+
+
+def refuse_overwriting(inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:
+    """See that no output is an input, and that no two outputs share a file or a run.json.
+
+    Raises:
+        InputError: one would overwrite the other.
+    """
+    for one in outputs:
+        for other in inputs:
+            if _same(one, other):
+                raise InputError("expected an output that is no input, found the file that is read", path=one)
+    for place, one in enumerate(outputs):
+        for other in outputs[:place]:
+            if _same(one, other) or _same(run_file(one), run_file(other)):
+                raise InputError(f"expected outputs of different names, found one beside {other}", path=one)
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return Path(one).resolve() == Path(other).resolve()
 
 
 def earlier(output: str | Path) -> Json:

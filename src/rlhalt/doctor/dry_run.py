@@ -80,7 +80,7 @@ def dry_run(plan: Plan) -> Finding:
         }
         if plan.kind == "grpo":
             small |= {"use_vllm": False, "max_completion_length": 16}
-        argv = [*launch, "-m", "rlhalt.cli", "train", plan.kind, "--config", str(plan.config)]
+        argv = [*launch, "-m", "rlhalt", "train", plan.kind, "--config", str(plan.config)]
         argv += _argv({**plan.keys, **small}, plan)
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode == 0:

@@ -21,7 +21,8 @@ from rlhalt.models import identity
 from rlhalt.provenance import Run
 from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
 from rlhalt.sampling import EngineName, Settings, load_engine, sample
-from rlhalt.scoring import Scorer, score_file
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
 from rlhalt.threshold_prompt import with_threshold, without_threshold
 from rlhalt.uncertainty.token_probability import confidences
 

@@ -8,14 +8,13 @@ advantages of `rlhalt.training.fragment_grpo.advantages`.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
-from rlhalt.llm import Client
+from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.records import Prompt, read
 from rlhalt.reward import Specification, load_specification
 from rlhalt.rewards import check_threshold
@@ -27,7 +26,7 @@ from rlhalt.training.fragment_grpo.tokens import CREDITED
 
 
 @dataclasses.dataclass
-class GrpoData(Resumable):
+class GrpoData(Resumable, JudgeArguments):
     """What to train on, and what is paid for what.
 
     Attributes:
@@ -38,7 +37,7 @@ class GrpoData(Resumable):
         credited: see `rlhalt.training.fragment_grpo.tokens.Credited`.
         unverifiable, enough: see `rlhalt.training.fragment_grpo.advantages.Pay`.
         max_refused, max_drift, max_empty, patience: see `rlhalt.training.fragment_grpo.callbacks.Limits`.
-        judge_address, judge_model, judge_key, judge_concurrency, judge_cache, budget_calls: as of `rlhalt score`.
+        judge_address and the other settings of the judge: as of `rlhalt score`, see `JudgeArguments`.
         unsafe: run generated code although no sandbox works here.
     """
 
@@ -56,12 +55,8 @@ class GrpoData(Resumable):
     max_drift: float = dataclasses.field(default=8.0, metadata={"help": "Times longer or shorter than at the start."})
     max_empty: float = dataclasses.field(default=0.98, metadata={"help": "Share of groups without any gradient."})
     patience: int = dataclasses.field(default=5, metadata={"help": "Logged steps in a row before a run is stopped."})
-    judge_address: str | None = dataclasses.field(default=None, metadata={"help": "http://host:8000/v1, if asked."})
-    judge_model: str | None = dataclasses.field(default=None, metadata={"help": "As the judge's server knows it."})
-    judge_key: str = dataclasses.field(default="OPENAI_API_KEY", metadata={"help": "The variable with the API key."})
-    judge_concurrency: int = dataclasses.field(default=64, metadata={"help": "Calls under way at once."})
-    judge_cache: str | None = dataclasses.field(default=None, metadata={"help": "A file that keeps replies."})
-    budget_calls: int | None = dataclasses.field(default=None, metadata={"help": "Calls after which to stop."})
+    # A step waits for all its verdicts: more calls under way than for a file that is scored in the background.
+    judge_concurrency: int = dataclasses.field(default=64, kw_only=True, metadata={"help": "Calls under way at once."})
     unsafe: bool = dataclasses.field(default=False, metadata={"help": "Run generated code without a sandbox."})
 
     def __post_init__(self) -> None:
@@ -79,24 +74,6 @@ class GrpoData(Resumable):
         """When to stop the run."""
         failed = specification.max_failure_rate
         return Limits(self.max_refused, self.max_drift, self.max_empty, failed, self.patience)
-
-    @contextlib.contextmanager
-    def client(self) -> Iterator[Client | None]:
-        """What asks the judge, where one is given."""
-        if self.judge_address is None:
-            yield None
-            return
-        if self.judge_model is None:
-            raise InputError("expected the judge's name with its address, found none", field="judge_model")
-        from rlhalt import llm
-
-        with Client(
-            llm.Server(self.judge_address, self.judge_model, self.judge_key),
-            llm.Limits(concurrency=self.judge_concurrency),
-            llm.Budget(calls=self.budget_calls),
-            self.judge_cache,
-        ) as client:
-            yield client
 
 
 def main(argv: Sequence[str]) -> None:

@@ -1,0 +1,78 @@
+"""The command line: verbs to functions. Nothing heavy is imported before a verb runs.
+
+flags     the flags that several verbs share, and the checks of their values
+data      prompts, sample, score, annotated, pairs, decisions
+measure   evaluate, certainty, general, compare, audit, choose
+chain     train, doctor, quickstart, rounds
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+import rlhalt
+from rlhalt.cli import chain, data, measure
+from rlhalt.cli.flags import KINDS, Parser
+from rlhalt.errors import RlhaltError
+
+
+def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
+    """Run, and turn what a user can repair into one line on standard error and an exit code (2 input, 3 failures)."""
+    try:
+        work(argv)
+    except RlhaltError as error:
+        print(f"rlhalt: {_one_line(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        # A full disk, a missing permission: the user's to repair. What was half written has been removed.
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"rlhalt: {_one_line(f'{where}{error.strerror or error}')}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rlhalt: stopped; run the same command again to resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _one_line(text: str) -> str:
+    """A text as one line that every terminal can show; names of files and keys may hold anything."""
+    shown = " ".join(text.split())
+    return shown.encode("utf-8", "backslashreplace").decode()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `rlhalt`."""
+    return guarded(_dispatch, sys.argv[1:] if argv is None else argv)
+
+
+def _dispatch(argv: Sequence[str]) -> None:
+    # The trainers' keys are TRL's: they are parsed there, strictly, not here.
+    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in KINDS and not {"-h", "--help"} & set(argv):
+        chain.train(argv[1], argv[2:])
+        return
+    parser = _parser()
+    args, keys = parser.parse_known_args(argv)
+    if keys and not args.takes_keys:
+        parser.error(f"unrecognized arguments: {' '.join(keys)}")
+    args.keys = keys
+    args.run(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="rlhalt", description=rlhalt.__doc__)
+    parser.add_argument("--version", action="version", version=rlhalt.__version__)
+    parser.set_defaults(takes_keys=False)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        one = verbs.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
+        return one
+
+    data.add(verb)
+    chain.add_training(verb)
+    measure.add(verb)
+    chain.add_recipes(verb)
+    return parser

@@ -1,0 +1,191 @@
+"""The verbs from prompts to pairs: prompts, sample, score, annotated, pairs, decisions."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlhalt.cli import flags
+from rlhalt.errors import InputError
+from rlhalt.tasks import TASKS
+
+if TYPE_CHECKING:
+    from rlhalt.score_file import Spread
+    from rlhalt.scoring import Scorer
+
+Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
+
+
+def add(verb: Verb) -> None:
+    """Declare the verbs."""
+    one = verb("prompts", _prompts, "write a task's prompts with their references")
+    one.add_argument("--task", choices=TASKS, default="countries")
+    one.add_argument("--file", help="where the task's own file lies; countries are built in")
+    one.add_argument("--domain", help="of jsonl: the folder under reward/ that judges")
+    one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
+    one.add_argument("--output", required=True)
+
+    one = verb("sample", _sample, "draw responses from a policy")
+    flags.sampling(one)
+    one.add_argument("--engine", choices=(*flags.ENGINES, "ray"), help="vllm where installed, else transformers; ray")
+    one.add_argument("--sampler", choices=flags.ENGINES, help="what samples with ray; vllm where installed here")
+    flags.spreading(one)
+    one.add_argument("--responses", type=flags.count, default=4, help="responses per prompt")
+    one.add_argument("--temperature", type=flags.at_least_0, default=0.7)
+    one.add_argument("--max-tokens", type=flags.count, default=64)
+    one.add_argument("--batch-size", type=flags.count, default=64)
+    one.add_argument("--output", required=True)
+
+    one = verb("score", _score, "split responses into fragments and judge each")
+    one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote")
+    flags.reward(one)
+    one.add_argument("--engine", choices=("ray",), help="ray: in the workers of a cluster; here if not given")
+    flags.spreading(one)
+    one.add_argument("--dry-run", action="store_true", help="print what the judge would cost, and ask nothing")
+    flags.judging(one)
+    one.add_argument("--output", required=True)
+
+    one = verb("annotated", _annotated, "FActScore's biographies, labelled by people, as scored responses")
+    one.add_argument("files", nargs="+", help="ChatGPT.jsonl, InstructGPT.jsonl: one per model")
+    one.add_argument("--granularity", choices=("sentences", "facts"), default="sentences")
+    one.add_argument("--split", choices=("train", "heldout", "all"), default="all", help="pairs are made of train")
+    one.add_argument("--output", required=True)
+
+    one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
+    one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
+    flags.reward(one, "gives style and τ where they are not given")
+    one.add_argument("--style", help="remove, unsure, truncate, keep, reflect or flip; see docs/pairs.md")
+    one.add_argument("--threshold", type=flags.threshold, help="the correctness threshold τ")
+    one.add_argument("--targets", help="write supervised targets here too: the better sides, or those of --method")
+    one.add_argument(
+        "--best", type=flags.share, default=0.5, help="share of each prompt's responses that become targets"
+    )
+    one.add_argument("--method", help="halt, halt-per-tau, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
+    one.add_argument("--percentile", type=flags.share, default=0.6, help="of halt, idk and random-trim: α")
+    one.add_argument("--reading", choices=("ascending", "descending"), default="ascending", help="of the percentile")
+    one.add_argument("--seed", type=flags.seed, default=0, help="of random-trim")
+    one.add_argument("--output", required=True)
+
+    one = verb("decisions", _decisions, "make decisions at the threshold τ, for train decisions")
+    one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
+    flags.reward(one, "gives style and τ where they are not given")
+    one.add_argument("--style", help="remove, unsure or truncate")
+    one.add_argument("--threshold", type=flags.threshold, help="the correctness threshold τ")
+    one.add_argument(
+        "--threshold-in-prompt",
+        type=flags.threshold,
+        nargs="+",
+        metavar="τ",
+        help="draw τ per response from these, into the prompt",
+    )
+    one.add_argument("--seed", type=flags.seed, default=0, help="of the draw")
+    one.add_argument("--output", required=True)
+
+
+def _prompts(args: argparse.Namespace) -> None:
+    from rlhalt.provenance import once
+    from rlhalt.tasks import load
+
+    inputs = [args.file] if args.file else []
+    chosen = load(args.task, args.file, args.split, args.domain)
+    once("prompts", args.output, inputs, {"task": args.task, "split": args.split}, lambda: chosen)
+
+
+def _sample(args: argparse.Namespace) -> None:
+    from rlhalt.records import Prompt, read
+    from rlhalt.sampling import Settings, default_engine, sample
+
+    if args.sampler and args.engine != "ray":
+        raise InputError(
+            "--sampler is only used with --engine ray; locally, set the sampler with --engine", field="--sampler"
+        )
+    sampler = args.sampler if args.engine == "ray" else args.engine
+    settings = Settings(
+        model=args.model,
+        engine=sampler or default_engine(),
+        responses=args.responses,
+        temperature=args.temperature,
+        max_tokens=args.max_tokens,
+        seed=args.seed,
+        few_shot=flags.few_shot(args),
+        batch_size=args.batch_size,
+    )
+    prompts = flags.some(list(read(args.prompts, Prompt)), args.prompts)
+    sample(prompts, settings, args.output, cluster=flags.cluster(args, gpu=True))
+
+
+def _score(args: argparse.Namespace) -> None:
+    from rlhalt.records import Response, Rows
+    from rlhalt.reward import load_specification
+    from rlhalt.score_file import estimate, score_file
+
+    responses = Rows(Path(args.responses), Response)
+    with flags.judge(args).client() as client:
+        scorer = load_specification(args.reward).scorer(client, unsafe=args.unsafe)
+        if args.dry_run:
+            print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
+        else:
+            score_file(responses, scorer, args.output, _spread(args, scorer))
+
+
+def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
+    cluster = flags.cluster(args)
+    if cluster is None:
+        return None
+    from rlhalt.llm import Client
+    from rlhalt.reward import scorer_elsewhere
+    from rlhalt.score_file import Spread
+
+    asks = None
+    if scorer.client is not None:
+        cache = Path(args.judge_cache).absolute() if args.judge_cache else None
+        asks = functools.partial(
+            Client, scorer.client.server, scorer.client.limits.shared(cluster.workers), cache=cache
+        )
+    return Spread(cluster, scorer_elsewhere(args.reward, asks, unsafe=args.unsafe))
+
+
+def _annotated(args: argparse.Namespace) -> None:
+    from rlhalt.tasks.factscore import write_scored
+
+    found = write_scored(args.files, args.output, args.granularity, args.split)
+    print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
+
+
+def _pairs(args: argparse.Namespace) -> None:
+    from rlhalt.records import Pair, read
+    from rlhalt.reward import load_specification
+    from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
+    from rlhalt.training_data.statistics import summary
+
+    specification = load_specification(args.reward)
+    style = args.style or default_style(specification.halting)
+    threshold = specification.threshold if args.threshold is None else args.threshold
+    write_pairs(args.scored, args.output, threshold, style)
+    print(summary(read(args.output, Pair)))
+    if args.targets and args.method:
+        method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
+        write_supervised(args.scored, args.targets, method)
+    elif args.targets:
+        write_targets(args.scored, args.targets, style, args.best)
+
+
+def _decisions(args: argparse.Namespace) -> None:
+    from rlhalt.records import Decision, read
+    from rlhalt.reward import load_specification
+    from rlhalt.training_data import default_style, write_conditioned_decisions, write_decisions
+
+    specification = load_specification(args.reward)
+    style = args.style or default_style(specification.halting)
+    threshold = specification.threshold if args.threshold is None else args.threshold
+    if args.threshold_in_prompt:
+        write_conditioned_decisions(args.scored, args.output, args.threshold_in_prompt, style, args.seed)
+    else:
+        write_decisions(args.scored, args.output, threshold, style)
+    found = list(read(args.output, Decision))
+    responses, right = len({one.source for one in found}), sum(one.worth > 0 for one in found)
+    at = f"{len(args.threshold_in_prompt)} thresholds" if args.threshold_in_prompt else f"τ = {threshold:g}"
+    print(f"{len(found)} decisions of {responses} responses at {at} ({style}), {right} of them to speak")

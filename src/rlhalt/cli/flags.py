@@ -1,0 +1,165 @@
+"""Flags that several verbs share, and the checks of their values."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rlhalt.errors import InputError
+from rlhalt.judge_arguments import JudgeArguments
+
+if TYPE_CHECKING:
+    from rlhalt.cluster import Cluster
+
+ENGINES = ("transformers", "vllm")
+KINDS = ("sft", "dpo", "decisions", "grpo")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all errors of rlhalt are."""
+
+    def __init__(self, **keys: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **keys})
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
+    """Reads a whole number from `least` to `most`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, found {_cut(text)}")
+        return value
+
+    return read
+
+
+def real(expected: str, right: Callable[[float], bool]) -> Callable[[str], float]:
+    """Reads a finite number for which `right` is true; `expected` says in words which these are."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or not right(value):
+            raise argparse.ArgumentTypeError(f"expected {expected}, found {_cut(text)}")
+        return value
+
+    return read
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+threshold = real("a threshold above 0 and below 1", lambda value: 0 < value < 1)
+share = real("a share above 0 and up to 1", lambda value: 0 < value <= 1)
+at_least_0 = real("a number of at least 0", lambda value: value >= 0)
+above_0 = real("a number above 0", lambda value: value > 0)
+count = whole(1)
+# What PyTorch's and NumPy's generators both take.
+seed = whole(0, 2**32 - 1)
+
+
+def sampling(one: argparse.ArgumentParser) -> None:
+    """The flags of the verbs that ask a policy."""
+    one.add_argument("--model", required=True, help="smollm2-135m-instruct, a model or adapter folder, a hub name")
+    one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
+    one.add_argument("--few-shot", action="store_true", help="put the domain's examples before every prompt")
+    one.add_argument("--seed", type=seed, default=0)
+
+
+def reward(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with reward.yaml") -> None:
+    """The flag that names the domain."""
+    one.add_argument("--reward", default="countries", help=text)
+
+
+def spreading(one: argparse.ArgumentParser) -> None:
+    """The flag of the verbs that work on a cluster."""
+    one.add_argument("--workers", metavar="N", type=count, help="with ray: one per GPU or CPU if not given")
+
+
+def judging(one: argparse.ArgumentParser) -> None:
+    """The flags of the verbs that judge."""
+    one.add_argument("--unsafe", action="store_true", help="run generated code although no sandbox works here")
+    group = one.add_argument_group("a language model as the judge (domains that need one)")
+    kinds: dict[str, Callable[[str], Any]] = {
+        "judge_prices": at_least_0,
+        "judge_concurrency": count,
+        "judge_rate": above_0,
+        "judge_timeout": above_0,
+        "budget_calls": whole(0),
+        "budget_tokens": whole(0),
+        "budget_money": at_least_0,
+    }
+    for field in dataclasses.fields(JudgeArguments):
+        group.add_argument(
+            "--" + field.name.replace("_", "-"),
+            nargs=2 if field.name == "judge_prices" else None,
+            type=kinds.get(field.name, str),
+            default=field.default,
+            **field.metadata,
+        )
+
+
+def judge(args: argparse.Namespace) -> JudgeArguments:
+    """What the flags of `judging` say."""
+    return JudgeArguments(**{one.name: getattr(args, one.name) for one in dataclasses.fields(JudgeArguments)})
+
+
+def cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
+    """Where the work is to be done, if not here."""
+    if args.engine == "ray":
+        from rlhalt.cluster import join
+
+        return join(args.workers, gpu=gpu)
+    if args.workers is not None:
+        raise InputError("--workers is only used with --engine ray", field="--workers")
+    return None
+
+
+def few_shot(args: argparse.Namespace) -> tuple[Any, ...]:
+    """The examples that are put before every prompt."""
+    if not args.few_shot:
+        return ()
+    from rlhalt.tasks.countries import few_shot
+
+    return tuple(few_shot())
+
+
+def some(rows: list[Any], path: str) -> list[Any]:
+    """The rows.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not rows:
+        raise InputError("expected at least one row, found none", path=path)
+    return rows
+
+
+def separate(inputs: Sequence[str | Path | None], outputs: Sequence[str | Path | None]) -> None:
+    """See that no output is an input, and no two outputs are one file.
+
+    Raises:
+        InputError: one would overwrite the other.
+    """
+    from rlhalt.provenance import refuse_overwriting
+
+    refuse_overwriting([one for one in inputs if one], [one for one in outputs if one])
