@@ -15,6 +15,7 @@ import unicodedata
 
 from rlhalt.records import HALT_PHRASE
 
+_FIRST = re.compile(r"[^\W_]")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _APOSTROPHES = dict.fromkeys(map(ord, "'’‘ʼ"))
 
@@ -50,7 +51,16 @@ def is_halt(text: str, phrase: str = HALT_PHRASE) -> bool:
     (True, False)
     """
     form = _phrase_form(phrase)
-    return form != "" and normal_form(text) == form
+    first = _FIRST.search(text)
+    # Nearly all fragments begin with another letter.
+    if first is None or form == "" or _base(first[0]) != _base(form[0]):
+        return False
+    return normal_form(text) == form
+
+
+def _base(char: str) -> str:
+    """A letter or digit without case and marks."""
+    return char.lower() if char.isascii() else unicodedata.normalize("NFKD", char.casefold())[0]
 
 
 @functools.lru_cache(maxsize=64)
