@@ -192,8 +192,8 @@ def test_whole_words_come_before_parts_of_words():
 
 def test_code_fences_and_lists():
     text = "Run this:\n```python\nprint(1)  # one\n```\n- It prints one.\n- It ends."
-    found = read(text, [], [("python", "w")], [("print(1)", "x")], [("It prints one.", "y")], [("ends", "z")])
-    assert found == [("python", "w"), ("print(1)", "x"), ("It prints one.", "y"), ("ends", "z")]
+    found = read(text, [], [("print(1)", "x")], [("It prints one.", "y")], [("ends", "z")])
+    assert found == [("print(1)", "x"), ("It prints one.", "y"), ("ends", "z")]
 
 
 @pytest.mark.parametrize(

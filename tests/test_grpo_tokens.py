@@ -64,7 +64,7 @@ def by_value(tokenizer, ids, values):
         ),
         # Nothing counts after an error in a causal domain.
         ("In Asia. Oslo. Big.<|im_end|>", [1, 2], {1: "In Asia.", 2: " Oslo.", 0: " Big.<|im_end|>"}),
-        ("東京 is big. 🇳🇴 São.<|im_end|>", [1, 2, 3], {1: "東京 is big.", 2: " 🇳🇴 São.", 3: "<|im_end|>"}),
+        ("東京 is big. 🇳🇴 São.<|im_end|>", [1, 2, 3], {1: "東京 is big. 🇳🇴", 2: " São.", 3: "<|im_end|>"}),
         # Not seen to its end.
         ("In Europe.", [], {0: "In Europe."}),
     ],

@@ -1,8 +1,9 @@
 """Sentences, with the character offsets where they stand in the response.
 
-A line end always ends a sentence. Within a line a sentence ends at `.`, `!`, `?` or `…` before white space, unless the
-full stop belongs to an abbreviation, an initial or a list marker; it also ends where the space was forgotten
-("Africa.The capital"). List markers ("1.", "-", "•") belong to no fragment.
+A line end ends a sentence, except where a paragraph is hard-wrapped; a row of a table is one fragment
+(`rlhalt.fragments.markdown`). Within a line a sentence ends at a stop (`rlhalt.fragments.stops`), before the next
+number of a list ("Facts: 1. ... 2. ..."), and before a bold label where the line begins with one ("**Capital:** Nairobi
+**Currency:** ..."). List markers ("1.", "a)", "-", "•"), marks of headings and quotes belong to no fragment.
 """
 
 from __future__ import annotations
@@ -10,87 +11,78 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rlhalt.records import HALT_PHRASE, Fragment
+from rlhalt.fragments.halting_phrase import is_halt
+from rlhalt.fragments.markdown import parts
+from rlhalt.fragments.stops import INVISIBLE, ends
+from rlhalt.records import Fragment
 
-_ABBREVIATION = re.compile(
-    r"approx|ave|bros|ca|capt|cf|co|dept|dr|est|etc|fr|ft|gen|gov|hon|inc|incl|jr|km|lt|ltd|messrs|mi|mr|mrs|ms|mt|mts|op|"
-    r"pop|pp|pres|prof|pt|rep|rev|sen|sgt|sq|sr|st|ste|vol|vs"
+_MARKERS = (
+    r"(?:[-*•◦‣·–—+▪■●○►➤➢✓✔]|>+|#{1,6}|\(?\d{1,3}[.)]|\*\*\d{1,3}[.)]\*\*|\([a-zA-Z]\)|[a-zA-Z]\)|\(?[ivx]{1,4}\)"
+    r"|\[[ xX]\]|\d\ufe0f?\u20e3)(?=\s|$)\s*"
+    r"|\d{1,3}[.)](?=[A-ZÀ-ÖØ-Þ][^\W\d_])"
+    r"|(?:[a-z]|[ivx]{2,4})\.\s+(?=[\"“*_]*[A-ZÀ-ÖØ-Þ])"
 )
-# These, and two or more letters with full stops, as in U.S. or D.C., may also end a sentence.
-_CAN_END = re.compile(r"approx|bros|co|etc|inc|jr|km|ltd|mi|sr|(?:[^\W\d_]\.)+[^\W\d_]")
-_STARTER = re.compile(
-    r"a|about|although|an|and|as|at|but|he|her|his|however|if|in|it|its|most|official|on|one|our|she|since|some|that|the|"
-    r"their|there|these|they|this|those|unsure|we|while|with|you"
-)
-_NUMBERED = re.compile(r"nos?")  # "No. 1", but "The answer is no."
-_LONGEST = 12  # no longer word needs to be looked at
-
-_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
-_MARKER = re.compile(r"\s*(?:(?:[-*•◦‣·–—+]|#{1,6}|\(?\d{1,3}[.)]|\([a-z]\))(?=\s|$)\s*)+")
+_MARKER = re.compile(rf"\s*(?:{_MARKERS})+")
+_LETTERED_MARKER = re.compile(rf"\s*(?:{_MARKERS}|[A-H]\.\s+)+")
+_LETTERED = [re.compile(rf"^[^\w\n]*{letter}\.\s", re.MULTILINE) for letter in "AB"]
 _INLINE_MARKER = re.compile(r"(?<=[:;])\s+\(?\d{1,2}[.)]\s+(?=[^\W\d])")
-_STOP = re.compile(r"[.!?…]+[\"'”’»)\]*]*(?=\s|$)|(?<=[^\W\d_]{2})[.!?](?=[A-ZÀ-Þ][^\W\d_]+\b(?!\.))|[。！？]+")
-_LAST_WORD = re.compile(r"[^\s\"'“”‘’«»(\[]+$")
-_NEXT_WORD = re.compile(r"[\s\"'“‘«(\[]*([^\W\d_]*)")
+_LABEL = r"\*\*[^*\n]{1,40}(?::\*\*|\*\*:)"
+_LABELLED, _NEXT_LABEL = re.compile(rf"\s*{_LABEL}"), re.compile(rf"\s(?={_LABEL})")
+_TAGS = re.compile(r"(?:</?[a-zA-Z][^<>]{0,200}>\s*)+")
 _WORD = re.compile(r"\w")
-_HALT = re.compile(r"[\W_]*" + r"\s+".join(map(re.escape, HALT_PHRASE.rstrip(".").split())) + r"[\W_]*", re.IGNORECASE)
 
 
 def sentences(text: str) -> list[Fragment]:
     """Cut a response into sentences, in the order of the text; nothing is judged yet.
 
     Each fragment is of kind `sentence`, or `halt` where it is the halting phrase alone, in any case and punctuation. It
-    has at least one letter or digit, and no white space at its ends.
+    has at least one letter or digit, and no white space or invisible mark at its ends.
+
+    >>> [one.text for one in sentences("1. Dr. Ada lives in the U.S. She paints.")]
+    ['Dr. Ada lives in the U.S.', 'She paints.']
     """
+    marker = _LETTERED_MARKER if _is_lettered(text) else _MARKER
     return [
-        Fragment(start, end, "halt" if _HALT.fullmatch(text, start, end) else "sentence", text[start:end])
-        for line in _LINE.finditer(text)
-        for start, end in _spans(text, line.start(), line.end())
+        Fragment(start, end, "halt" if is_halt(text[start:end]) else "sentence", text[start:end])
+        for part in parts(text)
+        for start, end in (
+            _spans(text, part.start, part.end, marker) if part.kind == "line" else _trimmed(text, part.start, part.end)
+        )
     ]
 
 
-def _spans(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The sentences of one line."""
-    start = _after_marker(text, begin, end)
+def _is_lettered(text: str) -> bool:
+    """Whether a list has the letters A., B., ... as markers; "J. R. R. Tolkien" opens no list."""
+    return "A. " in text and "B. " in text and all(one.search(text) for one in _LETTERED)
+
+
+def _spans(text: str, begin: int, end: int, marker: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """The sentences of a line or a wrapped paragraph."""
+    start = _after_marker(text, begin, end, marker)
     for stop in [*_ends(text, start, end), end]:
         if stop <= start:
             continue
         yield from _trimmed(text, start, stop)
-        start = _after_marker(text, stop, end)
+        start = _after_marker(text, stop, end, marker)
 
 
-def _after_marker(text: str, start: int, end: int) -> int:
-    marker = _MARKER.match(text, start, end)
-    return marker.end() if marker else start
+def _after_marker(text: str, start: int, end: int, marker: re.Pattern[str]) -> int:
+    found = marker.match(text, start, end)
+    return found.end() if found else start
 
 
 def _ends(text: str, begin: int, end: int) -> list[int]:
-    stops = [stop.end() for stop in _STOP.finditer(text, begin, end) if _is_end(text, begin, stop, end)]
-    markers = [marker.start() for marker in _INLINE_MARKER.finditer(text, begin, end)]
-    return sorted({*stops, *markers})
-
-
-def _is_end(text: str, begin: int, stop: re.Match[str], end: int) -> bool:
-    following = _NEXT_WORD.match(text, stop.end(), end)
-    next_word = following[1] if following else ""
-    if stop[0][0] == "…" or stop[0].startswith(".."):
-        return not next_word or next_word[0].isupper()
-    if stop[0] != ".":
-        return True
-    before = _LAST_WORD.search(text, max(begin, stop.start() - _LONGEST), stop.start())
-    if before is None:
-        return True
-    word = before[0].lower()
-    if _CAN_END.fullmatch(word):
-        return not next_word or (next_word[0].isupper() and bool(_STARTER.fullmatch(next_word.lower())))
-    if _NUMBERED.fullmatch(word):
-        return not text[stop.end() : end].lstrip()[:1].isdigit()
-    return not _ABBREVIATION.fullmatch(word) and not (len(word) == 1 and before[0].isupper())
+    found = set(ends(text, begin, end))
+    found.update(one.start() for one in _INLINE_MARKER.finditer(text, begin, end))
+    if _LABELLED.match(text, begin, end):
+        found.update(one.start() for one in _NEXT_LABEL.finditer(text, begin + 1, end))
+    return sorted(found)
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while start < end and text[start].isspace():
+    while start < end and (text[start].isspace() or text[start] in INVISIBLE):
         start += 1
-    while end > start and text[end - 1].isspace():
+    while end > start and (text[end - 1].isspace() or text[end - 1] in INVISIBLE):
         end -= 1
-    if _WORD.search(text, start, end):
+    if _WORD.search(text, start, end) and not (text[start] == "<" and _TAGS.fullmatch(text, start, end)):
         yield start, end
