@@ -157,7 +157,7 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
                 usage += scorer.fragment.estimate([one.response])
                 fragments = list(earlier.fragments) if earlier else sentences(one.response)
             else:
-                fragments = scorer.remembered(scorer.fragment(one.response), earlier.fragments if earlier else ())
+                fragments = scorer.remembered(scorer.split(one.response), earlier.fragments if earlier else ())
             if hasattr(scorer.verifier, "estimate"):
                 usage += scorer.verifier.estimate([(fragments, one.reference)])
     return usage

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rlhalt.errors import BudgetExceeded, InputError, VerifierFailure
-from rlhalt.records import Fragment, Json, Response, Scored
+from rlhalt.fragments.halts import with_halts
+from rlhalt.records import HALT_PHRASE, Fragment, Json, Response, Scored
 from rlhalt.rewards import Halting
+from rlhalt.time_limit import in_time
 from rlhalt.verifiers import Verdict, Verifier
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client
+
+_HALT = Verdict("halt", "the halting phrase")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +30,10 @@ class Scorer:
         workers: responses that are judged at once, at most.
         client: what asks a model, where one is asked; its usage is shown and written down.
         halting: what the domain's verdicts count for, see `rlhalt.rewards`.
+        phrase: what the domain halts with.
+        seconds: how long a response may take to be split and verified; no limit where None. Its fragments *fail* beyond
+            it. The limit applies in the main thread alone, see `rlhalt.time_limit`; a judge and the sandbox for
+            programs have limits of their own.
     """
 
     fragment: Callable[[str], list[Fragment]]
@@ -34,9 +42,18 @@ class Scorer:
     workers: int = 1
     client: Client | None = None
     halting: Halting = "independent"
+    phrase: str = HALT_PHRASE
+    seconds: float | None = None
+
+    def split(self, text: str) -> list[Fragment]:
+        """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`."""
+        return with_halts(text, self.fragment(text), self.phrase)
 
     def judge(self, text: str, reference: Json, earlier: Sequence[Fragment] = ()) -> list[Fragment]:
         """The fragments of a text with their verdicts.
+
+        Halts are labelled here: a verifier sees the other fragments only, unless it has an attribute `knows_halts` that
+        is true, because it must know whether a response halts.
 
         This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason; the
         whole text is one failed fragment where splitting it broke. May be called from several threads.
@@ -51,11 +68,14 @@ class Scorer:
         """
         fragments: list[Fragment] = []
         verdicts: Sequence[Verdict | VerifierFailure]
+
+        def work() -> Sequence[Verdict | VerifierFailure]:
+            nonlocal fragments
+            fragments = self.remembered(self.split(text), earlier)
+            return self._verdicts(text, fragments, reference)
+
         try:
-            fragments = self.remembered(self.fragment(text), earlier)
-            verdicts = self.verifier.verify(text, fragments, reference) if fragments else []
-            if len(verdicts) != len(fragments):
-                raise VerifierFailure(f"expected {len(fragments)} verdicts, found {len(verdicts)}")
+            verdicts = in_time(work, self.seconds)
         except (InputError, BudgetExceeded):
             raise
         except Exception as error:  # noqa: BLE001 - the verifier boundary
@@ -63,13 +83,32 @@ class Scorer:
             verdicts = [VerifierFailure(f"{type(error).__name__}: {error}")] * len(fragments)
         return [self._judged(one, verdict) for one, verdict in zip(fragments, verdicts, strict=True)]
 
+    def _verdicts(
+        self, text: str, fragments: Sequence[Fragment], reference: Json
+    ) -> Sequence[Verdict | VerifierFailure]:
+        """One verdict a fragment; the verifier is asked where anything but halts is to be judged."""
+        halts = [one.kind == "halt" for one in fragments]
+        if all(halts):
+            return [_HALT] * len(fragments)
+        knows_halts = getattr(self.verifier, "knows_halts", False)
+        shown = list(fragments) if knows_halts else [one for one in fragments if one.kind != "halt"]
+        verdicts = self.verifier.verify(text, shown, reference)
+        if len(verdicts) != len(shown):
+            raise VerifierFailure(f"expected {len(shown)} verdicts, found {len(verdicts)}")
+        if knows_halts or not any(halts):
+            return verdicts
+        following = iter(verdicts)
+        return [_HALT if halt else next(following) for halt in halts]
+
     def remembered(self, fragments: list[Fragment], earlier: Sequence[Fragment]) -> list[Fragment]:
         """The fragments, with the labels that this verifier has given them before."""
         known = {(one.start, one.end, one.claim): one for one in earlier if one.verifier == self.verifier.name}
-        return [known.get((one.start, one.end, one.claim), one) for one in fragments]
+        return [one if one.kind == "halt" else known.get((one.start, one.end, one.claim), one) for one in fragments]
 
     def _judged(self, fragment: Fragment, verdict: Verdict | VerifierFailure) -> Fragment:
         name = self.verifier.name
+        if fragment.kind == "halt":
+            verdict = _HALT
         if isinstance(verdict, VerifierFailure):
             return dataclasses.replace(
                 fragment, label=None, probability=None, verifier=name, evidence=None, error=str(verdict)

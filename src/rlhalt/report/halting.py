@@ -15,7 +15,7 @@ from rlhalt.records import Scored
 from rlhalt.report import svg
 from rlhalt.report.palette import colour
 from rlhalt.report.svg import Axis
-from rlhalt.rewards import counted
+from rlhalt.rewards import counted, n_asked
 
 ENDINGS = ("says that it halts", "simply ends", "is cut off", "says nothing")
 # A share of fewer facts would jump about.
@@ -43,7 +43,11 @@ class Halting:
 
 def halting(model: str, evaluations: Sequence[Evaluation], decoding: str) -> Halting:
     """Count the responses of one model."""
-    rows = [(row, counted(row.fragments, one.halting)) for one in evaluations for row in one.rows(decoding)]
+    rows = [
+        (row, counted(row.fragments, one.halting, n_asked(row.reference)))
+        for one in evaluations
+        for row in one.rows(decoding)
+    ]
     facts = [[label for label in labels if label != "halt"] for _, labels in rows]
     longest = min(MOST, max(map(len, facts), default=0))
     right: list[float | None] = []
