@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rlhalt.cluster import Cluster
 from rlhalt.credit import Halting
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
+from rlhalt.fragments import thinking
 from rlhalt.journal import Journal
 from rlhalt.progress import track
 from rlhalt.records import Fragment, Json, Response, Rows, Scored
@@ -56,6 +57,9 @@ class Scorer:
         This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason; the
         whole text is one failed fragment where splitting it broke. May be called from several threads.
 
+        Reasoning before the answer is neither split nor judged (`rlhalt.fragments.thinking`): fragmenter and verifier
+        see the answer alone. The offsets point into the whole text.
+
         Args:
             earlier: the same text judged before; a verifier that is asked at a price need not be asked again for the
                 fragments it has labelled.
@@ -64,6 +68,10 @@ class Scorer:
             InputError: the reference names nothing the verifier knows; that is the user's to mend, not a failure.
             BudgetExceeded: a paid verifier may not ask any more.
         """
+        _, begin = thinking.split(text)
+        return thinking.moved(self._judge_answer(text[begin:], reference, thinking.moved(earlier, -begin)), begin)
+
+    def _judge_answer(self, text: str, reference: Json, earlier: Sequence[Fragment]) -> list[Fragment]:
         fragments: list[Fragment] = []
         verdicts: Sequence[Verdict | VerifierFailure]
         try:
@@ -238,10 +246,12 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
                 continue
             earlier = journal.earlier(one.key)
             if hasattr(scorer.fragment, "estimate"):
-                usage += scorer.fragment.estimate([one.response])
-                fragments = list(earlier.fragments) if earlier else sentences(one.response)
+                usage += scorer.fragment.estimate([thinking.answer(one.response)])
+                fragments = list(earlier.fragments) if earlier else sentences(thinking.answer(one.response))
             else:
-                fragments = scorer.remembered(scorer.fragment(one.response), earlier.fragments if earlier else ())
+                fragments = scorer.remembered(
+                    thinking.fragmented(scorer.fragment, one.response), earlier.fragments if earlier else ()
+                )
             if hasattr(scorer.verifier, "estimate"):
                 usage += scorer.verifier.estimate([(fragments, one.reference)])
     return usage

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from rlhalt.credit import check_threshold
 from rlhalt.errors import InputError
 from rlhalt.pairs import odds
-from rlhalt.pairs.pieces import compose, finished, halted, pieces, right, until_wrong, wrong
+from rlhalt.pairs.pieces import compose, finished, halted, pieces, reasoning, right, until_wrong, wrong
 from rlhalt.pairs.ranking import by_prompt
 from rlhalt.pairs.styles import Style
 from rlhalt.records import HALT_PHRASE, Decision, Scored, content_key
@@ -130,6 +130,7 @@ def _decision(
     threshold: float,
     index: int,
 ) -> Decision:
+    before = reasoning(row) + before
     return Decision(
         key=content_key(row.key, before, speak, list(otherwise), style, threshold, index),
         prompt=row.prompt,
