@@ -27,8 +27,8 @@ from rlhalt.evaluation.judged import Judged, judged
 from rlhalt.evaluation.ranking import auroc
 from rlhalt.models import load_policy
 from rlhalt.records import Json, Scored, read
-from rlhalt.spans import render
 from rlhalt.tasks import countries
+from rlhalt.templates import Template
 from rlhalt.verifiers.agreement import agreements
 from rlhalt.verifiers.ccp import alternatives, ccp, token_probability
 from rlhalt.verifiers.entailment import NLI, Relation, classifier, lexical
@@ -194,7 +194,7 @@ def asked(model: str) -> NLI:
 
     def scores(premise: str, hypothesis: str) -> Any:
         question = f"{premise}\nQuestion: {hypothesis} True, False, or Neither?\nAnswer with one word."
-        text = render(tokenizer, [{"role": "user", "content": question}])
+        text = Template(tokenizer).asked([{"role": "user", "content": question}])
         ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"].to(policy.device)
         with torch.no_grad():
             return policy(ids, logits_to_keep=1).logits[0, -1].float().log_softmax(-1)[first]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -97,6 +98,7 @@ def _sample(args: argparse.Namespace) -> None:
         seed=args.seed,
         few_shot=_few_shot(args),
         batch_size=args.batch_size,
+        template_args=dict(args.template_arg),
     )
     prompts = _some(list(read(args.prompts, Prompt)), args.prompts)
     sample(prompts, settings, args.output, cluster=_cluster(args, gpu=True))
@@ -119,6 +121,17 @@ def _few_shot(args: argparse.Namespace) -> tuple[Any, ...]:
     from rlhalt.tasks.countries import few_shot
 
     return tuple(few_shot())
+
+
+def _template_arg(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, where the value is JSON or else a text."""
+    name, found, value = text.partition("=")
+    if not found or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def _some(rows: list[Any], path: str) -> list[Any]:
@@ -232,16 +245,20 @@ def _evaluate(args: argparse.Namespace) -> None:
     from rlhalt.tasks.countries import few_shot
 
     prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
+    template_args = dict(args.template_arg)
     with _client(args) as client:
         evaluate(
-            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args), args.dial),
+            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args), args.dial, template_args),
             _some(prompts, args.prompts),
             load_specification(args.reward).scorer(client, unsafe=args.unsafe),
             args.output,
-            base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
+            base=Policy("base", args.base, few_shot=tuple(few_shot()), template_args=template_args)
+            if args.base
+            else None,
             samples=args.samples,
             temperature=args.temperature,
             engine=args.engine or default_engine(),
+            max_tokens=args.max_tokens,
         )
 
 
@@ -324,6 +341,15 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
         one.add_argument("--few-shot", action="store_true", help="put three examples before every prompt")
         one.add_argument("--seed", type=int, default=0)
+        one.add_argument("--max-tokens", type=int, default=64, help="the longest response; %(default)s")
+        one.add_argument(
+            "--template-arg",
+            metavar="NAME=VALUE",
+            type=_template_arg,
+            action="append",
+            default=[],
+            help="an argument of the model's chat template, as enable_thinking=false; may be repeated",
+        )
 
     def spreading(one: argparse.ArgumentParser) -> None:
         one.add_argument("--workers", metavar="N", type=int, help="with ray: one for each GPU or CPU if not given")
@@ -357,7 +383,6 @@ def _parser() -> argparse.ArgumentParser:
     spreading(one)
     one.add_argument("--responses", type=int, default=4, help="responses a prompt")
     one.add_argument("--temperature", type=float, default=0.7)
-    one.add_argument("--max-tokens", type=int, default=64)
     one.add_argument("--batch-size", type=int, default=64)
     one.add_argument("--output", required=True)
 

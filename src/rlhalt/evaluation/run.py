@@ -20,9 +20,9 @@ from rlhalt.evaluation.confidence import confidences
 from rlhalt.models import identity
 from rlhalt.pairs.dial import dialled, undialled
 from rlhalt.pairs.leakage import refuse_leakage
-from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
+from rlhalt.records import HALT_PHRASE, Continuation, Json, Message, Prompt, Scored, read, write
 from rlhalt.runs import Run
-from rlhalt.sampling import EngineName, Settings, load_engine, sample
+from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.scoring import Scorer, score_file
 
 # One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
@@ -40,6 +40,7 @@ class Policy:
         seed: the seed it was trained with.
         few_shot: examples it is asked with; none for a trained policy.
         dial: whether its threshold is told in each prompt, see `rlhalt.pairs.dial`.
+        template_args: arguments of its chat template, see `rlhalt.sampling.Settings`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Policy:
     seed: int = 0
     few_shot: tuple[Message, ...] = ()
     dial: bool = False
+    template_args: Json = dataclasses.field(default_factory=dict)
 
     def asked(self, prompt: Prompt) -> Prompt:
         """A prompt as this policy is asked it; its key stays, it is the same question.
@@ -72,12 +74,14 @@ def evaluate(
     samples: int = 2,
     temperature: float = 0.7,
     engine: EngineName = "transformers",
+    max_tokens: int = 64,
 ) -> Path:
     """Write the evaluation folder of a policy; a folder that is complete for the same configuration is left alone.
 
     Args:
         base: the pretrained model, asked to go on where the policy ended (`continuation.jsonl`); None for itself.
         samples: responses a prompt at `temperature`, beside the greedy one.
+        max_tokens: the longest response, in tokens; what is cut off is still judged by its beginning.
 
     Raises:
         InputError, TooManyFailures: see `sample` and `score_file`.
@@ -89,6 +93,7 @@ def evaluate(
         "samples": samples,
         "temperature": temperature,
         "engine": engine,
+        "max_tokens": max_tokens,
         "fragmenter": scorer.fragmenter,
         "verifier": scorer.verifier.name,
         "halting": scorer.halting,
@@ -102,18 +107,29 @@ def evaluate(
     refuse_leakage(policy.model, prompts)
     with run:
         asked = [policy.asked(one) for one in prompts]
-        greedy = Settings(policy.model, engine, temperature=0.0, few_shot=policy.few_shot)
+        greedy = Settings(
+            policy.model,
+            engine,
+            temperature=0.0,
+            max_tokens=max_tokens,
+            few_shot=policy.few_shot,
+            template_args=policy.template_args,
+        )
         drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)
-        responses = sample(asked, greedy, folder / "greedy.jsonl") + sample(asked, drawn, folder / "sampled.jsonl")
-        score_file(responses, scorer, folder / "scored.jsonl")
+        responses = {
+            "greedy": sample(asked, greedy, folder / "greedy.jsonl"),
+            "sampled": sample(asked, drawn, folder / "sampled.jsonl"),
+        }
+        score_file([one for rows in responses.values() for one in rows], scorer, folder / "scored.jsonl")
         scored = list(read(folder / "scored.jsonl", Scored))
-        write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot))
+        write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot, policy.template_args))
         if base is not None:
             ended = [row for row in scored if row.sampler["temperature"] == 0]
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
         run.result(
             name=policy.name, threshold=policy.threshold, seed=policy.seed, model=policy.model,
             few_shot=bool(policy.few_shot), halting=scorer.halting, rows=len(scored),
+            cut_off={name: cut_off(rows) for name, rows in responses.items()},
         )  # fmt: skip
     return folder
 
@@ -128,7 +144,7 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
         [*base.few_shot, *undialled(row.prompt), *([{"role": "assistant", "content": text}] if text else [])]
         for row, text in zip(rows, spoken, strict=True)
     ]
-    completed = load_engine(base.model, engine).complete(
+    completed = load_engine(base.model, engine, base.template_args).complete(
         chats, temperature=0.0, max_tokens=NEXT_FRAGMENT_TOKENS, seed=0
     )
     found = []

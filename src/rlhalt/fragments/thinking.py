@@ -109,6 +109,11 @@ def opened(prompt: str) -> str:
     return found[0] if found else ""
 
 
+def closing(opening: str) -> str:
+    """The closing mark of an opening mark; empty for none."""
+    return next((one.closing for one in MARKS if one.opening == opening.strip()), "")
+
+
 def moved(fragments: Iterable[Fragment], by: int) -> list[Fragment]:
     """Fragments whose offsets are `by` characters further on."""
     return [dataclasses.replace(one, start=one.start + by, end=one.end + by) if by else one for one in fragments]

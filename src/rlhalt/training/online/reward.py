@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.scoring import Scorer
 from rlhalt.training.online.credit import Earned, Pay, earned
@@ -28,16 +29,22 @@ class FragmentReward:
     Args:
         scorer: what judges, as many responses at once as its `workers` say.
         pay: what is paid for what.
+        opening: the mark with which the chat template opens the reasoning (`rlhalt.templates.Template.opening`). It
+            stands in the prompt, so that completions begin inside the reasoning.
     """
 
-    def __init__(self, scorer: Scorer, pay: Pay) -> None:
+    def __init__(self, scorer: Scorer, pay: Pay, opening: str = "") -> None:
         self.scorer = scorer
         self.pay = pay
+        self.opening = opening
         self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.reward")
 
     def judge(self, completion: Completion, reference: Json | str) -> Judged:
         """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`."""
-        return self._pool.submit(self.scorer.judge, _text(completion), _reference(reference))
+        return self._pool.submit(self._judge, _text(completion), _reference(reference))
+
+    def _judge(self, text: str, reference: Json) -> list[Fragment]:
+        return thinking.moved(self.scorer.judge(self.opening + text, reference), -len(self.opening))
 
     async def __call__(
         self,

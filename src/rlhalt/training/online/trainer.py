@@ -22,6 +22,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from rlhalt.errors import InputError
+from rlhalt.fragments import thinking
 from rlhalt.records import Fragment
 from rlhalt.training.online import alarms
 from rlhalt.training.online.credit import Credit, advantages
@@ -111,7 +112,9 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                     "is not supported",
                     field="model_name_or_path",
                 )
-            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened))
+            opening = self._reward.opening
+            begin = thinking.split(opening + text)[1] - len(opening)
+            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened, begin))
         return found
 
     def _decided(self, judged: Sequence[Sequence[Fragment] | None]) -> list[tuple[list[float], list[int] | None]]:
