@@ -19,6 +19,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import functools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -220,8 +221,6 @@ def prepare(tokenizer: Any, generation_config: Any) -> list[int]:
     Returns:
         See `turn_ends`.
     """
-    from tokenizers import AddedToken
-
     ends = turn_ends(tokenizer, generation_config)
     generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
     if tokenizer.eos_token is None:
@@ -231,9 +230,18 @@ def prepare(tokenizer: Any, generation_config: Any) -> list[int]:
         tokenizer.pad_token = next((one for one in _PADS if one in vocabulary), tokenizer.eos_token)
     generation_config.pad_token_id = tokenizer.pad_token_id
     added = tokenizer.added_tokens_decoder
-    special = [one.content for one in added.values() if one.special]
-    marks = thinking.special_marks(special)
-    tokenizer.add_tokens([AddedToken(one, special=False, normalized=False) for one in marks])
+    marks = thinking.special_marks([one.content for one in added.values() if one.special])
     plain = [added[one].content for one in ends if one in added and not added[one].special]
-    tokenizer.add_tokens([AddedToken(one, special=True, normalized=False) for one in plain], special_tokens=True)
+    if marks or plain:
+        _mark_special(tokenizer, {**dict.fromkeys(marks, False), **dict.fromkeys(plain, True)})
     return ends
+
+
+def _mark_special(tokenizer: Any, special: Mapping[str, bool]) -> None:
+    """Say of added tokens whether decoded text drops them; a tokenizer cannot take back what it has been told."""
+    from tokenizers import Tokenizer
+
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    for one in state["added_tokens"]:
+        one["special"] = special.get(one["content"], one["special"])
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(state))
