@@ -28,7 +28,7 @@ from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.models import load_policy
 from rlhalt.records import Json, Scored, read
 from rlhalt.tasks import countries
-from rlhalt.token_spans import render
+from rlhalt.templates import Template
 from rlhalt.uncertainty.agreement import agreements
 from rlhalt.uncertainty.ccp import alternatives, ccp, token_probability
 from rlhalt.uncertainty.nli import NLI, Relation, classifier, lexical
@@ -194,7 +194,7 @@ def asked(model: str) -> NLI:
 
     def scores(premise: str, hypothesis: str) -> Any:
         question = f"{premise}\nQuestion: {hypothesis} True, False, or Neither?\nAnswer with one word."
-        text = render(tokenizer, [{"role": "user", "content": question}])
+        text = Template(tokenizer).asked([{"role": "user", "content": question}])
         ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"].to(policy.device)
         with torch.no_grad():
             return policy(ids, logits_to_keep=1).logits[0, -1].float().log_softmax(-1)[first]

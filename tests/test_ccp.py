@@ -15,7 +15,8 @@ from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.models import load_policy
 from rlhalt.records import Fragment
-from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.templates import Template
+from rlhalt.token_spans import fragment_tokens
 from rlhalt.uncertainty import ccp as module
 from rlhalt.uncertainty.ccp import (
     Alternative,
@@ -190,7 +191,7 @@ def test_alternatives_are_the_models_own(tiny_model, tokenizer, rows):
 
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16).eval()
     for row, found in zip(rows, alternatives(str(tiny_model), rows, k=4), strict=True):
-        ids, spans = fragment_tokens(tokenizer, render(tokenizer, row.prompt), row.response, row.fragments)
+        ids, spans = fragment_tokens(tokenizer, Template(tokenizer).asked(row.prompt), row.response, row.fragments)
         with torch.no_grad():
             log_probs = model(torch.tensor([ids])).logits[0].float().log_softmax(-1)
         assert [len(one) for one in found] == [high - low for low, high in spans]
@@ -379,7 +380,7 @@ def test_the_whole_way_is_lm_polygraphs(polygraph, tiny_model, tokenizer, rows, 
     monkeypatch.setattr(module, "LOGITS", 1)
     compared = 0
     for row, found in zip(rows, alternatives(str(tiny_model), rows), strict=True):
-        ids, spans = fragment_tokens(tokenizer, render(tokenizer, row.prompt), row.response, row.fragments)
+        ids, spans = fragment_tokens(tokenizer, Template(tokenizer).asked(row.prompt), row.response, row.fragments)
         # Function words and special tokens are where we differ, and why stands in the module: leave them out here.
         ours = [[plain(one) for one in fragment] for fragment in found]
         positions = [one for fragment in ours for one in fragment]

@@ -17,7 +17,8 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Fragment, Message, Prompt, Scored, read
 from rlhalt.reward import load_specification
 from rlhalt.sampling import Completion
-from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.templates import Template
+from rlhalt.token_spans import fragment_tokens
 from rlhalt.uncertainty import token_probability
 from rlhalt.uncertainty.token_probability import confidences
 
@@ -49,7 +50,7 @@ def test_confidences_are_the_models_own_probabilities(policy, scored_row):
     found = confidences("tiny", rows, shot)
     assert [one.key for one in found] == [row.key for row in rows]
     for row, one in zip(rows, found, strict=True):
-        prompt = render(tokenizer, [*shot, *row.prompt])
+        prompt = Template(tokenizer).asked([*shot, *row.prompt])
         ids, spans = fragment_tokens(tokenizer, prompt, row.response, row.fragments)
         with torch.no_grad():
             probabilities = model(torch.tensor([ids])).logits[0].softmax(-1)

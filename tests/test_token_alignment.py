@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Fragment, Pair, Scored, content_key
-from rlhalt.training.token_alignment import align, reasons
+from rlhalt.training.token_alignment import Prompts, align, reasons
 from rlhalt.training_data import pairs
 
 CHAT_TEMPLATE = (
@@ -196,10 +196,13 @@ def test_a_token_across_the_end_of_the_prompt_is_reported(greedy):
     assert reasons(refused) == {"a token stands across the end of the prompt": 1}
 
 
-def test_a_template_that_changes_the_answer_is_reported():
+def test_a_template_that_changes_the_answer_does_not_change_what_is_trained_on():
     tokenizer = build("gpt2")
     tokenizer.chat_template = CHAT_TEMPLATE.replace("message['content']", "message['content'] | upper")
-    assert reasons(align(tokenizer, [made("Norway.", "Iran.", 0)])[1]) == {"the chat template changes the answer": 1}
+    pair = made("Norway.", "Iran.", 0)
+    assert align(tokenizer, [pair]) == ([pair], [])
+    ids = Prompts(tokenizer).sides(ASKED, ["Norway."], 0).ids[0]
+    assert tokenizer.decode(ids).endswith("assistant\nNorway.<|im_end|>\n")
 
 
 def test_a_template_that_puts_something_before_the_answer_is_taken_as_it_is():

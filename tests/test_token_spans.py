@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from rlhalt.fragments.sentences import sentences
-from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.templates import Template
+from rlhalt.token_spans import fragment_tokens
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def tokenizer(tiny_model):
     ],
 )
 def test_the_tokens_of_a_fragment_decode_to_it(tokenizer, text):
-    prompt = render(tokenizer, [{"role": "user", "content": "State five facts about Norway."}])
+    prompt = Template(tokenizer).asked([{"role": "user", "content": "State five facts about Norway."}])
     fragments = sentences(text)
     ids, spans = fragment_tokens(tokenizer, prompt, text, fragments)
     assert tokenizer.decode(ids) == prompt + text

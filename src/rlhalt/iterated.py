@@ -73,7 +73,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     write_targets(anchors[0], out / "targets.jsonl", style, recipe.best)
     policies = {"base": first}
     for seed in recipe.seeds:
-        sft = trained("sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
+        sft = trained(recipe, "sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
         policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
         for threshold in recipe.thresholds:
             model = sft if recipe.dpo_from == "sft" else recipe.model
@@ -84,7 +84,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
                 else:
                     own = answers(recipe, Policy("", model), prompts, scorer, folder)
                     write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style)
-                model = trained("dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
+                model = trained(recipe, "dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
                 name = f"round{number}-{threshold:g}-seed{seed}"
                 policies[name] = Policy(f"round {number}", model, threshold, seed)
     page = compared(recipe, policies, held_out, scorer, out)

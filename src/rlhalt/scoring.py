@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rlhalt.errors import BudgetExceeded, InputError, VerifierFailure
+from rlhalt.fragments import thinking
 from rlhalt.fragments.halts import with_halts
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Response, Scored
 from rlhalt.rewards import Halting
@@ -58,6 +59,9 @@ class Scorer:
         This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason; the
         whole text is one failed fragment where splitting it broke. May be called from several threads.
 
+        Reasoning before the answer is neither split nor judged (`rlhalt.fragments.thinking`): fragmenter and verifier
+        see the answer alone. The offsets point into the whole text.
+
         Args:
             earlier: the same text judged before; a verifier that is asked at a price need not be asked again for the
                 fragments it has labelled.
@@ -66,6 +70,10 @@ class Scorer:
             InputError: the reference names nothing the verifier knows; that is the user's to mend, not a failure.
             BudgetExceeded: a paid verifier may not ask any more.
         """
+        _, begin = thinking.split(text)
+        return thinking.moved(self._judge_answer(text[begin:], reference, thinking.moved(earlier, -begin)), begin)
+
+    def _judge_answer(self, text: str, reference: Json, earlier: Sequence[Fragment]) -> list[Fragment]:
         fragments: list[Fragment] = []
         verdicts: Sequence[Verdict | VerifierFailure]
 

@@ -8,13 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rlhalt.records import Fragment, Message
-
-
-def render(tokenizer: Any, chat: Sequence[Message]) -> str:
-    """The text of a chat up to where the assistant begins to speak."""
-    text: str = tokenizer.apply_chat_template(list(chat), add_generation_prompt=True, tokenize=False)
-    return text
+from rlhalt.records import Fragment
 
 
 def fragment_tokens(

@@ -35,7 +35,6 @@ def add(verb: Verb) -> None:
     flags.spreading(one)
     one.add_argument("--responses", type=flags.count, default=4, help="responses per prompt")
     one.add_argument("--temperature", type=flags.at_least_0, default=0.7)
-    one.add_argument("--max-tokens", type=flags.count, default=64)
     one.add_argument("--batch-size", type=flags.count, default=64)
     one.add_argument("--output", required=True)
 
@@ -111,6 +110,7 @@ def _sample(args: argparse.Namespace) -> None:
         max_tokens=args.max_tokens,
         seed=args.seed,
         few_shot=flags.few_shot(args),
+        template_args=dict(args.template_arg),
         batch_size=args.batch_size,
     )
     prompts = flags.some(list(read(args.prompts, Prompt)), args.prompts)

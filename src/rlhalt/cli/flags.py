@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -83,6 +84,26 @@ def sampling(one: argparse.ArgumentParser) -> None:
     one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
     one.add_argument("--few-shot", action="store_true", help="put the domain's examples before every prompt")
     one.add_argument("--seed", type=seed, default=0)
+    one.add_argument("--max-tokens", type=count, default=64, help="the longest response; %(default)s")
+    one.add_argument(
+        "--template-arg",
+        metavar="NAME=VALUE",
+        type=_template_arg,
+        action="append",
+        default=[],
+        help="an argument of the model's chat template, as enable_thinking=false; may be repeated",
+    )
+
+
+def _template_arg(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, where the value is JSON or else a text."""
+    name, found, value = text.partition("=")
+    if not found or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {_cut(text)}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def reward(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with reward.yaml") -> None:

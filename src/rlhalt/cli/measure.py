@@ -76,14 +76,25 @@ def _evaluate(args: argparse.Namespace) -> None:
     prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
     with flags.judge(args).client() as client:
         evaluate(
-            Policy(args.name, args.model, args.threshold, args.seed, flags.few_shot(args), args.threshold_in_prompt),
+            Policy(
+                args.name,
+                args.model,
+                args.threshold,
+                args.seed,
+                flags.few_shot(args),
+                args.threshold_in_prompt,
+                dict(args.template_arg),
+            ),
             flags.some(prompts, args.prompts),
             load_specification(args.reward).scorer(client, unsafe=args.unsafe),
             args.output,
-            base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
+            base=Policy("base", args.base, few_shot=tuple(few_shot()), template_args=dict(args.template_arg))
+            if args.base
+            else None,
             samples=args.samples,
             temperature=args.temperature,
             engine=args.engine or default_engine(),
+            max_tokens=args.max_tokens,
         )
 
 

@@ -10,7 +10,7 @@ from rlhalt.evaluation.folder import By, Evaluation, load
 from rlhalt.evaluation.model_identity import evaluated
 from rlhalt.models import identity
 from rlhalt.provenance import earlier_config, once
-from rlhalt.records import Certainty, Message
+from rlhalt.records import Certainty, Json, Message
 from rlhalt.uncertainty.ccp import alternatives, ccp
 from rlhalt.uncertainty.nli import classifier, lexical
 from rlhalt.uncertainty.verbalized import stated
@@ -26,19 +26,27 @@ def measure(folder: str | Path, by: By, nli: str | None = None) -> Path:
     Raises:
         InputError: see `load` and `evaluated`.
     """
-    one, few_shot = load(folder), earlier_config(folder).get("few_shot", [])
+    one, config = load(folder), earlier_config(folder)
+    few_shot, template_args = config.get("few_shot", []), config.get("template_args", {})
     output = one.folder / f"{by}.jsonl"
     settings: dict[str, Any] = {"by": by, "model": identity(evaluated(folder)), "few_shot": few_shot}
     if by == "ccp":
         settings["nli"] = identity(nli) if nli else "lexical"
+    if template_args:
+        settings["template_args"] = template_args
 
     def make() -> list[Certainty]:
-        each = _ccp(one, few_shot, nli) if by == "ccp" else stated(one.model, one.scored, few_shot)
+        each: Iterable[list[float]]
+        if by == "ccp":
+            each = _ccp(one, few_shot, template_args, nli)
+        else:
+            each = stated(one.model, one.scored, few_shot, template_args=template_args)
         return [Certainty(row.key, values) for row, values in zip(one.scored, each, strict=True)]
 
     once("certainty", output, [one.folder / "scored.jsonl"], settings, make)
     return output
 
 
-def _ccp(one: Evaluation, few_shot: list[Message], nli: str | None) -> Iterable[list[float]]:
-    return ccp(alternatives(one.model, one.scored, few_shot), classifier(nli) if nli else lexical)
+def _ccp(one: Evaluation, few_shot: list[Message], template_args: Json, nli: str | None) -> Iterable[list[float]]:
+    positions = alternatives(one.model, one.scored, few_shot, template_args=template_args)
+    return ccp(positions, classifier(nli) if nli else lexical)

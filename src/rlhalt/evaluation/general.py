@@ -20,10 +20,11 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.model_identity import evaluated
+from rlhalt.fragments.thinking import answer
 from rlhalt.models import identity, load_policy
 from rlhalt.progress import track
-from rlhalt.provenance import Run
-from rlhalt.records import content_key, write_atomic
+from rlhalt.provenance import Run, earlier_config
+from rlhalt.records import Json, content_key, write_atomic
 from rlhalt.sampling import EngineName, load_engine
 
 # Tokens that are predicted at once, and the tokens before them that they are predicted from.
@@ -49,8 +50,8 @@ class Instruction:
     pattern: str
 
     def right(self, response: str) -> bool:
-        """Whether a response is right; white space around it does not count."""
-        return re.fullmatch(self.pattern, response.strip()) is not None
+        """Whether a response is right; white space around it and reasoning before it do not count."""
+        return re.fullmatch(self.pattern, answer(response).strip()) is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,14 +92,18 @@ def measure(folder: str | Path, text: str | Path | None = None, engine: EngineNa
     asked = instructions()
     output = Path(folder) / "general.json"
     given = content_key([dataclasses.asdict(one) for one in asked])
-    config = {"model": identity(model), "instructions": given, "window": WINDOW, "engine": engine}
+    config: Json = {"model": identity(model), "instructions": given, "window": WINDOW, "engine": engine}
+    template_args = earlier_config(folder).get("template_args", {})
+    if template_args:
+        config["template_args"] = template_args
     words = _text(Path(text)) if text is not None else None
     run = Run("general", output, inputs=[text] if text is not None else [], config=config)
     if run.finished and output.is_file():
         return output
     with run:
         chats = [[{"role": "user", "content": one.instruction}] for one in asked]
-        said = load_engine(model, engine).complete(chats, temperature=0.0, max_tokens=ANSWER_TOKENS, seed=0)
+        loaded = load_engine(model, engine, template_args)
+        said = loaded.complete(chats, temperature=0.0, max_tokens=ANSWER_TOKENS, seed=0)
         windows: list[Window] = []
         if words is not None:
             policy, tokenizer = load_policy(model)

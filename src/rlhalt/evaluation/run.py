@@ -19,8 +19,8 @@ from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.models import identity
 from rlhalt.provenance import Run
-from rlhalt.records import HALT_PHRASE, Continuation, Message, Prompt, Scored, read, write
-from rlhalt.sampling import EngineName, Settings, load_engine, sample
+from rlhalt.records import HALT_PHRASE, Continuation, Json, Message, Prompt, Scored, read, write
+from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
 from rlhalt.threshold_prompt import with_threshold, without_threshold
@@ -41,6 +41,7 @@ class Policy:
         seed: the seed it was trained with.
         few_shot: examples it is asked with; none for a trained policy.
         threshold_in_prompt: whether its threshold is stated in each prompt, see `rlhalt.threshold_prompt`.
+        template_args: arguments of its chat template, see `rlhalt.sampling.Settings`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Policy:
     seed: int = 0
     few_shot: tuple[Message, ...] = ()
     threshold_in_prompt: bool = False
+    template_args: Json = dataclasses.field(default_factory=dict)
 
     def asked(self, prompt: Prompt) -> Prompt:
         """A prompt as this policy is asked it; its key stays, it is the same question.
@@ -73,12 +75,14 @@ def evaluate(
     samples: int = 2,
     temperature: float = 0.7,
     engine: EngineName = "transformers",
+    max_tokens: int = 64,
 ) -> Path:
     """Write the evaluation folder of a policy; a folder that is complete for the same configuration is left alone.
 
     Args:
         base: the pretrained model, asked to go on where the policy ended (`continuation.jsonl`); None for itself.
         samples: responses a prompt at `temperature`, beside the greedy one.
+        max_tokens: the longest response, in tokens; what is cut off is still judged by its beginning.
 
     Raises:
         InputError, TooManyFailures: see `sample` and `score_file`.
@@ -90,6 +94,7 @@ def evaluate(
         "samples": samples,
         "temperature": temperature,
         "engine": engine,
+        "max_tokens": max_tokens,
         "fragmenter": scorer.fragmenter,
         "verifier": scorer.verifier.name,
         "halting": scorer.halting,
@@ -103,18 +108,29 @@ def evaluate(
     refuse_leakage(policy.model, prompts)
     with run:
         asked = [policy.asked(one) for one in prompts]
-        greedy = Settings(policy.model, engine, temperature=0.0, few_shot=policy.few_shot)
+        greedy = Settings(
+            policy.model,
+            engine,
+            temperature=0.0,
+            max_tokens=max_tokens,
+            few_shot=policy.few_shot,
+            template_args=policy.template_args,
+        )
         drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)
-        responses = sample(asked, greedy, folder / "greedy.jsonl") + sample(asked, drawn, folder / "sampled.jsonl")
-        score_file(responses, scorer, folder / "scored.jsonl")
+        responses = {
+            "greedy": sample(asked, greedy, folder / "greedy.jsonl"),
+            "sampled": sample(asked, drawn, folder / "sampled.jsonl"),
+        }
+        score_file([one for rows in responses.values() for one in rows], scorer, folder / "scored.jsonl")
         scored = list(read(folder / "scored.jsonl", Scored))
-        write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot))
+        write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot, policy.template_args))
         if base is not None:
             ended = [row for row in scored if row.sampler["temperature"] == 0]
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
         run.result(
             name=policy.name, threshold=policy.threshold, seed=policy.seed, model=policy.model,
             few_shot=bool(policy.few_shot), halting=scorer.halting, rows=len(scored),
+            cut_off={name: cut_off(rows) for name, rows in responses.items()},
         )  # fmt: skip
     return folder
 
@@ -129,7 +145,7 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
         [*base.few_shot, *without_threshold(row.prompt), *([{"role": "assistant", "content": text}] if text else [])]
         for row, text in zip(rows, spoken, strict=True)
     ]
-    completed = load_engine(base.model, engine).complete(
+    completed = load_engine(base.model, engine, base.template_args).complete(
         chats, temperature=0.0, max_tokens=NEXT_FRAGMENT_TOKENS, seed=0
     )
     found = []

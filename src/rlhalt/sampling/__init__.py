@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,6 +23,9 @@ from rlhalt.models import identity, resolve_model
 from rlhalt.progress import track
 from rlhalt.provenance import Run
 from rlhalt.records import Json, Message, Prompt, Response, content_key, read
+
+# The share of responses above which a warning says that they were cut off.
+MOST_CUT_OFF = 0.1
 
 EngineName = Literal["transformers", "vllm"]
 
@@ -38,6 +43,7 @@ class Settings:
         seed: of the random numbers; the same seed gives the same responses on the same machine.
         few_shot: examples put before every prompt; for a pretrained model, not for a trained one.
         batch_size: prompts completed together. It decides the rounding, therefore it belongs here.
+        template_args: arguments of the model's chat template, `{"enable_thinking": False}` say.
     """
 
     model: str
@@ -48,6 +54,7 @@ class Settings:
     seed: int = 0
     few_shot: tuple[Message, ...] = ()
     batch_size: int = 64
+    template_args: Json = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.responses < 1 or self.max_tokens < 1 or self.batch_size < 1:
@@ -58,16 +65,26 @@ class Settings:
             raise InputError("expected one response at temperature 0, where all would be equal", field="responses")
 
     def described(self) -> Json:
-        """The settings as written into each row; few-shot examples as their number and content key."""
+        """The settings as written into each row; few-shot examples as their number and content key.
+
+        Arguments of the template are one text, and are left out where there are none.
+        """
         row = dataclasses.asdict(self)
         row["model"] = identity(self.model)
         row["few_shot"] = f"{len(self.few_shot) // 2} ({content_key(self.few_shot)})" if self.few_shot else ""
+        row["template_args"] = json.dumps(self.template_args, sort_keys=True)
+        if not self.template_args:
+            del row["template_args"]
         return row
 
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-    """What an engine wrote: the text, the tokens it took (end of turn not counted), and why it ended."""
+    """What an engine wrote: the text, the tokens it took (end of turn not counted), and why it ended.
+
+    Where the chat template opens the reasoning, the text begins with that opening mark: what is reasoning can then be
+    told from the text alone.
+    """
 
     text: str
     n_tokens: int
@@ -88,13 +105,17 @@ class Engine(Protocol):
         ...
 
 
-def encode(tokenizer: Any, chat: Sequence[Message]) -> list[int]:
-    """Token ids of a chat up to where the assistant speaks, or goes on speaking."""
-    goes_on = chat[-1]["role"] == "assistant"
-    ids: list[int] = tokenizer.apply_chat_template(
-        list(chat), add_generation_prompt=not goes_on, continue_final_message=goes_on, return_dict=False
-    )
-    return ids
+def completed(tokenizer: Any, ends: Collection[int], ids: Sequence[int], opening: str = "") -> Completion:
+    """What the generated tokens say, up to the first that ends a turn.
+
+    Args:
+        ends: see `rlhalt.templates.turn_ends`.
+        opening: the mark with which the prompt opened the reasoning.
+    """
+    length = next((place for place, one in enumerate(ids) if one in ends), None)
+    said = list(ids[:length])
+    text = tokenizer.decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return Completion(opening + text, len(said), "length" if length is None else "stop")
 
 
 def default_engine() -> EngineName:
@@ -102,12 +123,16 @@ def default_engine() -> EngineName:
     return "vllm" if importlib.util.find_spec("vllm") else "transformers"
 
 
-def load_engine(model: str, engine: str) -> Engine:
-    """The engine by name, with the model loaded."""
+def load_engine(model: str, engine: str, template_args: Json | None = None) -> Engine:
+    """The engine by name, with the model loaded.
+
+    Args:
+        template_args: arguments of the model's chat template.
+    """
     if engine == "transformers":
         from rlhalt.sampling.local import TransformersEngine
 
-        return TransformersEngine(model)
+        return TransformersEngine(model, template_args)
     if engine == "vllm":
         if not importlib.util.find_spec("vllm"):
             raise InputError(
@@ -115,7 +140,7 @@ def load_engine(model: str, engine: str) -> Engine:
             )
         from rlhalt.sampling.vllm import VllmEngine
 
-        return VllmEngine(model)
+        return VllmEngine(model, template_args)
     raise InputError(f"expected transformers or vllm, found '{engine}'", field="engine")
 
 
@@ -138,13 +163,13 @@ class Sampler:
     Args:
         settings: how.
         described: the settings as rows tell them.
-        load: the engine by model and name.
+        load: the engine by model, name and arguments of the chat template.
 
     Raises:
         InputError: the model's folder holds other weights here than where the settings were described.
     """
 
-    def __init__(self, settings: Settings, described: Json, load: Callable[[str, str], Engine]) -> None:
+    def __init__(self, settings: Settings, described: Json, load: Callable[[str, str, Json], Engine]) -> None:
         found = identity(settings.model)
         if found not in (settings.model, described["model"]):
             raise InputError(
@@ -152,7 +177,7 @@ class Sampler:
                 path=settings.model,
             )
         self._settings, self._described = settings, described
-        self._engine = load(settings.model, settings.engine)
+        self._engine = load(settings.model, settings.engine, settings.template_args)
 
     def __call__(self, batch: Batch) -> Iterator[Response]:
         """The responses of a batch; equal batches give equal responses, in whatever order they are drawn."""
@@ -182,7 +207,7 @@ def sample(
     prompts: Sequence[Prompt],
     settings: Settings,
     output: str | Path,
-    load: Callable[[str, str], Engine] = load_engine,
+    load: Callable[[str, str, Json], Engine] = load_engine,
     cluster: Cluster | None = None,
 ) -> list[Response]:
     """Draw `settings.responses` responses to each prompt into a JSONL file; what is there already is kept.
@@ -191,7 +216,7 @@ def sample(
     run that was killed and run again, or that many workers shared, gives the same rows as one that was not.
 
     Args:
-        load: the engine by model and name; on a cluster it is called in each worker.
+        load: see `Sampler`; on a cluster it is called in each worker.
         cluster: where to draw them; here if not given.
     """
     described = settings.described()
@@ -214,8 +239,23 @@ def sample(
                 journal.add(row)
         journal.finish(keys)
         rows = list(read(output, Response))
-        run.result(rows=len(rows), tokens=sum(row.n_tokens for row in rows))
+        share = cut_off(rows)
+        run.result(rows=len(rows), tokens=sum(row.n_tokens for row in rows), cut_off=share)
+        if share > MOST_CUT_OFF:
+            print(_cut_off_warning(output, share, settings.max_tokens), file=sys.stderr)
     return rows
+
+
+def cut_off(rows: Sequence[Response]) -> float:
+    """The share of responses that ran into the token limit; 0 for none."""
+    return sum(row.finish_reason == "length" for row in rows) / max(len(rows), 1)
+
+
+def _cut_off_warning(output: str | Path, share: float, max_tokens: int) -> str:
+    return (
+        f"rlhalt: warning: {output}: {share:.0%} of the responses were cut off at {max_tokens} tokens, and what they "
+        "would have said is not judged; raise --max-tokens, or max_tokens of the recipe"
+    )
 
 
 def _drawn(make: Callable[[], Sampler], batches: Iterable[Batch]) -> Iterator[Response]:

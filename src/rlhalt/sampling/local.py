@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlhalt.models import load_policy
-from rlhalt.records import Message
-from rlhalt.sampling import Completion, encode
+from rlhalt.records import Json, Message
+from rlhalt.sampling import Completion, completed
+from rlhalt.templates import Template, turn_ends
 from rlhalt.token_spans import common_prefix
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 class TransformersEngine:
     """An `Engine` on `model.generate`: bfloat16, on a GPU where there is one."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, template_args: Json | None = None) -> None:
         self._model, self._tokenizer = load_policy(model)
+        self._template = Template(self._tokenizer, template_args)
+        self._ends = turn_ends(self._tokenizer, self._model.generation_config)
         if self._model.device.type == "cpu":
             # For one query token a row the CPU's fused attention is slower than plain products (half the rate).
             self._model.set_attn_implementation("eager")
@@ -29,8 +32,7 @@ class TransformersEngine:
         self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
     ) -> list[Completion]:
         """See `rlhalt.sampling.Engine`."""
-
-        ids_B_T = [encode(self._tokenizer, chat) for chat in chats]
+        ids_B_T = [self._template.encode(chat) for chat in chats]
         shared = _common_prefix(ids_B_T)
         inputs = self._padded(ids_B_T, shared)
         cache = None
@@ -42,11 +44,15 @@ class TransformersEngine:
             past_key_values=cache,
             max_new_tokens=max_tokens,
             pad_token_id=self._tokenizer.pad_token_id,
-            eos_token_id=self._tokenizer.eos_token_id,
+            eos_token_id=self._ends,
             do_sample=False,
             logits_processor=[_draw(temperature, seed)] if temperature > 0 else [],
         )
-        return [self._completion(row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
+        said = output[:, inputs["input_ids"].shape[1] :].tolist()
+        return [
+            completed(self._tokenizer, self._ends, ids, self._template.opens(chat))
+            for chat, ids in zip(chats, said, strict=True)
+        ]
 
     def _padded(self, ids_B_T: list[list[int]], shared: int) -> dict[str, torch.Tensor]:
         """Rows of equal length, padded between the shared prefix and the rest, so that the prefix is a column block."""
@@ -70,13 +76,6 @@ class TransformersEngine:
                 out = self._model(torch.tensor([prefix], device=self._model.device), use_cache=True)
             self._shared = (prefix, out.past_key_values)
         return copy.deepcopy(self._shared[1])
-
-    def _completion(self, ids: list[int]) -> Completion:
-        end = self._tokenizer.eos_token_id
-        ended = end in ids
-        ids = ids[: ids.index(end)] if ended else ids
-        text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Completion(text, len(ids), "stop" if ended else "length")
 
 
 def _draw(temperature: float, seed: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.models import load_policy, resolve_model
-from rlhalt.records import Message
-from rlhalt.sampling import Completion, encode
+from rlhalt.records import Json, Message
+from rlhalt.sampling import Completion, completed
+from rlhalt.templates import Template, prepare
 
 LONGEST = 4096  # tokens, prompt and response
 
@@ -22,7 +23,7 @@ class VllmEngine:
     there: a run that was killed and run again gives other, equally good responses for what was missing.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, template_args: Json | None = None) -> None:
         import torch
         from transformers import AutoConfig
         from vllm import LLM
@@ -40,9 +41,13 @@ class VllmEngine:
                 tokenizer.save_pretrained(scratch)
                 folder = scratch
             # A model's whole context would need more cache than short answers do.
-            longest = AutoConfig.from_pretrained(folder).max_position_embeddings
+            config = AutoConfig.from_pretrained(folder)
+            longest = config.get_text_config().max_position_embeddings
             self._llm = LLM(model=folder, max_model_len=min(LONGEST, longest), **options)
+            generation = _generation_config(folder, config)
         self._tokenizer = self._llm.get_tokenizer()
+        self._ends = prepare(self._tokenizer, generation)
+        self._template = Template(self._tokenizer, template_args)
 
     def complete(
         self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
@@ -51,14 +56,27 @@ class VllmEngine:
         from vllm import SamplingParams
 
         params = SamplingParams(
-            temperature=temperature, max_tokens=max_tokens, seed=None if self._cpu else seed, top_p=1.0, top_k=0
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=None if self._cpu else seed,
+            top_p=1.0,
+            top_k=0,
+            stop_token_ids=self._ends,
+            # The text is made of the tokens here, as with transformers.
+            detokenize=False,
         )
-        prompts = [{"prompt_token_ids": encode(self._tokenizer, chat)} for chat in chats]
+        prompts = [{"prompt_token_ids": self._template.encode(chat)} for chat in chats]
         outputs = self._llm.generate(prompts, params, use_tqdm=False)
-        completions = []
-        for output in outputs:
-            one = output.outputs[0]
-            ended = one.finish_reason == "stop"
-            n_tokens = len(one.token_ids) - (1 if ended and one.token_ids[-1] == self._tokenizer.eos_token_id else 0)
-            completions.append(Completion(one.text, n_tokens, "stop" if ended else "length"))
-        return completions
+        return [
+            completed(self._tokenizer, self._ends, output.outputs[0].token_ids, self._template.opens(chat))
+            for chat, output in zip(chats, outputs, strict=True)
+        ]
+
+
+def _generation_config(folder: str, config: Any) -> Any:
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(folder)
+    except OSError:
+        return GenerationConfig.from_model_config(config)

@@ -13,13 +13,13 @@ from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Decision, read
 from rlhalt.training import training_run
-from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.decision_trees.trees import trees
+from rlhalt.training.template import Templated
 from rlhalt.training.token_alignment import Prompts, reasons
 
 
 @dataclasses.dataclass
-class DecisionData(Resumable):
+class DecisionData(Templated):
     """What to train on.
 
     Attributes:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
         from datasets import Dataset
 
         model, tokenizer, peft_config = load_trainable(model_args)
-        made, refused = trees(Prompts(tokenizer), rows, args.max_length)
+        made, refused = trees(Prompts(tokenizer, data.chat_template_kwargs), rows, args.max_length)
         run.result(prompts=prompts_seen(rows), not_aligned=[dataclasses.asdict(one) for one in refused])
         if refused:
             print(f"{len(refused)} of {len(rows)} decisions are not trained on: {reasons(refused)}", file=sys.stderr)

@@ -21,13 +21,13 @@ from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Pair, Rows
 from rlhalt.training import training_run
-from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.rows import on_disk
+from rlhalt.training.template import Templated, rows_as_sampled
 from rlhalt.training.token_alignment import Misaligned, objections, reasons
 
 
 @dataclasses.dataclass
-class DpoData(Resumable):
+class DpoData(Templated):
     """What to train on.
 
     Attributes:
@@ -79,11 +79,11 @@ class Aligned:
     refused: list[Misaligned]
 
 
-def aligned(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None) -> Aligned:
+def aligned(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None, template_args: Any = None) -> Aligned:
     """The pairs to train on; of each no more is kept than two numbers."""
     numbers, weights, refused = array("q"), array("d"), []
     prompts: set[str] = set()
-    for number, (pair, reason) in enumerate(objections(tokenizer, pairs, max_length)):
+    for number, (pair, reason) in enumerate(objections(tokenizer, pairs, max_length, template_args)):
         if reason is None:
             numbers.append(number)
             weights.append(pair.weight)
@@ -105,7 +105,7 @@ def main(argv: Sequence[str]) -> None:
         from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 
         model, tokenizer, peft_config = load_trainable(model_args)
-        taken = aligned(tokenizer, rows, args.max_length)
+        taken = aligned(tokenizer, rows, args.max_length, data.chat_template_kwargs)
         run.result(prompts=taken.prompts, not_aligned=[dataclasses.asdict(one) for one in taken.refused])
         if taken.refused:
             count = len(taken.numbers) + len(taken.refused)
@@ -114,11 +114,12 @@ def main(argv: Sequence[str]) -> None:
             )
         drawn = [taken.numbers[index] for index in draw(taken.weights, data.draws, args.seed)]
         dataset = on_disk(rows, ("prompt", "chosen", "rejected"))
-        trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
-            model=model,
-            args=args,
-            train_dataset=dataset.select(drawn),
-            processing_class=tokenizer,
-            peft_config=peft_config,
-        )
+        with rows_as_sampled(tokenizer, data.chat_template_kwargs):
+            trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
+                model=model,
+                args=args,
+                train_dataset=dataset.select(drawn),
+                processing_class=tokenizer,
+                peft_config=peft_config,
+            )
         fit(trainer, run, (data, args, model_args))

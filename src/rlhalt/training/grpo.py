@@ -93,23 +93,27 @@ def main(argv: Sequence[str]) -> None:
 
         from rlhalt.training.fragment_grpo.reward import FragmentReward
         from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
+        from rlhalt.training.template import rows_as_sampled
 
         run.result(prompts=prompts_seen(rows), threshold=pay.threshold, verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args)
-        trainer = FragmentGRPOTrainer(
-            model,
-            FragmentReward(scorer, pay),
-            args,
-            credit=data.credit,
-            alpha=data.alpha,
-            credited=data.credited,
-            limits=limits,
-            train_dataset=Dataset.from_list(
-                [{"prompt": row.prompt, "reference": json.dumps(row.reference)} for row in rows]
-            ),
-            processing_class=tokenizer,
-            peft_config=peft_config,
-        )
+        with rows_as_sampled(tokenizer, args.chat_template_kwargs) as template:
+            trainer = FragmentGRPOTrainer(
+                model,
+                FragmentReward(scorer, pay, template.opening),
+                args,
+                credit=data.credit,
+                alpha=data.alpha,
+                credited=data.credited,
+                limits=limits,
+                train_dataset=Dataset.from_list(
+                    [{"prompt": row.prompt, "reference": json.dumps(row.reference)} for row in rows]
+                ),
+                processing_class=tokenizer,
+                peft_config=peft_config,
+            )
+        # Prompts are rendered at every step.
+        trainer.chat_template = template.source
         fit(trainer, run, (data, args, model_args))
 
 

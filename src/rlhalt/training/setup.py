@@ -12,6 +12,7 @@ from rlhalt.errors import InputError
 from rlhalt.models import resolve_model, whole_model
 from rlhalt.provenance import Run
 from rlhalt.strict_yaml import read_settings
+from rlhalt.templates import prepare
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
 from rlhalt.training.launch import announce, check_accelerator, check_processes
 
@@ -53,7 +54,7 @@ def described(*parsed: Any) -> dict[str, Any]:
     for one in parsed:
         for field in dataclasses.fields(one):
             value = getattr(one, field.name)
-            if field.init and value != field.default and isinstance(value, str | int | float | list | None):
+            if field.init and value != field.default and isinstance(value, str | int | float | list | dict | None):
                 differing[field.name] = value
     return differing
 
@@ -63,7 +64,7 @@ def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
 
     A folder with a LoRA adapter is gone on with: TRL then keeps a frozen copy of it as the reference. Anything else is
     a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
-    bfloat16.
+    bfloat16. Model and tokenizer know all tokens that end a turn, and one that pads (`rlhalt.templates.prepare`).
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -77,6 +78,7 @@ def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
     model = AutoModelForCausalLM.from_pretrained(
         whole, dtype=torch.float32, attn_implementation=model_args.attn_implementation
     )
+    prepare(tokenizer, model.generation_config)
     if adapter:
         from peft import PeftModel
 

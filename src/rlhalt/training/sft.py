@@ -13,12 +13,12 @@ from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Rows, Target
 from rlhalt.training import training_run
-from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.rows import on_disk
+from rlhalt.training.template import Templated, rows_as_sampled
 
 
 @dataclasses.dataclass
-class SftData(Resumable):
+class SftData(Templated):
     """What to train on.
 
     Attributes:
@@ -43,7 +43,8 @@ def main(argv: Sequence[str]) -> None:
         run.result(prompts=prompts)
         dataset = on_disk(rows, ("prompt", "completion"))
         model, tokenizer, peft_config = load_trainable(model_args)
-        trainer = SFTTrainer(
-            model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
-        )
+        with rows_as_sampled(tokenizer, data.chat_template_kwargs):
+            trainer = SFTTrainer(
+                model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
+            )
         fit(trainer, run, (data, args, model_args))

@@ -4,18 +4,18 @@ With `sigmoid` and its like, what both sides begin with cancels out of DPO's los
 alone. Text does not cancel, tokens do. A tokenizer may cut the same text in two ways, according to what follows it;
 then the loss spends itself on one spelling against the other, where nothing is decided.
 
-TRL 1.16 renders prompt + answer by the chat template and tokenises the whole. A pair is *aligned* where the first token
-in which its sides differ reaches the cut on both sides: all that comes before is the same ids, and the tokens that
-differ are those with which the decision is spoken. Such a token may hold a piece of the shared text too: the space
-before the next word, or the last full stop. More than one token of shared text may not differ:
+TRL 1.16 renders prompt + answer by the chat template (that of `rlhalt.templates` here) and tokenises the whole. A pair
+is *aligned* where the first token in which its sides differ reaches the cut on both sides: all that comes before is the
+same ids, and the tokens that differ are those with which the decision is spoken. Such a token may hold a piece of the
+shared text too: the space before the next word, or the last full stop. More than one token of shared text may not
+differ:
 
     … Asia.| and "end of turn"   Asia .            behind the cut (|) the sides part: aligned
     … Asia.|⏎Its capital         Asia .⏎ Its       "." and ".⏎" both reach the cut: aligned
     … Asia.| Its capital         As ia. ␣Its       "As" ends before the cut, "ia." is no decision: not aligned
 
 The answer must also begin where the prompt ends: a token across that border is one that the model, asked with the
-prompt alone, never begins. (Templates that render the prompt alone otherwise than before an answer are TRL's to warn
-of.)
+prompt alone, never begins.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rlhalt.errors import InputError
-from rlhalt.records import Message, Pair, content_key
+from rlhalt.records import Json, Message, Pair, content_key
+from rlhalt.templates import Template
 
-# Stands for an answer when a chat is rendered to see where it goes; private use, so that no template speaks of it.
-_ANSWER = "\ue000"
 # Prompts whose answers are remembered: what is made of one prompt mostly stands together.
 _KEPT = 64
 
@@ -47,19 +46,22 @@ class Misaligned:
     reason: str
 
 
-def align(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None) -> tuple[list[Pair], list[Misaligned]]:
+def align(
+    tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None, template_args: Json | None = None
+) -> tuple[list[Pair], list[Misaligned]]:
     """The pairs that are aligned, and those that are not.
 
     Args:
         tokenizer: a fast tokenizer with a chat template.
         max_length: tokens of prompt and answer above which TRL cuts a side off; such a pair would teach an answer
             without its end.
+        template_args: arguments of the chat template.
 
     Raises:
         InputError: a tokenizer that does not know the offsets of its tokens.
     """
     aligned, refused = [], []
-    for pair, reason in objections(tokenizer, pairs, max_length):
+    for pair, reason in objections(tokenizer, pairs, max_length, template_args):
         if reason is None:
             aligned.append(pair)
         else:
@@ -68,10 +70,10 @@ def align(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None) 
 
 
 def objections(
-    tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None
+    tokenizer: Any, pairs: Iterable[Pair], max_length: int | None = None, template_args: Json | None = None
 ) -> Iterator[tuple[Pair, str | None]]:
     """Pairs one by one, each with why it is not aligned, None where it is; see `align`."""
-    prompts = Prompts(tokenizer)
+    prompts = Prompts(tokenizer, template_args)
     for pair in pairs:
         answers = [one[0]["content"] for one in (pair.chosen, pair.rejected)]
         yield pair, prompts.sides(pair.prompt, answers, pair.cut, max_length).objection
@@ -100,17 +102,21 @@ class Sides:
 class Prompts:
     """Answers tokenised as TRL tokenises them, and whether they are aligned.
 
+    Args:
+        tokenizer: a fast tokenizer with a chat template.
+        template_args: arguments of that template.
+
     Raises:
         InputError: a tokenizer that does not know the offsets of its tokens.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, template_args: Json | None = None) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise InputError(
                 "expected a fast tokenizer, which knows the character offsets of its tokens, found a slow one",
                 field="tokenizer",
             )
-        self._tokenizer = tokenizer
+        self._tokenizer, self._template = tokenizer, Template(tokenizer, template_args)
         self._known: dict[str, _Prompt] = {}
 
     def sides(
@@ -121,47 +127,37 @@ class Prompts:
         if key not in self._known:
             if len(self._known) >= _KEPT:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = _Prompt(self._tokenizer, prompt)
+            self._known[key] = _Prompt(self._tokenizer, self._template, prompt)
         return self._known[key].sides(answers, cut, max_length)
 
 
 class _Prompt:
-    """A prompt as the chat template renders it: alone, and before an answer."""
+    """A prompt as the model is asked it, and answers to it."""
 
-    def __init__(self, tokenizer: Any, prompt: Sequence[Message]) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, template: Template, prompt: Sequence[Message]) -> None:
+        self._tokenizer, self._template = tokenizer, template
         self._prompt = list(prompt)
-        self._ids = tokenizer.apply_chat_template(self._prompt, add_generation_prompt=True)["input_ids"]
-        alone = tokenizer.apply_chat_template(self._prompt, add_generation_prompt=True, tokenize=False)
-        self._head = self._rendered(_ANSWER).partition(_ANSWER)[0]
-        self._is_prefix = self._head.startswith(alone)
-        self._made: dict[str, tuple[list[int], list[int], bool]] = {}
+        self._ids = template.encode(self._prompt)
+        self._made: dict[str, tuple[list[int], list[int]]] = {}
 
-    def _rendered(self, answer: str) -> str:
-        chat = [*self._prompt, {"role": "assistant", "content": answer}]
-        text: str = self._tokenizer.apply_chat_template(chat, tokenize=False)
-        return text
-
-    def _tokens(self, answer: str) -> tuple[list[int], list[int], bool]:
-        """Ids, where they end, and whether the template leaves the answer as it is."""
+    def _tokens(self, answer: str) -> tuple[list[int], list[int]]:
+        """Ids, and where they end."""
         if answer not in self._made:
-            text = self._rendered(answer)
+            text = self._template.said(self._prompt, answer)
+            begin = len(text.removesuffix(answer + self._template.end))
             found = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-            ends = [end - len(self._head) for _, end in found["offset_mapping"]]
-            self._made[answer] = (found["input_ids"], ends, text.startswith(self._head + answer))
+            self._made[answer] = (found["input_ids"], [end - begin for _, end in found["offset_mapping"]])
         return self._made[answer]
 
     def sides(self, answers: Sequence[str], cut: int, max_length: int | None) -> Sides:
         made = [self._tokens(answer) for answer in answers]
-        ids, ends = [one for one, _, _ in made], [one for _, one, _ in made]
-        return Sides(ids, ends, self._objection(ids, ends, all(kept for _, _, kept in made), cut, max_length))
+        ids, ends = [one for one, _ in made], [one for _, one in made]
+        return Sides(ids, ends, self._objection(ids, ends, cut, max_length))
 
     def _objection(
-        self, ids: Sequence[list[int]], ends: Sequence[list[int]], kept: bool, cut: int, max_length: int | None
+        self, ids: Sequence[list[int]], ends: Sequence[list[int]], cut: int, max_length: int | None
     ) -> str | None:
-        if not kept:
-            return "the chat template changes the answer"
-        if self._is_prefix and any(one[: len(self._ids)] != self._ids for one in ids):
+        if any(one[: len(self._ids)] != self._ids for one in ids):
             return "a token stands across the end of the prompt"
         if max_length is not None and any(len(one) > max_length for one in ids):
             return f"longer than {max_length} tokens"

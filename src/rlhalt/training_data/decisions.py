@@ -33,7 +33,7 @@ from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Decision, Scored, content_key
 from rlhalt.rewards import check_threshold
 from rlhalt.threshold_prompt import with_threshold
-from rlhalt.training_data.pieces import compose, finished, halted, pieces, right, until_wrong, wrong
+from rlhalt.training_data.pieces import compose, finished, halted, pieces, reasoning, right, until_wrong, wrong
 from rlhalt.training_data.styles import Style
 from rlhalt.training_data.targets import self_consistency
 from rlhalt.training_data.targets.selection import by_prompt
@@ -154,6 +154,7 @@ def _decision(
     threshold: float,
     index: int,
 ) -> Decision:
+    before = reasoning(row) + before
     return Decision(
         key=content_key(row.key, before, speak, list(otherwise), style, threshold, index),
         prompt=row.prompt,

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from rlhalt.fragments import thinking
 from rlhalt.records import HALT_PHRASE, Fragment, Message, Pair, Scored, Target, content_key
 
 Side = tuple[str, ...]
 """One side of a pair: the pieces of its text, in order."""
 
 HALT: Side = (HALT_PHRASE,)
+
+
+def usable(row: Scored) -> bool:
+    """Whether a response can be learnt from: no fragment failed, and it was not cut off in its reasoning."""
+    return not row.failed and not thinking.unclosed(row.response)
+
+
+def reasoning(row: Scored) -> str:
+    """What a response says before its answer (`rlhalt.fragments.thinking`): it stands unchanged before every side."""
+    return thinking.split(row.response)[0]
 
 
 def finished(row: Scored) -> list[Fragment]:
@@ -36,14 +47,16 @@ def until_wrong(fragments: Sequence[Fragment]) -> int:
 def pieces(response: str, fragments: Sequence[Fragment], kept: Collection[int]) -> Side:
     """Some fragments of a response, each with what stood before it (white space, list marks).
 
-    Keeping all of them gives the response without blank ends and without what stands after the last one.
+    Keeping all of them gives the answer without blank ends and without what stands after the last one; reasoning
+    before the answer is no part of it.
     """
+    _, begin = thinking.split(response)
     side: list[str] = []
     previous = -1
     for index, fragment in enumerate(fragments):
         if index not in kept:
             continue
-        lead = response[fragments[index - 1].end if index else 0 : fragment.start]
+        lead = response[fragments[index - 1].end if index else begin : fragment.start]
         if not side:
             lead = lead.lstrip()
         elif previous != index - 1:
@@ -82,19 +95,21 @@ def _assistant(text: str) -> list[Message]:
 
 
 def target(row: Scored, text: str, style: str) -> Target:
-    """A supervised example made of one response."""
+    """A supervised example made of one response, with the reasoning of that response before the text."""
+    text = reasoning(row) + text
     return Target(content_key(row.key, text, style), row.prompt, _assistant(text), style, row.key)
 
 
 def pair(
     row: Scored, chosen: Side, rejected: Side, *, weight: float, style: str, threshold: float, decides: int
 ) -> Pair:
-    """A pair of one response.
+    """A pair of one response, with its reasoning before both sides.
 
     Args:
         decides: the number of the fragment that it decides, part of its key: a response may hold two equal fragments.
     """
-    better, worse = "".join(chosen), "".join(rejected)
+    thought = reasoning(row)
+    better, worse = thought + "".join(chosen), thought + "".join(rejected)
     return Pair(
         key=content_key(row.key, better, worse, style, threshold, decides),
         prompt=row.prompt,
@@ -103,7 +118,7 @@ def pair(
         weight=weight,
         style=style,
         threshold=threshold,
-        cut=_parting(chosen, rejected),
+        cut=len(thought) + _parting(chosen, rejected),
         source=row.key,
     )
 

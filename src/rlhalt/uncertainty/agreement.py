@@ -17,6 +17,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from rlhalt.fragments.thinking import answer
 from rlhalt.records import Fragment, Scored
 from rlhalt.uncertainty.nli import NLI, Relation, relations
 
@@ -74,7 +75,7 @@ def agreements(rows: Sequence[Scored], nli: NLI, whole: bool = False) -> Iterato
         prompts.setdefault(row.prompt_key, []).append(row)
     for row in rows:
         samples = [
-            [other.response] if whole else [_claim(one) for one in other.fragments if one.kind != "halt"]
+            [answer(other.response)] if whole else [_claim(one) for one in other.fragments if one.kind != "halt"]
             for other in prompts[row.prompt_key]
             if other is not row
         ]

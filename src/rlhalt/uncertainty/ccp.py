@@ -30,8 +30,9 @@ import numpy as np
 from rlhalt.errors import InputError
 from rlhalt.models import load_policy
 from rlhalt.progress import track
-from rlhalt.records import Fragment, Message, Scored
-from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.records import Fragment, Json, Message, Scored
+from rlhalt.templates import Template
+from rlhalt.token_spans import fragment_tokens
 from rlhalt.uncertainty.nli import NLI, Relation, is_function_word, relations
 
 K = 10
@@ -156,7 +157,7 @@ WINDOW = 128
 
 
 def alternatives(
-    model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = (), k: int = K
+    model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = (), k: int = K, template_args: Json | None = None
 ) -> Iterator[list[list[Position]]]:
     """The policy's alternatives at every token of every fragment: one forward pass over prompt and response.
 
@@ -169,15 +170,19 @@ def alternatives(
         rows: responses with fragments, judged or not.
         few_shot: the examples the responses were drawn with.
         k: alternatives a token, the written one among them.
+        template_args: the arguments of the chat template that they were drawn with.
 
     Yields:
         One list a row, in order: for each fragment its positions.
     """
     policy, tokenizer = load_policy(model)
+    rendered = Template(tokenizer, template_args)
     starts = range(0, len(rows), WINDOW)
     for start in track(starts, "alternatives"):
         encoded = [
-            fragment_tokens(tokenizer, render(tokenizer, [*few_shot, *row.prompt]), row.response, row.fragments)
+            fragment_tokens(
+                tokenizer, rendered.before([*few_shot, *row.prompt], row.response), row.response, row.fragments
+            )
             for row in rows[start : start + WINDOW]
         ]
         order = sorted(range(len(encoded)), key=lambda index: len(encoded[index][0]))

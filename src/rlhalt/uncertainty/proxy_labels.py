@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from rlhalt.errors import InputError
+from rlhalt.fragments.thinking import fragmented
 from rlhalt.provenance import once
 from rlhalt.records import Fragment, Response, Scored, read
 
@@ -30,7 +31,7 @@ def unjudged(responses: Iterable[Response], fragment: Callable[[str], list[Fragm
     """Responses with their fragments, no label yet: what certainties are computed of."""
     for response in responses:
         values = {field.name: getattr(response, field.name) for field in dataclasses.fields(Response)}
-        yield Scored(**values, fragments=fragment(response.response))
+        yield Scored(**values, fragments=fragmented(fragment, response.response))
 
 
 def mark_uncertain(

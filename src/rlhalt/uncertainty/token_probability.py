@@ -7,23 +7,27 @@ from collections.abc import Sequence
 
 from rlhalt.models import load_policy
 from rlhalt.progress import track
-from rlhalt.records import HALT_PHRASE, Confidence, Message, Scored
-from rlhalt.token_spans import fragment_tokens, render
+from rlhalt.records import HALT_PHRASE, Confidence, Json, Message, Scored
+from rlhalt.templates import Template, turn_ends
+from rlhalt.token_spans import fragment_tokens
 
 BATCH = 32
 
 
-def confidences(model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = ()) -> list[Confidence]:
+def confidences(
+    model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = (), template_args: Json | None = None
+) -> list[Confidence]:
     """The policy's confidence in every fragment of the responses it gave.
 
     token_probability: the geometric mean of the probabilities of the fragment's tokens. token_minimum: the least of
     them (Manakul et al., arXiv 2303.08896, there as Max(-log p)). halt_probability: at the position where the fragment
-    begins, the probability of the end-of-turn token plus that of the first token of "Unsure from here.".
+    begins, the probability of all tokens that end a turn plus that of the first token of "Unsure from here.".
 
     Args:
         model: the policy, see `rlhalt.models.resolve_model`.
         rows: scored responses.
         few_shot: the examples the responses were drawn with.
+        template_args: the arguments of the chat template that they were drawn with.
 
     Returns:
         One record a row, in order; its lists have one number a fragment (NaN for a fragment without tokens).
@@ -31,7 +35,8 @@ def confidences(model: str, rows: Sequence[Scored], few_shot: Sequence[Message] 
     import torch
 
     policy, tokenizer = load_policy(model)
-    halting = [tokenizer.eos_token_id]
+    rendered = Template(tokenizer, template_args)
+    halting = turn_ends(tokenizer, policy.generation_config)
     # The phrase begins a response without, and goes on after a sentence with a space before it.
     halting += [tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in (HALT_PHRASE, f" {HALT_PHRASE}")]
     halting = sorted(set(halting))
@@ -43,7 +48,7 @@ def confidences(model: str, rows: Sequence[Scored], few_shot: Sequence[Message] 
         encoded = [
             fragment_tokens(
                 tokenizer,
-                render(tokenizer, [*few_shot, *rows[index].prompt]),
+                rendered.before([*few_shot, *rows[index].prompt], rows[index].response),
                 rows[index].response,
                 rows[index].fragments,
             )

@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Sequence
 
+from rlhalt.fragments.thinking import answer
 from rlhalt.progress import track
-from rlhalt.records import Message, Scored
+from rlhalt.records import Json, Message, Scored
 from rlhalt.sampling import EngineName, load_engine
 
 QUESTION = 'You said: "{}" How sure are you that this is true, from 0 to 100? Answer with the number alone.'
@@ -17,7 +18,11 @@ _NUMBER = re.compile(r"(?<![\d.,-])\d+(?:\.\d+)?(?![.,]?\d)")
 
 
 def stated(
-    model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = (), engine: EngineName = "transformers"
+    model: str,
+    rows: Sequence[Scored],
+    few_shot: Sequence[Message] = (),
+    engine: EngineName = "transformers",
+    template_args: Json | None = None,
 ) -> list[list[float]]:
     """How sure the policy says it is of every fragment of its responses, asked about each after the whole response.
 
@@ -26,15 +31,17 @@ def stated(
     Args:
         model: the policy, see `rlhalt.models.resolve_model`.
         few_shot: the examples the responses were drawn with.
+        template_args: the arguments of the chat template that they were drawn with.
 
     Returns:
-        One list a row, one number in [0, 1] a fragment; NaN for a halt, and where the reply is no number up to 100.
+        One list a row, one number in [0, 1] a fragment; NaN for a halt, and where the reply is no number up to 100. A
+        number in the reasoning before a reply is none.
     """
     asked = [
         (row, place) for row in range(len(rows)) for place, one in enumerate(rows[row].fragments) if one.kind != "halt"
     ]
     found = [[math.nan] * len(row.fragments) for row in rows]
-    loaded = load_engine(model, engine) if asked else None
+    loaded = load_engine(model, engine, template_args) if asked else None
     for start in track(range(0, len(asked), BATCH), "stated"):
         assert loaded is not None
         batch = asked[start : start + BATCH]
@@ -49,7 +56,7 @@ def stated(
         ]
         replies = loaded.complete(chats, temperature=0.0, max_tokens=TOKENS, seed=0)
         for (row, place), reply in zip(batch, replies, strict=True):
-            found[row][place] = number(reply.text)
+            found[row][place] = number(answer(reply.text))
     return found
 
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.rewards import n_asked
 from rlhalt.scoring import Scorer
@@ -31,11 +32,14 @@ class FragmentReward:
     Args:
         scorer: what judges, as many responses at once as its `workers` say.
         pay: what is paid for what.
+        opening: the mark with which the chat template opens the reasoning (`rlhalt.templates.Template.opening`). It
+            stands in the prompt, so that completions begin inside the reasoning.
     """
 
-    def __init__(self, scorer: Scorer, pay: Pay) -> None:
+    def __init__(self, scorer: Scorer, pay: Pay, opening: str = "") -> None:
         self.scorer = scorer
         self.pay = pay
+        self.opening = opening
         self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.reward")
 
     def judge(self, completion: Completion, reference: Json | str) -> Judged:
@@ -44,10 +48,13 @@ class FragmentReward:
         A scorer with a time limit that judges one response at a time does so here and now where it is called from the
         main thread, because the limit cannot be kept in another one (`rlhalt.time_limit`).
         """
-        work = functools.partial(self.scorer.judge, _text(completion), as_json(reference))
+        work = functools.partial(self._judge, _text(completion), as_json(reference))
         if self.scorer.seconds is not None and self.scorer.workers == 1 and applies_here():
             return _done(work)
         return self._pool.submit(work)
+
+    def _judge(self, text: str, reference: Json) -> list[Fragment]:
+        return thinking.moved(self.scorer.judge(self.opening + text, reference), -len(self.opening))
 
     async def __call__(
         self,

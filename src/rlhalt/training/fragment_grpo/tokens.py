@@ -43,7 +43,8 @@ def token_starts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, list[int | No
     if inner is None:
         raise InputError("expected a fast tokenizer, which can decode piece by piece", field="model_name_or_path")
     text: str = tokenizer.batch_decode([list(ids)], skip_special_tokens=True)[0]
-    stream, special = DecodeStream(skip_special_tokens=True), set(tokenizer.all_special_ids)
+    stream = DecodeStream(skip_special_tokens=True)
+    special = {*tokenizer.all_special_ids, *(id for id, one in tokenizer.added_tokens_decoder.items() if one.special)}
     starts: list[int | None] = []
     run: list[int] = []
     done = 0
@@ -82,6 +83,7 @@ def spread(
     fragments: Sequence[Fragment],
     values: Sequence[float],
     opened: Sequence[int] | None = None,
+    begin: int = 0,
 ) -> list[float]:
     """The value of each token's decision: of the first fragment that ends after the token's place.
 
@@ -95,6 +97,8 @@ def spread(
         fragments: in the order of the text.
         values: one a decision, of `rlhalt.training.fragment_grpo.advantages.advantages`.
         opened: of `openings`, one a fragment: tokens that begin behind so many of its characters have no value.
+        begin: where the answer begins, behind the reasoning. Tokens of the reasoning have no value: it is judged by
+            nobody, and the decisions that are trained are those of the answer, given the reasoning before it.
 
     Returns:
         T numbers.
@@ -109,6 +113,9 @@ def spread(
     for place, start in enumerate(starts):
         if start is None:
             found.append(values[closing] if place > last and closing < len(values) else 0.0)
+            continue
+        if start < begin:
+            found.append(0.0)
             continue
         while decision < closing and ends[decision] <= start:
             decision += 1

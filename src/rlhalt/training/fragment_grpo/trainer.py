@@ -22,6 +22,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from rlhalt.errors import InputError
+from rlhalt.fragments import thinking
 from rlhalt.records import Fragment
 from rlhalt.rewards import n_asked
 from rlhalt.training.fragment_grpo import callbacks
@@ -117,7 +118,9 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                     "is not supported",
                     field="model_name_or_path",
                 )
-            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened))
+            opening = self._reward.opening
+            begin = thinking.split(opening + text)[1] - len(opening)
+            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened, begin))
         return found
 
     def _decided(

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from rlhalt.errors import InputError
 from rlhalt.records import Pair, Scored, Target
 from rlhalt.rewards import check_threshold
-from rlhalt.training_data.pieces import Side, target
+from rlhalt.training_data.pieces import Side, target, usable
 from rlhalt.training_data.styles import cut, flip, reflect, remove
 
 Style = Literal["remove", "unsure", "truncate", "keep", "reflect", "flip"]
@@ -53,7 +53,7 @@ def pairs(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Pa
     check_style(style)
     make, _ = _STYLES[style]
     for row in rows:
-        if not row.failed:
+        if usable(row):
             yield from (one for one in make(row, threshold) if not one.same_sides)
 
 
@@ -79,5 +79,5 @@ def targets(rows: Iterable[Scored], style: Style) -> Iterator[Target]:
         InputError: an unknown style.
     """
     for row in rows:
-        if not row.failed:
+        if usable(row):
             yield target(row, ideal(row, style), style)

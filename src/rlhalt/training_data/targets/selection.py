@@ -8,16 +8,16 @@ from typing import Literal, get_args
 
 from rlhalt.errors import InputError
 from rlhalt.records import Scored
-from rlhalt.training_data.pieces import finished, right, wrong
+from rlhalt.training_data.pieces import finished, right, usable, wrong
 
 Reading = Literal["ascending", "descending"]
 
 
 def by_prompt(rows: Iterable[Scored]) -> list[list[Scored]]:
-    """The responses without a failed fragment, prompt by prompt, in the order given."""
+    """The responses that can be learnt from (`usable`), prompt by prompt, in the order given."""
     groups: dict[str, list[Scored]] = {}
     for row in rows:
-        if not row.failed:
+        if usable(row):
             groups.setdefault(row.prompt_key, []).append(row)
     return list(groups.values())
 
