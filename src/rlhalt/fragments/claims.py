@@ -3,9 +3,10 @@
     text ─ sentences ─ request ─► one call ─ read_claims ─► fragments with a claim each, or a failure
 
 FActScore (Min et al., arXiv 2305.14251, section 3.1) lets a model break each sentence into independent facts. Here each
-fact also comes with a quote, so that a verdict has a place in the text. A quote is looked for in its sentence, word for
-word, from where the quote before it ended; only white space may differ. Where two claims quote the same or overlapping
-words, which is how models split "an American actor", they are one fragment that says both.
+fact also comes with a quote, so that a verdict has a place in the text. A quote is looked for in its sentence, from
+where the quote before it ended; its characters may differ as `rlhalt.fragments.quotes` says. A quote out of order is
+taken where it stands exactly once. Where two claims quote the same or overlapping words, which is how models split "an
+American actor", they are one fragment that says both.
 
 What no claim quotes is in no fragment. A reply that cannot be tied to the text is a failure: no fragment is made of
 what only the model says. The text is data, see `rlhalt.prompting`; a sentence that is the halting phrase is not asked
@@ -15,20 +16,20 @@ about and stays a `halt`.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.fragments.quotes import find, find_alike
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import CallFailure, Client, Request, Usage, read_json
 from rlhalt.prompting import RULES, instructions, messages, quoted
 from rlhalt.records import Fragment, Json, content_key
 
 # Of the layout of prompts and the reading of replies: another version splits anew.
-_VERSION = 1
+_VERSION = 2
 
 _REPLY = """ The data are the sentences of one answer, numbered, in its order.
 
@@ -55,6 +56,9 @@ _SCHEMA: Json = {
     "required": ["sentences"],
     "additionalProperties": False,
 }
+
+# Texts are kept; a comma before the end of a list or object goes.
+_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
 
 
 class ClaimsFragmenter:
@@ -129,6 +133,9 @@ def _read(reply: str, text: str, asked: Sequence[Fragment]) -> tuple[list[Fragme
 def read_claims(reply: str, text: str, asked: Sequence[Fragment]) -> list[Fragment]:
     """A reply, read strictly: the claims of the sentences of a text.
 
+    What stands around the object (prose, a code fence, reasoning before it), a number as text, and keys that were not
+    asked for change nothing.
+
     The fragments are sorted, do not overlap, and lie within the sentences; each has at least one letter or digit and no
     white space at its ends. `claim` is the model's statement on one line, or several where quotes overlap.
 
@@ -136,11 +143,11 @@ def read_claims(reply: str, text: str, asked: Sequence[Fragment]) -> list[Fragme
         CallFailure: no JSON of the asked form; a sentence that is left out, stands twice or does not exist; a quote
             that is not in its sentence after the one before it.
     """
-    entries = _member(_object(read_json(reply), {"sentences"}), "sentences", list)
+    entries = _member(_object(_json(reply), {"sentences"}), "sentences", list)
     found: dict[int, list[Any]] = {}
     for entry in entries:
         sentence = _object(entry, {"id", "claims"})
-        number = sentence["id"]
+        number = _number(sentence["id"])
         if type(number) is not int or not 1 <= number <= len(asked):  # a boolean is an int
             raise CallFailure("wrong schema", f"expected sentences 1 to {len(asked)}, found {str(number)[:40]!r}")
         if number in found:
@@ -152,9 +159,26 @@ def read_claims(reply: str, text: str, asked: Sequence[Fragment]) -> list[Fragme
     return [one for number in sorted(found) for one in _tied(text, asked[number - 1], number, found[number])]
 
 
+def _json(reply: str) -> Any:
+    """The JSON value that is the reply, or the one object that stands in it."""
+    answer = reply.rpartition("</think>")[2] if reply.lstrip().startswith("<think>") else reply
+    try:
+        return read_json(answer)
+    except CallFailure:
+        begin, end = answer.find("{"), answer.rfind("}") + 1
+        if begin < 0 or end <= begin:
+            raise
+        return read_json(_LAST_COMMA.sub(lambda one: one[1] or "", answer[begin:end]))
+
+
+def _number(value: Any) -> Any:
+    """The number of a sentence, which may be given as text."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value) else value
+
+
 def _object(value: Any, keys: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or value.keys() != keys:
-        raise CallFailure("wrong schema", f"expected an object with {', '.join(sorted(keys))} and nothing else")
+    if not isinstance(value, dict) or not value.keys() >= keys:
+        raise CallFailure("wrong schema", f"expected an object with {', '.join(sorted(keys))}")
     return value
 
 
@@ -164,33 +188,37 @@ def _member(data: Mapping[str, Any], name: str, kind: type) -> Any:
     return data[name]
 
 
-def _tied(text: str, sentence: Fragment, number: int, claims: Sequence[Any]) -> Iterator[Fragment]:
-    """The claims of one sentence where their quotes stand."""
-    before: Fragment | None = None
+def _tied(text: str, sentence: Fragment, number: int, claims: Sequence[Any]) -> list[Fragment]:
+    """The claims of one sentence where their quotes stand; those on overlapping words are one fragment."""
+    placed: list[tuple[tuple[int, int], str]] = []
     for entry in claims:
         data = _object(entry, {"quote", "claim"})
         quote, claim = (" ".join(_member(data, name, str).split()) for name in ("quote", "claim"))
         if not claim or not any(char.isalnum() for char in quote):
             raise CallFailure("wrong schema", f"expected a quote and a claim in words, of sentence {number}")
-        span = _find(text, quote, before.end if before else sentence.start, sentence.end)
-        if span is None and before is not None:
-            span = _find(text, quote, before.start, sentence.end)
+        span = _place(text, quote, sentence, placed[-1][0] if placed else None)
         if span is None:
             raise CallFailure("wrong schema", f"found a quote that is not in sentence {number}, or not in its order")
-        if before is None or span[0] >= before.end:
-            if before is not None:
-                yield before
-            before = Fragment(span[0], span[1], "claim", text[span[0] : span[1]], claim=claim)
-        else:
-            end = max(before.end, span[1])
-            both = f"{before.claim} {claim}" if claim != before.claim else claim
-            before = dataclasses.replace(before, end=end, text=text[before.start : end], claim=both)
-    if before is not None:
-        yield before
+        placed.append((span, claim))
+    found: list[Fragment] = []
+    for (start, end), claim in sorted(placed, key=lambda one: one[0][0]):
+        if found and start < found[-1].end:
+            last = found.pop()
+            start, end = last.start, max(last.end, end)
+            claim = f"{last.claim} {claim}" if claim != last.claim else claim
+        found.append(Fragment(start, end, "claim", text[start:end], claim=claim))
+    return found
 
 
-def _find(text: str, quote: str, start: int, end: int) -> tuple[int, int] | None:
-    words = r"\s+".join(map(re.escape, quote.split()))
-    # Whole words where there are any: "art" is no quote of "artist". Chinese has no white space between its words.
-    found = re.compile(rf"(?<!\w){words}(?!\w)").search(text, start, end) or re.compile(words).search(text, start, end)
-    return found.span() if found else None
+def _place(text: str, quote: str, sentence: Fragment, before: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Where a quote stands: after the one before it, over it, else at the one place where it does."""
+    starts = [sentence.start] if before is None else [before[1], before[0]]
+    for look in (find, find_alike):
+        for start in starts:
+            if span := look(text, quote, start, sentence.end):
+                return span
+    for look in (find, find_alike):
+        span = look(text, quote, sentence.start, sentence.end)
+        if span and look(text, quote, span[0] + 1, sentence.end) is None:
+            return span
+    return None

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from rlhalt.fragments.alignment import pieces
+from rlhalt.fragments.claim_spans import pieces
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment, Label
 
@@ -71,8 +71,8 @@ def annotate(response: str, passages: Sequence[Passage], granularity: Granularit
     - `sentences`: one fragment a passage. It is incorrect where any of its facts is, else correct where any is, else
       unverifiable.
     - `facts`: one fragment a fact, on the words the fact adds; facts that share words are one fragment, judged as a
-      sentence is (see `rlhalt.fragments.alignment`). Its `claim` is what the facts say. Words that no fact says are in
-      no fragment.
+      sentence is (see `rlhalt.fragments.claim_spans`). Its `claim` is what the facts say. Words that no fact says are
+      in no fragment.
 
     A passage without facts is one unverifiable fragment in both, and so is each sentence that nobody labelled.
     """

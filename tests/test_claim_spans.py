@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhalt.fragments.alignment import Piece, pieces
+from rlhalt.fragments.claim_spans import Piece, pieces
 
 
 def cut(text: str, *statements: str) -> list[tuple[str, tuple[int, ...]]]:
