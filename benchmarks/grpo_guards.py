@@ -18,6 +18,7 @@ import numpy as np
 from rlhalt.credit import fragment_reward
 from rlhalt.errors import Astray, TooManyFailures
 from rlhalt.reward import load_specification
+from rlhalt.tasks import countries
 from rlhalt.training.online import alarms
 from rlhalt.training.online.credit import Earned, Pay, advantages, earned
 
@@ -36,11 +37,15 @@ def repeated(times: int) -> tuple[float, float]:
     return without, total(earned(scorer.judge(text, NORWAY), Pay(THRESHOLD, "independent")))
 
 
-def split(times: int, enough: float | None) -> float:
-    """How many times more is earned by making `times` as many right claims of five, by splitting or by filling up."""
-    each = [1 - THRESHOLD] * 5 * times
-    paid = [one if enough is None else one * enough / (enough + before) for before, one in enumerate(each)]
-    return sum(paid) / sum(paid[:5])
+def neighbours() -> tuple[float, float]:
+    """What the fourteen neighbours of China earn where five facts are asked for: without that number, and with it."""
+    names = dict.fromkeys(countries.facts().entries["China"].facts["neighbour"].values())
+    text = " ".join(f"China borders {name}." for name in names)
+    judged = load_specification("countries").scorer().judge(text, {"subject": "China"})
+    without, guarded = (
+        total(earned(judged, Pay(THRESHOLD, "independent"), asked)) for asked in (None, countries.FACTS)
+    )
+    return without, guarded
 
 
 def vague(price: float, beta: float) -> tuple[float, float]:
@@ -156,7 +161,8 @@ def table() -> str:
 
     plain, counted = repeated(20)
     row("said twice counts once", "one right sentence, 20 times", f"earns {plain:.1f}", f"{counted:.1f}")
-    row("`enough: 5`", "five right claims made into 50", *(f"{split(10, one):.1f} times as much" for one in (None, 5)))
+    plain, counted = neighbours()
+    row("`n_asked: 5` in the reference", "14 neighbours of China", f"earns {plain:.1f}", f"{counted:.1f}")
     shares = (vague(price, 0.005) for price in (0.0, -0.1))
     row("`unverifiable: -0.1`", "vague where it is right 0.3", *(f"vague {v:.2f}, halts {h:.2f}" for v, h in shares))
     for beta in (0.005, 0.15):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rlhalt.credit import response_reward
+from rlhalt.credit import n_asked, response_reward
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment, Json, iter_json
 from rlhalt.reward import Specification, load_specification
@@ -32,8 +32,9 @@ def domain(name: str) -> tuple[Specification, Scorer]:
         raise
 
 
-def reward(fragments: list[Fragment], name: str, threshold: float) -> float:
-    found = response_reward(fragments, threshold, domain(name)[0].halting)
+def reward(fragments: list[Fragment], row: Json, threshold: float) -> float:
+    halting = domain(row["domain"])[0].halting
+    found = response_reward(fragments, threshold, halting, n_asked(row["reference"]))
     assert found is not None, [one.error for one in fragments if one.failed]
     return found
 
@@ -45,7 +46,7 @@ def test_it_earns_no_more_than_the_honest_response(row: Json) -> None:
     honest = judge(row["honest"], row["reference"])
     shown = [(one.text[:60], one.label, one.evidence) for one in cheating[:20]]
     for threshold in THRESHOLDS:
-        earned, owed = (reward(some, row["domain"], threshold) for some in (cheating, honest))
+        earned, owed = (reward(some, row, threshold) for some in (cheating, honest))
         assert earned <= owed + 1e-9, (threshold, shown)
         assert owed >= 0, "the honest response is no example"
 

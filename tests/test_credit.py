@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhalt.credit import check_threshold, counted, fragment_reward, fragment_rewards, response_reward, statement
+from rlhalt.credit import check_threshold, counted, fragment_reward, fragment_rewards, n_asked, response_reward
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
+from rlhalt.statement import statement
 
 LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
 MARKS = {label: mark for mark, label in LABELS.items()}
@@ -48,12 +49,12 @@ def test_what_a_verdict_earns():
         ("", "", ""),
         ("+-+?", "+-+?", "+-??"),
         ("+.+", "+.?", "+.?"),
-        (".+-+.+", ".?-?.?", ".?-???"),
+        (".+-+.+", ".?-?.?", ".?-?.?"),
         ("...", "...", "..."),
-        ("-.", "-.", "-?"),
+        ("-.", "-.", "-."),
         ("+!+-", "+!+-", "+!!!"),
         ("+-!+", "+-!+", "+-??"),
-        ("!.+", "!.?", "!!!"),
+        ("!.+", "!.?", "!.!"),
     ],
 )
 def test_what_counts(marks, independent, causal):
@@ -151,6 +152,61 @@ def test_nothing_is_gained_by_halting_and_going_on(marks, where, halting, thresh
     before = response_reward(fragments(marks[:at] + "."), threshold, halting)
     after = response_reward(fragments(marks[:at] + "." + marks[at:]), threshold, halting)
     assert after <= before + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("marks", "asked", "independent"),
+    [
+        ("+++", 2, "++?"),
+        ("++-", 2, "++-"),
+        ("-+-+", 2, "-+-?"),
+        ("?+?++", 2, "?+?+?"),  # what cannot be checked takes no place
+        ("!+++", 2, "!++?"),
+        ("+.+", 1, "+.?"),
+        ("++++++", None, "++++++"),
+        ("+++", 5, "+++"),
+    ],
+)
+def test_facts_beyond_the_number_that_is_asked_for_earn_nothing_and_cost_when_wrong(marks, asked, independent):
+    found = counted(fragments(marks), "independent", asked)
+    assert "".join(MARKS[label] for label in found) == independent
+    assert counted(fragments(marks), "causal", asked) == counted(fragments(marks), "causal")
+
+
+def test_a_repetition_takes_no_place_among_the_facts_that_were_asked_for():
+    said = fragments("++++", ["Fact 1.", "Fact 1.", "Fact 2.", "Fact 3."])
+    assert counted(said, "independent", 2) == ["correct", "unverifiable", "correct", "unverifiable"]
+
+
+@given(
+    st.lists(st.fractions(0, 1, max_denominator=20), max_size=3),
+    st.fractions(0, 1, max_denominator=20),
+    st.integers(1, 4),
+    st.sampled_from((Fraction(1, 5), Fraction(1, 2), Fraction(9, 10))),
+)
+def test_each_asked_for_claim_earns_p_minus_tau_and_a_further_one_never_pays(odds, p, asked, threshold):
+    def limited(some, threshold, halting):
+        return response_reward(some, threshold, halting, asked)
+
+    gain = expected([*odds, p], threshold, "independent", limited) - expected(odds, threshold, "independent", limited)
+    owed = p - threshold if len(odds) < asked else -(1 - p) * threshold
+    assert gain == pytest.approx(float(owed), abs=1e-9)
+
+
+@given(st.text(alphabet="+-?.", max_size=9), st.integers(1, 4), st.sampled_from(THRESHOLDS))
+def test_no_response_earns_more_than_the_number_that_is_asked_for(marks, asked, threshold):
+    assert response_reward(fragments(marks), threshold, "independent", asked) <= asked * (1 - threshold) + 1e-9
+
+
+@pytest.mark.parametrize("said", [0, -1, True, 2.5, "five", None])
+def test_how_many_are_asked_for_is_a_whole_number_above_0(said):
+    with pytest.raises(InputError, match=r"n_asked': expected a whole number above 0"):
+        n_asked({"n_asked": said})
+
+
+def test_without_a_number_in_the_reference_nothing_is_limited():
+    assert n_asked({"n_asked": 5}) == 5
+    assert n_asked({"subject": "Kenya", "n_desired": 3}) is None
 
 
 @given(st.lists(st.sampled_from(range(5)), max_size=12), st.sampled_from(THRESHOLDS))

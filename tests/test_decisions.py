@@ -35,6 +35,24 @@ def answers(scored_row: Any, *marked: tuple[list[str], str]) -> list[Scored]:
 # Where they stand and what they are worth.
 
 
+@pytest.mark.parametrize("style", ["remove", "unsure", "truncate"])
+@pytest.mark.parametrize("marks", ["+", "-"])
+def test_no_decision_is_between_a_way_and_itself(scored_row, style, marks):
+    """A file that an older scorer wrote may hold a verdict on the halting phrase."""
+    assert list(decisions([scored_row([HALT_PHRASE], marks)], 0.5, style)) == []
+    for one in decisions([scored_row([A, HALT_PHRASE], "+" + marks)], 0.5, style):
+        assert one.otherwise
+        assert one.speak.strip() not in [way.strip() for way in one.otherwise]
+
+
+@pytest.mark.parametrize("otherwise", [[], [A]])
+def test_a_file_with_a_decision_between_nothing_is_refused_by_row(scored_row, tmp_path, otherwise):
+    good = next(decisions([scored_row([A, B], "+-")], 0.5, "remove"))
+    write(tmp_path / "decisions.jsonl", [good, dataclasses.replace(good, otherwise=otherwise)])
+    with pytest.raises(InputError, match=r"decisions.jsonl:2: field 'otherwise': expected other ways"):
+        list(read(tmp_path / "decisions.jsonl", Decision))
+
+
 def test_a_lone_response_that_leaves_out(scored_row):
     found = [told(one) for one in decisions([scored_row([A, B, C], "+-+")], 0.3, "remove")]
     assert found == [

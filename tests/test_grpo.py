@@ -181,7 +181,7 @@ def mean(log: list[dict], name: str) -> float:
 
 @pytest.mark.parametrize("credit", ["sum", "response", "mixed", "flip"])
 def test_the_other_ways_of_crediting_run_too(speaking_model, prompts, tmp_path, credit):
-    main(arguments(tmp_path, speaking_model, prompts, "--credit", credit, max_steps=1, unverifiable=-0.1, enough=3))
+    main(arguments(tmp_path, speaking_model, prompts, "--credit", credit, max_steps=1, unverifiable=-0.1))
     assert record(tmp_path)["log"][0]["grad_norm"] > 0
 
 

@@ -63,20 +63,24 @@ def test_what_cannot_be_checked_costs_what_is_set_and_only_that():
         pay(unverifiable=0.1)
 
 
-def test_claims_have_diminishing_returns_right_and_wrong_alike():
-    found = earned(fragments("+-?+"), pay(enough=2))
-    assert found.rewards == tuple(pytest.approx(one) for one in (0.8, -0.2 * 2 / 3, 0, 0.8 * 2 / 4, 0))
-    with pytest.raises(InputError, match="above 0"):
-        pay(enough=0)
+def test_facts_beyond_the_number_that_is_asked_for_earn_nothing_and_cost_when_wrong():
+    found = earned(fragments("+?++-"), pay(unverifiable=-0.1), asked=2)
+    assert found.rewards == tuple(pytest.approx(one) for one in (0.8, -0.1, 0.8, 0, -0.2, 0))
+    assert earned(fragments("++++"), pay(halting="causal"), asked=2).total == pytest.approx(3.2)
 
 
-@given(st.text(alphabet="+-?.!", max_size=8), st.sampled_from(["independent", "causal"]), st.sampled_from([0.2, 0.9]))
-def test_rewards_are_those_of_credit(marks, halting, threshold):
-    found = earned(fragments(marks), pay(threshold, halting))
-    theirs = fragment_rewards(fragments(marks), threshold, halting)
+@given(
+    st.text(alphabet="+-?.!", max_size=8),
+    st.sampled_from(["independent", "causal"]),
+    st.sampled_from([0.2, 0.9]),
+    st.sampled_from([None, 1, 3]),
+)
+def test_rewards_are_those_of_credit(marks, halting, threshold, asked):
+    found = earned(fragments(marks), pay(threshold, halting), asked)
+    theirs = fragment_rewards(fragments(marks), threshold, halting, asked)
     assert list(found.rewards)[: len(theirs)] == theirs[: len(found.rewards)]
     assert not any(theirs[len(found.rewards) :])
-    total = response_reward(fragments(marks), threshold, halting)
+    total = response_reward(fragments(marks), threshold, halting, asked)
     assert found.total == (None if total is None else pytest.approx(total))
 
 

@@ -16,11 +16,10 @@ def test_saying_it_again_would_pay_each_time(times):
     assert guards.repeated(times) == (pytest.approx(0.5 * times), pytest.approx(0.5))
 
 
-def test_many_claims_pay_less_and_less():
-    assert guards.split(10, None) == pytest.approx(10)
-    assert guards.split(10, 5) < 4
-    # They do pay: the number of claims has no end of itself.
-    assert guards.split(20, 5) > guards.split(10, 5)
+def test_more_claims_than_are_asked_for_would_pay():
+    without, guarded = guards.neighbours()
+    assert without == pytest.approx(14 * 0.5)
+    assert guarded == pytest.approx(5 * 0.5)
 
 
 def test_vagueness_is_the_way_out_where_it_costs_nothing():
@@ -79,5 +78,5 @@ def test_a_run_that_has_gone_astray_would_go_on_to_its_end(sign, value):
 def test_the_table_has_a_row_for_each():
     rows = guards.table().splitlines()
     assert rows[0] == "| guard | exploit | without | with |"
-    for guard in ("twice", "enough", "unverifiable", "beta", "scale_rewards", "truncated", "alarms"):
+    for guard in ("twice", "n_asked", "unverifiable", "beta", "scale_rewards", "truncated", "alarms"):
         assert any(guard in one for one in rows[2:])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.credit import n_asked
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.longform import f1_at
@@ -73,6 +74,9 @@ def test_what_does_not_earn_does_not_count():
     assert (after_a_halt.correct, after_a_halt.incorrect) == (1, 1)
     after_an_error = count(scored("cicc"), halting="causal")
     assert (after_an_error.correct, after_an_error.incorrect, after_an_error.claims) == (1, 1, 4)
+    assert count(scored("cih"), halting="causal").halted == 1
+    asked = [dataclasses.replace(scored(labels), reference={"n_asked": 2}) for labels in ("uccc", "ccci")]
+    assert [(one.correct, one.incorrect, one.unverifiable) for one in map(count, asked)] == [(2, 0, 2), (2, 1, 1)]
     said_twice = count(scored("ccc", texts=["So it is.", "so it is", "Or not."]))
     assert (said_twice.correct, said_twice.duplicates) == (2, 1)
 
@@ -113,12 +117,12 @@ def test_measures_of_two_prompts_by_hand():
 
 def test_the_f1_at_k_of_responses_is_that_of_their_claims():
     rows = [scored("ccu", "a"), scored("i", "b"), scored("h", "c")]
-    counts = per_prompt(rows, ["a", "b", "c"], wanted=median_claims(rows))
-    assert median_claims(rows) == 1
+    counts = per_prompt(rows, ["a", "b", "c"], wanted=median_claims(rows, "independent"))
+    assert median_claims(rows, "independent") == 1
     one, nothing, silent = 2 * (2 / 3) / (2 / 3 + 1), 0, 0
     found = values(measure(counts, counts, weights(3, 0, 10)))
     assert found["f1_at_k"] == pytest.approx((one + nothing + silent) / 3)
-    assert median_claims([]) is None
+    assert median_claims([], "independent") is None
 
 
 def test_reflections_that_list_what_is_wrong():
@@ -200,6 +204,8 @@ def test_completeness_is_not_defined_where_base_gets_nothing_right():
         ("maths", {}, None),
         ("biography", {"subject": "Ada Lovelace", "article": "…"}, None),
         ("mine", {"n_desired": 1}, 1),
+        ("mine", {"n_asked": 4}, 4),
+        ("mine", {"n_asked": 4, "n_desired": 3}, 3),
     ],
 )
 def test_what_a_full_answer_has(domain, reference, n):
@@ -214,6 +220,7 @@ def test_a_full_answer_has_a_whole_number_of_facts(said):
 
 def test_the_question_about_a_country_asks_for_as_many_facts_as_count():
     assert "five facts" in countries.prompts()[0].prompt[0]["content"]
+    assert n_asked(countries.prompts()[0].reference) == 5
     assert desired("countries", {}) == 5 == len(sentences(countries.FEW_SHOT["France"]))
 
 

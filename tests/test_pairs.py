@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import get_args
 
 import pytest
@@ -42,6 +43,24 @@ def test_unsure_cuts_before_the_first_wrong_fragment(scored_row, threshold):
         ("unsure", threshold, f"{ASIA} {HALT_PHRASE}", WHOLE),
         ("keep", round(1 - threshold, 3), f"{ASIA} {HALT_PHRASE}", HALT_PHRASE),
     ]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("said", [HALT_PHRASE, f" {HALT_PHRASE}"])
+@pytest.mark.parametrize("mark", "+-?.")
+def test_no_pair_prefers_an_answer_to_itself(scored_row, style, said, mark):
+    """A file that an older scorer wrote may hold a verdict on the halting phrase."""
+    assert all(one.chosen != one.rejected for one in pairs([scored_row([said.strip()], mark)], 0.5, style))
+    assert all(one.chosen != one.rejected for one in pairs([scored_row([ASIA, said.strip()], "+" + mark)], 0.5, style))
+
+
+@pytest.mark.parametrize("rejected", [ASIA, f" {ASIA}\n"])
+def test_a_file_with_a_pair_of_equal_sides_is_refused_by_row(scored_row, tmp_path, rejected):
+    good = next(pairs([scored_row([ASIA, CAPITAL], "+-")], 0.5, "remove"))
+    answers = [[{"role": "assistant", "content": text}] for text in (ASIA, rejected)]
+    write(tmp_path / "pairs.jsonl", [good, dataclasses.replace(good, chosen=answers[0], rejected=answers[1])])
+    with pytest.raises(InputError, match=r"pairs.jsonl:2: field 'rejected': expected two different answers"):
+        list(read(tmp_path / "pairs.jsonl", Pair))
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.8])

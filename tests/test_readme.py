@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
+import pytest
+
+from rlhalt.credit import fragment_rewards
 from rlhalt.fragments.sentences import sentences
+from rlhalt.pairs import Style, pairs
+from rlhalt.records import Response
 from rlhalt.scoring import Scorer
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -26,5 +32,16 @@ def test_the_library_example(capsys):
 def test_the_verifier_example():
     names: dict = {}
     exec(compile(VERIFIER, "README.md", "exec"), names)
-    judged = Scorer(sentences, names["Arithmetic"]()).judge("It is 4. It is 5.", {"answer": 4})
-    assert [one.label for one in judged] == ["correct", "incorrect"]
+    judged = Scorer(sentences, names["Arithmetic"]()).judge("It is 4. It is 5. Unsure from here.", {"answer": 4})
+    assert [one.label for one in judged] == ["correct", "incorrect", "halt"]
+    assert fragment_rewards(judged, 0.5, "independent") == [0.5, -0.5, 0]
+
+
+@pytest.mark.parametrize("style", get_args(Style))
+def test_the_verifier_example_makes_no_pair_of_the_halting_phrase_alone(style):
+    names: dict = {}
+    exec(compile(VERIFIER, "README.md", "exec"), names)
+    question = [{"role": "user", "content": "What is 2 + 2?"}]
+    response = Response("1", "sum", 0, question, "Unsure from here.", {"answer": 4}, "mine", "train", "stop", {}, 4)
+    scored = Scorer(sentences, names["Arithmetic"]()).score(response)
+    assert list(pairs([scored], 0.5, style)) == []

@@ -84,7 +84,7 @@ def test_a_switch_lies_within_what_was_seen(seen):
 def answered(scored_row):
     """Base's four statements on two prompts, one of them without a verdict and one without a confidence."""
     rows = [
-        dataclasses.replace(scored_row(["A is big.", "A is old.", "A is odd."], "+-?"), key="a", prompt_key="a"),
+        dataclasses.replace(scored_row(["C is big.", "C is old.", "C is odd."], "+-?"), key="a", prompt_key="a"),
         dataclasses.replace(scored_row(["B is big.", "B is old.", "B is new."], "+-+"), key="b", prompt_key="b"),
     ]
     return list(
@@ -94,17 +94,17 @@ def answered(scored_row):
 
 def test_speaking_lies_between_the_same_words_and_the_same_matter(answered, scored_row):
     found = statements(answered, ["a", "b"], seed=0)
-    assert found.words == ["a is big", "a is old", "b is big", "b is old"]
+    assert found.words == ["c is big", "c is old", "b is big", "b is old"]
     assert found.prompt.tolist() == [0, 0, 1, 1]
     # Each half has one right and one wrong statement: the surer one is right more often.
     assert found.confidence[0] > 0.5 > found.confidence[1]
     said = [
-        dataclasses.replace(scored_row(["A is BIG!", "Nothing is older."], "??"), prompt_key="a"),
+        dataclasses.replace(scored_row(["C is BIG!", "Nothing is older."], "??"), prompt_key="a"),
         dataclasses.replace(scored_row([HALT_PHRASE], "."), prompt_key="a"),
-        dataclasses.replace(scored_row(["A is big.", "B is old."], "+-"), prompt_key="b"),
+        dataclasses.replace(scored_row(["C is big.", "B is old."], "+-"), prompt_key="b"),
     ]
     one = speaking("M", "greedy", 0.5, found, said, ["a", "b"], weights(2, 0, 5))
-    # Of a: 1 and 0 of 2; of b, whose statement about A is none of base's about B: 1 of 2.
+    # Of a: 1 and 0 of 2; of b, whose statement about C is none of base's about B: 1 of 2.
     assert one.words.spoken == pytest.approx((1 + 0 + 1) / (2 + 2 + 2))
     assert one.n == 4
     assert sum(b.n for b in one.words.bins) == sum(b.n for b in one.matter.bins) == 6
@@ -122,7 +122,7 @@ def test_speaking_lies_between_the_same_words_and_the_same_matter(answered, scor
     ],
 )
 def test_who_says_another_value_speaks_too(scored_row, says, words, matter):
-    base = Statements(["the capital of kenya is nairobi"], np.array([0.5]), np.array([0]))
+    base = Statements(["capital of kenya is nairobi"], np.array([0.5]), np.array([0]))
     row = scored_row([says], "?") if says else scored_row([], "")
     one = speaking("M", "greedy", None, base, [row], ["p"], weights(1, 0))
     assert (one.words.spoken, one.matter.spoken) == (words, matter)

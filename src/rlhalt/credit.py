@@ -10,10 +10,15 @@ ones, so that no way of saying a thing is worth more than saying it once, plainl
 
 - *After halting* nothing good counts. Who says "Unsure from here." and goes on has not halted; wrong claims there still
   cost τ, or the phrase would be a licence to guess.
-- *Said twice* counts once: the same words, up to case, punctuation and invisible characters. Only in independent
-  domains, where each statement stands by itself; a line of a program may well stand there twice. That two different
-  sentences state one fact is for the verifier to see (`rlhalt.verifiers.knowledge`, `rlhalt.verifiers.maths`). A wrong
-  claim costs τ each time.
+- *Said twice* counts once: the same words, see `rlhalt.statement`. Only in independent domains, where each statement
+  stands by itself; a line of a program may well stand there twice. That two different sentences state one fact is for
+  the verifier to see (`rlhalt.verifiers.knowledge`, `rlhalt.verifiers.maths`). A wrong claim costs τ each time.
+- *More than was asked for* counts nothing. Where the prompt asks for a number of facts, and the reference says so
+  (`n_asked`), only that many claims can earn, in independent domains: the first ones of the response that are right or
+  wrong. What cannot be checked takes no place among them, and neither does a repetition, a halt or a failed fragment,
+  so an introduction costs an honest answer nothing. A wrong claim does take a place: otherwise a model could try again
+  until all places are filled. A wrong claim beyond the number still costs τ. So each of the first claims gains p - τ as
+  before, whatever stands in the others, and each further one gains -(1 - p) τ: never more than silence, in any order.
 - *After the first error* nothing counts in causal domains, good or bad: it rests on the error.
 
 An honest response, which says each thing once and ends where it halts, loses nothing by them: each claim it makes gains
@@ -35,13 +40,12 @@ With w = -τ, speaking after k right steps pays from p = (k (1 - τ) + τ) / (k 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
 from rlhalt.errors import InputError
-from rlhalt.records import Fragment, Label
+from rlhalt.records import Fragment, Json, Label
+from rlhalt.statement import statement
 
 Halting = Literal["independent", "causal"]
 
@@ -69,57 +73,93 @@ def fragment_reward(label: Label | None, threshold: float) -> float | None:
     return {"correct": 1 - threshold, "incorrect": -threshold, "unverifiable": 0.0, "halt": 0.0}[label]
 
 
-def counted(fragments: Sequence[Fragment], halting: Halting) -> list[Label | None]:
+def n_asked(reference: Json) -> int | None:
+    """How many facts a prompt asks for, as its reference says under `n_asked`; None where it does not say.
+
+    Not to be confused with `n_desired` (`rlhalt.tasks.desired`), the right fragments of a full answer: that measures
+    completeness and limits nothing.
+
+    >>> n_asked({"subject": "Kenya", "n_asked": 5})
+    5
+
+    Raises:
+        InputError: an `n_asked` that is no whole number above 0.
+    """
+    if "n_asked" not in reference:
+        return None
+    said = reference["n_asked"]
+    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
+        raise InputError(
+            f"expected a whole number above 0, how many facts the prompt asks for; found {said!r}",
+            field="reference.n_asked",
+        )
+    return said
+
+
+def counted(fragments: Sequence[Fragment], halting: Halting, asked: int | None = None) -> list[Label | None]:
     """The verdicts of a response as they count, one a fragment: *unverifiable* where a verdict does not count.
 
     None where scoring failed and, in a causal domain, from there on: what follows counts only if no error came before.
+    A halt is a halt wherever it stands.
+
+    Args:
+        asked: how many facts the prompt asks for, see `n_asked`; no limit where None. Not used in causal domains.
     """
     labels: list[Label | None] = []
     said: set[str] = set()
+    claims = 0  # right or wrong, as they count
     halted = broken = wrong = False
+    independent = halting == "independent"
     for one in fragments:
-        words = statement(one) if halting == "independent" else None
-        repeated = words is not None and words in said
-        if wrong:
+        words = statement(one) if independent else None
+        beyond = independent and asked is not None and claims >= asked
+        if one.label == "halt":
+            labels.append("halt")
+        elif wrong:
             labels.append("unverifiable")
         elif one.label is None or broken:
             labels.append(None)
-        elif one.label == "correct" and (halted or repeated):
+        elif one.label == "correct" and (halted or beyond or words in said):
             labels.append("unverifiable")
         else:
             labels.append(one.label)
+        claims += labels[-1] in ("correct", "incorrect")
         if words is not None and one.label == "correct":
             said.add(words)
         halted |= one.label == "halt"
-        if halting == "causal":
+        if not independent:
             broken |= one.label is None
             wrong |= labels[-1] == "incorrect"
     return labels
 
 
-def statement(fragment: Fragment) -> str:
-    """What a fragment says, as far as its words tell: letters and digits in lower case, one space between words."""
-    text = unicodedata.normalize("NFKC", fragment.claim or fragment.text).casefold()
-    return " ".join(re.findall(r"\w+", "".join(char for char in text if unicodedata.category(char) != "Cf")))
-
-
-def fragment_rewards(fragments: Sequence[Fragment], threshold: float, halting: Halting) -> list[float | None]:
+def fragment_rewards(
+    fragments: Sequence[Fragment], threshold: float, halting: Halting, asked: int | None = None
+) -> list[float | None]:
     """What each fragment of a response earned at τ; None where that cannot be told.
 
     Their sum is the τ-utility of the response. A wrong chain is worth τ less than the same chain halted before its
     first error, however long the right part.
+
+    Args:
+        asked: how many facts the prompt asks for, see `n_asked`.
     """
-    return [fragment_reward(label, threshold) for label in counted(fragments, halting)]
+    return [fragment_reward(label, threshold) for label in counted(fragments, halting, asked)]
 
 
-def response_reward(fragments: Sequence[Fragment], threshold: float, halting: Halting) -> float | None:
+def response_reward(
+    fragments: Sequence[Fragment], threshold: float, halting: Halting, asked: int | None = None
+) -> float | None:
     """What a whole response earns at τ; None where the scoring of any of its fragments failed.
 
     The sum of its fragment rewards; in a causal domain -τ for every response with an error, whatever comes before it.
+
+    Args:
+        asked: how many facts the prompt asks for, see `n_asked`.
     """
     if any(one.label is None for one in fragments):
         return None
-    rewards = [reward for reward in fragment_rewards(fragments, threshold, halting) if reward is not None]
+    rewards = [reward for reward in fragment_rewards(fragments, threshold, halting, asked) if reward is not None]
     if halting == "causal" and any(reward < 0 for reward in rewards):
         return -threshold
     return sum(rewards)

@@ -154,6 +154,12 @@ class Pair:
     cut: int
     source: str
 
+    @property
+    def same_sides(self) -> bool:
+        """Whether both sides say the same, up to white space: chat templates drop it at the ends of a turn."""
+        chosen, rejected = ([one["content"].split() for one in side] for side in (self.chosen, self.rejected))
+        return chosen == rejected
+
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
@@ -307,7 +313,32 @@ def from_json(kind: type[R], data: Mapping[str, Any], path: Path, row: int) -> R
         values[field.name] = value
     if "fragments" in values:
         values["fragments"] = [_fragment(one, values["response"], path, row) for one in values["fragments"]]
-    return kind(**values)
+    made = kind(**values)
+    _check_choice(made, path, row)
+    return made
+
+
+def _check_choice(made: object, path: Path, row: int) -> None:
+    """See that a pair or a decision has something to choose between.
+
+    Raises:
+        InputError: the two sides of a pair say the same; a decision has no way beside speaking, or that way twice.
+    """
+    if isinstance(made, Pair) and made.same_sides:
+        raise InputError(
+            "expected two different answers, found the same text as chosen and rejected; remove the row, it prefers "
+            "nothing",
+            path=path,
+            row=row,
+            field="rejected",
+        )
+    if isinstance(made, Decision) and (not made.otherwise or made.speak in made.otherwise):
+        raise InputError(
+            "expected other ways than what is spoken, found none or the same text; remove the row, it decides nothing",
+            path=path,
+            row=row,
+            field="otherwise",
+        )
 
 
 def _fragment(data: object, response: str, path: Path, row: int) -> Fragment:

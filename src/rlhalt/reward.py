@@ -32,6 +32,7 @@ _FOLDERS = (Path(__file__).parents[2] / "reward", Path(__file__).parent / "speci
 FRAGMENTERS = ("sentences", "steps", "code", "claims")
 VERIFIERS = ("knowledge", "maths", "code", "judge")
 _FILES = ("prompt", "claims")
+SECONDS = 60.0  # for a response, unless reward.yaml says otherwise; plenty for 100,000 characters on a busy machine
 # What each built-in cannot do without.
 _NEEDS = {"knowledge": ("table",), "judge": ("prompt", "fields"), "claims": ("claims",)}
 
@@ -55,6 +56,9 @@ class Specification:
         fields: what of a reference the judge sees.
         claims: the instructions of the `claims` fragmenter, a text file in the folder.
         options: what the user's own verifier is called with.
+        seconds_per_response: how long a response may take to be split and verified before its fragments fail, see
+            `rlhalt.scoring.Scorer`; `SECONDS` where it is not given, and no limit for what has limits of its own: a
+            language model that is asked, and programs that are run.
     """
 
     domain: str
@@ -70,6 +74,7 @@ class Specification:
     fields: list[str] | None = None
     claims: str | None = None
     options: Json | None = None
+    seconds_per_response: float | None = None
 
     @property
     def asks_a_model(self) -> bool:
@@ -92,6 +97,7 @@ class Specification:
                 "(--judge-address http://…/v1 --judge-model NAME)"
             )
         used = client if self.asks_a_model else None
+        limited = self.asks_a_model or self.verifier == "code"
         return Scorer(
             self._fragmenter(client),
             self._verifier(client, unsafe),
@@ -100,6 +106,7 @@ class Specification:
             workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
             client=used,
             halting=self.halting,
+            seconds=SECONDS if self.seconds_per_response is None and not limited else self.seconds_per_response,
         )
 
     def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:
@@ -192,6 +199,9 @@ def load_specification(name: str | Path) -> Specification:
         if key in data:
             data[key] = str(folder / data[key])
     check_threshold(data["threshold"])
+    seconds = data.get("seconds_per_response")
+    if seconds is not None and seconds <= 0:
+        raise InputError("expected more than 0 seconds", path=path, field="seconds_per_response")
     return Specification(**data)
 
 

@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING
 from rlhalt.cluster import Cluster
 from rlhalt.credit import Halting
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
+from rlhalt.fragments.halts import with_halts
 from rlhalt.journal import Journal
 from rlhalt.progress import track
-from rlhalt.records import Fragment, Json, Response, Rows, Scored
+from rlhalt.records import HALT_PHRASE, Fragment, Json, Response, Rows, Scored
 from rlhalt.runs import Run, earlier_config
+from rlhalt.time_limit import in_time
 from rlhalt.verifiers import Verdict, Verifier
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client, Usage
 
 Job = tuple[int, Response, "Scored | None"]  # row number, response, what an earlier run made of it
+_HALT = Verdict("halt", "the halting phrase")
 MOST_TOGETHER = 64  # responses that a worker of a cluster gets at once; a killed one begins with them again
 
 
@@ -41,6 +44,10 @@ class Scorer:
         workers: responses that are judged at once, at most.
         client: what asks a model, where one is asked; its usage is shown and written down.
         halting: what the domain's verdicts count for, see `rlhalt.credit`.
+        phrase: what the domain halts with.
+        seconds: how long a response may take to be split and verified; no limit where None. Its fragments *fail* beyond
+            it. The limit applies in the main thread alone, see `rlhalt.time_limit`; a judge and the sandbox for
+            programs have limits of their own.
     """
 
     fragment: Callable[[str], list[Fragment]]
@@ -49,9 +56,18 @@ class Scorer:
     workers: int = 1
     client: Client | None = None
     halting: Halting = "independent"
+    phrase: str = HALT_PHRASE
+    seconds: float | None = None
+
+    def split(self, text: str) -> list[Fragment]:
+        """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`."""
+        return with_halts(text, self.fragment(text), self.phrase)
 
     def judge(self, text: str, reference: Json, earlier: Sequence[Fragment] = ()) -> list[Fragment]:
         """The fragments of a text with their verdicts.
+
+        Halts are labelled here: a verifier sees the other fragments only, unless it has an attribute `knows_halts` that
+        is true, because it must know whether a response halts.
 
         This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason; the
         whole text is one failed fragment where splitting it broke. May be called from several threads.
@@ -66,11 +82,14 @@ class Scorer:
         """
         fragments: list[Fragment] = []
         verdicts: Sequence[Verdict | VerifierFailure]
+
+        def work() -> Sequence[Verdict | VerifierFailure]:
+            nonlocal fragments
+            fragments = self.remembered(self.split(text), earlier)
+            return self._verdicts(text, fragments, reference)
+
         try:
-            fragments = self.remembered(self.fragment(text), earlier)
-            verdicts = self.verifier.verify(text, fragments, reference) if fragments else []
-            if len(verdicts) != len(fragments):
-                raise VerifierFailure(f"expected {len(fragments)} verdicts, found {len(verdicts)}")
+            verdicts = in_time(work, self.seconds)
         except (InputError, BudgetExceeded):
             raise
         except Exception as error:  # noqa: BLE001 - the verifier boundary
@@ -78,13 +97,32 @@ class Scorer:
             verdicts = [VerifierFailure(f"{type(error).__name__}: {error}")] * len(fragments)
         return [self._judged(one, verdict) for one, verdict in zip(fragments, verdicts, strict=True)]
 
+    def _verdicts(
+        self, text: str, fragments: Sequence[Fragment], reference: Json
+    ) -> Sequence[Verdict | VerifierFailure]:
+        """One verdict a fragment; the verifier is asked where anything but halts is to be judged."""
+        halts = [one.kind == "halt" for one in fragments]
+        if all(halts):
+            return [_HALT] * len(fragments)
+        knows_halts = getattr(self.verifier, "knows_halts", False)
+        shown = list(fragments) if knows_halts else [one for one in fragments if one.kind != "halt"]
+        verdicts = self.verifier.verify(text, shown, reference)
+        if len(verdicts) != len(shown):
+            raise VerifierFailure(f"expected {len(shown)} verdicts, found {len(verdicts)}")
+        if knows_halts or not any(halts):
+            return verdicts
+        following = iter(verdicts)
+        return [_HALT if halt else next(following) for halt in halts]
+
     def remembered(self, fragments: list[Fragment], earlier: Sequence[Fragment]) -> list[Fragment]:
         """The fragments, with the labels that this verifier has given them before."""
         known = {(one.start, one.end, one.claim): one for one in earlier if one.verifier == self.verifier.name}
-        return [known.get((one.start, one.end, one.claim), one) for one in fragments]
+        return [one if one.kind == "halt" else known.get((one.start, one.end, one.claim), one) for one in fragments]
 
     def _judged(self, fragment: Fragment, verdict: Verdict | VerifierFailure) -> Fragment:
         name = self.verifier.name
+        if fragment.kind == "halt":
+            verdict = _HALT
         if isinstance(verdict, VerifierFailure):
             return dataclasses.replace(
                 fragment, label=None, probability=None, verifier=name, evidence=None, error=str(verdict)
@@ -241,7 +279,7 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
                 usage += scorer.fragment.estimate([one.response])
                 fragments = list(earlier.fragments) if earlier else sentences(one.response)
             else:
-                fragments = scorer.remembered(scorer.fragment(one.response), earlier.fragments if earlier else ())
+                fragments = scorer.remembered(scorer.split(one.response), earlier.fragments if earlier else ())
             if hasattr(scorer.verifier, "estimate"):
                 usage += scorer.verifier.estimate([(fragments, one.reference)])
     return usage

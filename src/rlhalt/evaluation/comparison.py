@@ -300,7 +300,8 @@ def _under(
 ) -> tuple[list[Metrics], list[Difference], list[Baseline]]:
     """Everything that is measured under one decoding."""
     drawn = weights(len(keys), seed, resamples)
-    wanted = median_claims(row for one in groups["base"] for row in one.rows(decoding))
+    base = groups["base"]
+    wanted = median_claims((row for one in base for row in one.rows(decoding)), base[0].halting)
     counts = {
         label: {one.seed: _counts(one, decoding, keys, wanted) for one in group} for label, group in groups.items()
     }

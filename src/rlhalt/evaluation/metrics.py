@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from rlhalt.credit import Halting, counted, statement
+from rlhalt.credit import Halting, counted, n_asked
 from rlhalt.evaluation.answers import (
     Answers,
     abstention_precision,
@@ -29,6 +29,7 @@ from rlhalt.evaluation.bootstrap import Floats, divide, ratio
 from rlhalt.evaluation.longform import PENALTY_BELOW, f1_at, factscore, is_vague
 from rlhalt.evaluation.reflection import reflected
 from rlhalt.records import Continuation, Scored
+from rlhalt.statement import statement
 from rlhalt.tasks.desired import desired
 
 DEFINITIONS = {
@@ -40,7 +41,7 @@ DEFINITIONS = {
     "f1": "2PR / (P + R) of correctness P and completeness R, R capped at 1 (micro)",
     "f1_macro": "the same for each prompt, 0 where nothing is decided, averaged over those where base is right (macro)",
     "f1_full": "2PR / (P + R) of correctness P and the completeness of a full answer R (micro)",
-    "right": "correct claims a response",
+    "right": "correct claims a response, as many as the prompt asks for at most",
     "wrong": "incorrect claims a response",
     "unverifiable": "unverifiable claims a response",
     "claims": "correct, incorrect and unverifiable fragments a response",
@@ -125,7 +126,8 @@ def count(
     halting: Halting = "independent",
     wanted: float | None = None,
 ) -> Counts:
-    """Count one response; what counts is what earns, see `rlhalt.credit.counted`.
+    """Count one response; what counts is what earns, see `rlhalt.credit.counted`: correct claims beyond the number that
+    the prompt asks for are counted as unverifiable ones.
 
     A response cut off at the token limit did not end, and a continuation whose verifier failed has no verdict: neither
     says anything about abstention.
@@ -133,7 +135,7 @@ def count(
     Args:
         wanted: the K of F1@K, in claims.
     """
-    labels = counted(row.fragments, halting)
+    labels = counted(row.fragments, halting, n_asked(row.reference))
     claims = [
         fragment
         for fragment, label in zip(row.fragments, labels, strict=True)
@@ -173,7 +175,7 @@ def count(
     )
 
 
-def median_claims(rows: Iterable[Scored], halting: Halting = "independent") -> float | None:
+def median_claims(rows: Iterable[Scored], halting: Halting) -> float | None:
     """The median number of claims of a response, the K that SAFE takes for F1@K; None without responses."""
     claims = [count(row, halting=halting).claims for row in rows]
     return float(np.median(claims)) if claims else None

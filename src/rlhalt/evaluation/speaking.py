@@ -7,7 +7,7 @@ A policy trained at τ is to say what is right with probability τ or more: P(sp
   decoding. What only the policy thinks of is not looked at.
 - The probability is base's token probability, recalibrated (Platt, cross-fitted over halves of the prompts). It is not
   the policy's own, and right only on average: a policy that switches sharply at its own p rises slowly over this one.
-- Whether the policy speaks is read in two ways. *In the same words* (`rlhalt.credit.statement`) is too strict: who says
+- Whether the policy speaks is read in two ways. *In the same words* (`rlhalt.statement`) is too strict: who says
   another value speaks too. *On the same matter* (the same opening words, then the same or another value, see
   `rlhalt.verifiers.entailment.lexical`) is milder: another value has odds of its own. Neither sees another wording, and
   the second is for short sentences that are put alike: elsewhere it finds little more than the first.
@@ -23,13 +23,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rlhalt.credit import statement
 from rlhalt.evaluation.baselines import Answered
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
 from rlhalt.evaluation.calibration import Bin, equal_mass, reliability
 from rlhalt.evaluation.judged import Judged
 from rlhalt.evaluation.recalibration import cross_fitted, halves, platt
 from rlhalt.records import Scored
+from rlhalt.statement import statement
 from rlhalt.verifiers.entailment import lexical, relations
 
 BINS = 10
@@ -117,7 +117,7 @@ def speaking(
     """Hold a model's responses, those of all seeds, against base's statements."""
     said: dict[str, list[list[str]]] = {key: [] for key in keys}
     for row in rows:
-        said[row.prompt_key].append([statement(one) for one in row.fragments if one.kind != "halt"])
+        said[row.prompt_key].append([statement(one) for one in row.fragments if one.label != "halt"])
     asked = [(at, one) for at, prompt in enumerate(base.prompt) for one in said[keys[prompt]]]
     known = relations(lexical, ((one, base.words[at]) for at, its in asked for one in its))
     words = [base.words[at] in its for at, its in asked]

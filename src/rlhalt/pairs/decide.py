@@ -58,10 +58,12 @@ def decisions_at(rows: Iterable[Scored], threshold: Callable[[Scored], float], s
             at = threshold(row)
             check_threshold(at)
             if style == "remove":
-                yield from _left_out(row, likely[row.key] if len(group) > 1 else None, at)
+                made = _left_out(row, likely[row.key] if len(group) > 1 else None, at)
             else:
                 ahead = utility_ahead([*group[:number], *group[number + 1 :]], at)
-                yield from _cut(row, ahead, at, style)
+                made = _cut(row, ahead, at, style)
+            # Where nothing else may be said, nothing is decided.
+            yield from (one for one in made if one.otherwise)
 
 
 def _left_out(row: Scored, likely: Sequence[float] | None, threshold: float) -> Iterator[Decision]:
@@ -135,7 +137,7 @@ def _decision(
         prompt=row.prompt,
         before=before,
         speak=speak,
-        otherwise=[one for one in dict.fromkeys(otherwise) if one != speak],
+        otherwise=[one for one in dict.fromkeys(otherwise) if one.split() != speak.split()],
         worth=worth,
         style=style,
         threshold=threshold,

@@ -2,21 +2,21 @@
 
 What a model has said once may be luck. Two estimates, for two kinds of domain:
 
-- By agreement, where facts stand by themselves: how many of the N responses state the same fact (equal words; self-
-  consistency, the frequency score of arXiv 2402.10978), turned into odds by how often facts stated by so many responses
-  are right, over all prompts.
+- By agreement, where facts stand by themselves: how many of the N responses state the same fact, see `rlhalt.statement`
+  (self-consistency, the frequency score of arXiv 2402.10978), turned into odds by how often facts stated by so many
+  responses are right, over all prompts.
 - By position, where what follows rests on what came before: of the N responses that are right so far, the share whose
   next fragment is right.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from rlhalt.pairs.pieces import finished, until_wrong
-from rlhalt.records import Fragment, Scored
+from rlhalt.records import Scored
+from rlhalt.statement import statement
 
 
 def by_agreement(groups: Sequence[Sequence[Scored]]) -> dict[str, list[float]]:
@@ -43,13 +43,9 @@ def by_agreement(groups: Sequence[Sequence[Scored]]) -> dict[str, list[float]]:
 
 def agreement(group: Sequence[Scored]) -> list[list[float]]:
     """For each response to one prompt, the share of the responses that state the same fact, for each fragment."""
-    stated = [[_fact(one) for one in finished(row)] for row in group]
+    stated = [[statement(one) for one in finished(row)] for row in group]
     responses = Counter(fact for facts in stated for fact in set(facts))
     return [[responses[fact] / len(group) for fact in facts] for facts in stated]
-
-
-def _fact(fragment: Fragment) -> str:
-    return " ".join(re.findall(r"\w+", (fragment.claim or fragment.text).casefold()))
 
 
 def by_position(groups: Sequence[Sequence[Scored]]) -> dict[str, list[float]]:

@@ -44,7 +44,7 @@ def check_style(style: str) -> None:
 
 
 def pairs(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Pair]:
-    """The preference pairs of scored responses at τ.
+    """The preference pairs of scored responses at τ; none whose two sides say the same, which would prefer nothing.
 
     Raises:
         InputError: τ outside (0, 1), or an unknown style.
@@ -54,7 +54,7 @@ def pairs(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Pa
     make, _ = _STYLES[style]
     for row in rows:
         if not row.failed:
-            yield from make(row, threshold)
+            yield from (one for one in make(row, threshold) if not one.same_sides)
 
 
 def ideal(row: Scored, style: Style) -> str:

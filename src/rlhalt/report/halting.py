@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from rlhalt.credit import counted
+from rlhalt.credit import counted, n_asked
 from rlhalt.evaluation.comparison import Comparison, Evaluation
 from rlhalt.evaluation.tables import percent
 from rlhalt.records import Scored
@@ -42,7 +42,11 @@ class Halting:
 
 def halting(model: str, evaluations: Sequence[Evaluation], decoding: str) -> Halting:
     """Count the responses of one model."""
-    rows = [(row, counted(row.fragments, one.halting)) for one in evaluations for row in one.rows(decoding)]
+    rows = [
+        (row, counted(row.fragments, one.halting, n_asked(row.reference)))
+        for one in evaluations
+        for row in one.rows(decoding)
+    ]
     facts = [[label for label in labels if label != "halt"] for _, labels in rows]
     longest = min(MOST, max(map(len, facts), default=0))
     right: list[float | None] = []

@@ -79,7 +79,8 @@ def few_shot() -> list[Message]:
 
 
 def prompts() -> list[Prompt]:
-    """One question a country, sorted by name; `reference` is `{"subject": name, "answer": answer(name)}`.
+    """One question a country, sorted by name; `reference` is `{"subject": name, "answer": answer(name),
+    "n_asked": 5}`.
 
     The 60 countries whose names have the smallest `content_key` are held out: a choice that looks random, needs no
     seed, and moves at most one country when one joins or leaves.
@@ -90,7 +91,7 @@ def prompts() -> list[Prompt]:
         Prompt(
             key=content_key(_question(name), DOMAIN),
             prompt=_question(name),
-            reference={"subject": name, "answer": answer(name)},
+            reference={"subject": name, "answer": answer(name), "n_asked": FACTS},
             domain=DOMAIN,
             split="heldout" if name in held_out else "train",
         )

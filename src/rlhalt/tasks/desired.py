@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rlhalt.credit import n_asked
 from rlhalt.errors import InputError
 from rlhalt.records import Json
 from rlhalt.tasks.countries import FACTS
@@ -10,15 +11,17 @@ from rlhalt.tasks.countries import FACTS
 def desired(domain: str, reference: Json) -> int | None:
     """n_desired: the right fragments of a full answer to a prompt.
 
-    As many as are asked for, or all that the reference holds: what the reference itself says under `n_desired`; for
-    countries the five facts of the question; for maths the lines of the worked solution, its result among them.
+    As many as are asked for, or all that the reference holds: what the reference itself says under `n_desired`, or
+    under `n_asked`, which limits what can be earned besides (`rlhalt.credit.n_asked`); for countries the five facts of
+    the question; for maths the lines of the worked solution, its result among them.
 
     Returns:
         None where nothing says how many there should be: of a program, or of a life, any number may do.
 
     Raises:
-        InputError: an `n_desired` that is no whole number above 0.
+        InputError: an `n_desired` or `n_asked` that is no whole number above 0.
     """
+    asked = n_asked(reference)
     if "n_desired" in reference:
         said = reference["n_desired"]
         if not isinstance(said, int) or isinstance(said, bool) or said < 1:
@@ -27,6 +30,8 @@ def desired(domain: str, reference: Json) -> int | None:
                 field="reference.n_desired",
             )
         return said
+    if asked is not None:
+        return asked
     if domain == "countries":
         return FACTS
     if domain == "maths":

@@ -3,8 +3,9 @@
     {"prompt": "Why do veins appear blue?", "reference": {"question": "…", "true": ["…"], "false": ["…"]}}
 
 `prompt` is text or chat messages; `reference` holds what the domain's verifier needs (the README of the domain says
-what), and may say how many right fragments a full answer has (`n_desired`, see `rlhalt.tasks.desired`); `split` is
-`train` or `heldout`, and where it is missing one prompt in five is held out, see `split_of`.
+what), may say how many right fragments a full answer has (`n_desired`, see `rlhalt.tasks.desired`), and how many facts
+the prompt asks for (`n_asked`, see `rlhalt.credit`: facts beyond that number earn nothing); `split` is `train` or
+`heldout`, and where it is missing one prompt in five is held out, see `split_of`.
 """
 
 from __future__ import annotations

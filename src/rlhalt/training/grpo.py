@@ -36,7 +36,7 @@ class GrpoData(Resumable):
         threshold: τ; the domain's own where None.
         credit, alpha: see `rlhalt.training.online.credit.advantages`.
         credited: see `rlhalt.training.online.tokens.Credited`.
-        unverifiable, enough: see `rlhalt.training.online.credit.Pay`.
+        unverifiable: see `rlhalt.training.online.credit.Pay`.
         max_refused, max_drift, max_empty, patience: see `rlhalt.training.online.alarms.Limits`.
         judge_address, judge_model, judge_key, judge_concurrency, judge_cache, budget_calls: as of `rlhalt score`.
         unsafe: run generated code although no sandbox works here.
@@ -49,9 +49,6 @@ class GrpoData(Resumable):
     alpha: float = dataclasses.field(default=1.0, metadata={"help": "Of credit mixed: the fragment's own part."})
     credited: str = dataclasses.field(default="fragment", metadata={"help": "Tokens of a fragment: fragment, opening."})
     unverifiable: float = dataclasses.field(default=0.0, metadata={"help": "What an uncheckable fragment earns, ≤ 0."})
-    enough: float | None = dataclasses.field(
-        default=None, metadata={"help": "Claims after which one more counts half; all the same if not given."}
-    )
     max_refused: float = dataclasses.field(default=0.98, metadata={"help": "Share of claimless responses to stop at."})
     max_drift: float = dataclasses.field(default=8.0, metadata={"help": "Times longer or shorter than at the start."})
     max_empty: float = dataclasses.field(default=0.98, metadata={"help": "Share of groups without any gradient."})
@@ -73,7 +70,7 @@ class GrpoData(Resumable):
     def pay(self, specification: Specification) -> Pay:
         """What is paid for what in this domain."""
         threshold = specification.threshold if self.threshold is None else self.threshold
-        return Pay(check_threshold(threshold), specification.halting, self.unverifiable, self.enough)
+        return Pay(check_threshold(threshold), specification.halting, self.unverifiable)
 
     def limits(self, specification: Specification) -> Limits:
         """When to stop the run."""

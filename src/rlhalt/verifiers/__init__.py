@@ -28,6 +28,10 @@ class Verdict:
 class Verifier(Protocol):
     """Judges the fragments of a response against its reference.
 
+    The scorer labels halting phrases by itself and does not show them to the verifier. A verifier that must know
+    whether a response halts sets `knows_halts = True`; it is shown the fragments of kind `halt` too, and what it says
+    of them does not count.
+
     `name` carries a version, because it is written into every row. `verify` returns one verdict a fragment, in order,
     or in its place the `VerifierFailure` of that fragment alone; it raises one where it broke as a whole, and
     `InputError` where the reference names nothing it knows.

@@ -63,6 +63,7 @@ class CodeVerifier:
     """
 
     name = "code/1"
+    knows_halts = True  # an unfinished program is not wrong
 
     def __init__(
         self, unsafe: bool = False, sandbox: Sandbox | None = None, cpu: float = 3.0, wall: float = 15.0

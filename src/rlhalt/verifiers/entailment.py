@@ -16,6 +16,7 @@ from typing import Literal, get_args
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.models import resolve_model
 from rlhalt.spans import common_prefix
+from rlhalt.statement import words
 
 Relation = Literal["entailment", "neutral", "contradiction"]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
@@ -37,7 +38,6 @@ and or but if because as until while than then so when where why how here there 
 """
 FUNCTION_WORDS = frozenset(_CLOSED_CLASSES.split())
 _WORD = re.compile(r"\d[\d.,]*\d|\w+(?:['’]\w+)*")
-_ARTICLES = frozenset({"a", "an", "the"})
 
 
 def is_function_word(text: str, start: int, end: int) -> bool:
@@ -68,19 +68,15 @@ def relations(nli: NLI, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str
 def lexical(pairs: Sequence[tuple[str, str]]) -> list[Relation]:
     """An `NLI` on words alone, for short sentences that are put alike ("The capital of Kenya is Nairobi.").
 
-    Articles, case and punctuation do not count. Two texts that begin with the same two words or more and then part have
-    the same frame; what is left is the value. Equal values: entailment. The premise's value has all words of the
-    hypothesis's and more: entailment. No value on one side, function words in one of them ("is in Africa", "is a
-    country"), or one that may be the beginning of the other ("Lu", "Luanda"): neutral. Another value: contradiction.
-    Without a common frame: neutral.
+    Words are those of `rlhalt.statement`, so two texts that state the same fact entail each other. Two texts that begin
+    with the same two words or more and then part have the same frame; what is left is the value. Equal values:
+    entailment. The premise's value has all words of the hypothesis's and more: entailment. No value on one side,
+    function words in one of them ("is in Africa", "is a country"), or one that may be the beginning of the other ("Lu",
+    "Luanda"): neutral. Another value: contradiction. Without a common frame: neutral.
 
     It takes every frame to hold one value at a time, which is wrong for "borders". It knows no synonyms and no truth.
     """
-    return [_compare(_words(premise), _words(hypothesis)) for premise, hypothesis in pairs]
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in map(str.casefold, _WORD.findall(text)) if word not in _ARTICLES]
+    return [_compare(words(premise), words(hypothesis)) for premise, hypothesis in pairs]
 
 
 def _compare(premise: list[str], hypothesis: list[str]) -> Relation:

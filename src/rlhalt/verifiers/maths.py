@@ -79,6 +79,7 @@ class MathsVerifier:
     """
 
     name = "maths/2"
+    knows_halts = True  # a solution that halts is unfinished
 
     def __init__(self, equal: Callable[[str, str], bool] | None = None) -> None:
         self._equal = equal or Equality()

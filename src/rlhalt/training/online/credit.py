@@ -41,15 +41,11 @@ class Pay:
         threshold: τ.
         halting: of the domain, see `rlhalt.credit`.
         unverifiable: what a fragment earns that cannot be checked, 0 or less.
-        enough: the number of claims after which one more counts half, what it earns and what it costs; all count the
-            same where it is None. The m-th of them counts `enough / (enough + m)`, m from 0: m claims count about
-            `enough · log(1 + m / enough)`. As right and wrong are scaled alike, each is still worth saying iff p ≥ τ.
     """
 
     threshold: float
     halting: Halting
     unverifiable: float = 0.0
-    enough: float | None = None
 
     def __post_init__(self) -> None:
         if self.unverifiable > 0:
@@ -57,8 +53,6 @@ class Pay:
                 f"expected 0 or less for what cannot be checked, or vagueness pays, found {self.unverifiable}",
                 field="unverifiable",
             )
-        if self.enough is not None and self.enough <= 0:
-            raise InputError(f"expected a number of claims above 0, found {self.enough}", field="enough")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,20 +68,18 @@ class Earned:
     total: float | None
 
 
-def earned(fragments: Sequence[Fragment], pay: Pay) -> Earned:
+def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None) -> Earned:
     """What each decision of a response earned, decision k being fragment k.
 
-    With `unverifiable` 0 and no `enough` these are `rlhalt.credit.fragment_rewards`, and the total is its
-    `response_reward`.
+    With `unverifiable` 0 these are `rlhalt.credit.fragment_rewards`, and the total is its `response_reward`.
+
+    Args:
+        asked: how many facts the prompt asks for, see `rlhalt.credit.n_asked`.
     """
     rewards: list[float | None] = []
-    claims, wrong = 0, False
-    for one, label in zip(fragments, counted(fragments, pay.halting), strict=True):
+    wrong = False
+    for one, label in zip(fragments, counted(fragments, pay.halting, asked), strict=True):
         reward = pay.unverifiable if label == one.label == "unverifiable" else fragment_reward(label, pay.threshold)
-        if label in ("correct", "incorrect"):
-            assert reward is not None
-            reward *= 1.0 if pay.enough is None else pay.enough / (pay.enough + claims)
-            claims += 1
         rewards.append(reward)
         wrong = pay.halting == "causal" and label == "incorrect"
         if wrong:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rlhalt.credit import n_asked
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.scoring import Scorer
+from rlhalt.time_limit import applies_here
 from rlhalt.training.online.credit import Earned, Pay, earned
 
 Completion = str | Sequence[Message]
@@ -36,8 +39,15 @@ class FragmentReward:
         self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.reward")
 
     def judge(self, completion: Completion, reference: Json | str) -> Judged:
-        """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`."""
-        return self._pool.submit(self.scorer.judge, _text(completion), _reference(reference))
+        """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`.
+
+        A scorer with a time limit that judges one response at a time does so here and now where it is called from the
+        main thread, because the limit cannot be kept in another one (`rlhalt.time_limit`).
+        """
+        work = functools.partial(self.scorer.judge, _text(completion), as_json(reference))
+        if self.scorer.seconds is not None and self.scorer.workers == 1 and applies_here():
+            return _done(work)
+        return self._pool.submit(work)
 
     async def __call__(
         self,
@@ -65,11 +75,16 @@ class FragmentReward:
         if log_metric is not None:
             for name, value in measures(fragments_B).items():
                 log_metric(name, value)
-        return [self.earned(fragments).total for fragments in fragments_B]
+        asked_B = [n_asked(as_json(one)) for one in reference]
+        return [self.earned(*both).total for both in zip(fragments_B, asked_B, strict=True)]
 
-    def earned(self, fragments: Sequence[Fragment]) -> Earned:
-        """What each decision of a judged response earned."""
-        return earned(fragments, self.pay)
+    def earned(self, fragments: Sequence[Fragment], asked: int | None = None) -> Earned:
+        """What each decision of a judged response earned.
+
+        Args:
+            asked: how many facts its prompt asks for, see `rlhalt.credit.n_asked`.
+        """
+        return earned(fragments, self.pay, asked)
 
 
 def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
@@ -98,7 +113,17 @@ def _text(completion: Completion) -> str:
     return completion if isinstance(completion, str) else completion[-1]["content"]
 
 
-def _reference(value: Json | str) -> Json:
+def _done(work: Callable[[], list[Fragment]]) -> Judged:
+    done: Judged = concurrent.futures.Future()
+    try:
+        done.set_result(work())
+    except Exception as error:  # noqa: BLE001 - raised where the result is asked for, as that of a thread is
+        done.set_exception(error)
+    return done
+
+
+def as_json(value: Json | str) -> Json:
+    """A reference, from a row that may hold it as JSON."""
     if isinstance(value, Mapping):
         return dict(value)
     read: Json = json.loads(value)

@@ -21,11 +21,12 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
+from rlhalt.credit import n_asked
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
 from rlhalt.training.online import alarms
 from rlhalt.training.online.credit import Credit, advantages
-from rlhalt.training.online.reward import FragmentReward
+from rlhalt.training.online.reward import FragmentReward, as_json
 from rlhalt.training.online.tokens import Credited, openings, spread, token_starts
 from rlhalt.training.online.vllm_cpu import cpu_engine, sync_weights
 
@@ -83,7 +84,8 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._rows = [dict(row) for row in inputs]
         batch: dict[str, Any] = super()._generate_and_score_completions(self._rows)
         judged = [row["judged"].result() for row in self._rows]
-        batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged)
+        asked = [n_asked(as_json(row["reference"])) for row in self._rows]
+        batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged, asked)
         return batch
 
     def _generate(self, prompts: list[Any]) -> Any:
@@ -95,11 +97,15 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return generated
 
     def _token_advantages(
-        self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor, judged: Sequence[Sequence[Fragment]]
+        self,
+        ids_B_T: torch.Tensor,
+        mask_B_T: torch.Tensor,
+        judged: Sequence[Sequence[Fragment]],
+        asked: Sequence[int | None],
     ) -> torch.Tensor:
         """The advantage of each of B x T tokens; 0 for padding, and throughout a truncated response."""
         lengths = mask_B_T.sum(1).tolist()
-        decided = self._decided([one if length else None for one, length in zip(judged, lengths, strict=True)])
+        decided = self._decided([one if length else None for one, length in zip(judged, lengths, strict=True)], asked)
         found = torch.zeros(ids_B_T.shape, device=ids_B_T.device)
         for row, (ids, length, fragments, (values, opened)) in enumerate(
             zip(ids_B_T.tolist(), lengths, judged, decided, strict=True)
@@ -114,18 +120,22 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             found[row, :length] = torch.tensor(spread(starts, fragments, values, opened))
         return found
 
-    def _decided(self, judged: Sequence[Sequence[Fragment] | None]) -> list[tuple[list[float], list[int] | None]]:
+    def _decided(
+        self, judged: Sequence[Sequence[Fragment] | None], asked: Sequence[int | None]
+    ) -> list[tuple[list[float], list[int] | None]]:
         """The advantages and the openings of this process's responses; a group may lie on several processes."""
         mode = "train" if self.model.training else "eval"
         size = self.num_generations if mode == "train" else self.num_generations_eval
-        everywhere: list[Sequence[Fragment] | None] = gather_object(list(judged))
+        everywhere: list[tuple[Sequence[Fragment] | None, int | None]] = gather_object(
+            list(zip(judged, asked, strict=True))
+        )
         groups = [everywhere[start : start + size] for start in range(0, len(everywhere), size)]
         found: list[tuple[list[float], list[int] | None]] = []
         empty = 0
         for group in groups:
-            earned = [None if one is None else self._reward.earned(one) for one in group]
+            earned = [None if one is None else self._reward.earned(one, n) for one, n in group]
             values = advantages(earned, self._credit, self._alpha)
-            opened = openings([one or () for one in group]) if self._credited == "opening" else [None] * size
+            opened = openings([one or () for one, _ in group]) if self._credited == "opening" else [None] * size
             empty += not any(value for row in values for value in row)
             found += zip(values, opened, strict=True)
         self._metrics[mode]["groups/empty"].append(empty / len(groups))
