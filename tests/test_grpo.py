@@ -122,7 +122,7 @@ def test_two_steps_say_what_they_did(speaking_model, prompts, tmp_path, capsys):
     main(arguments(tmp_path, speaking_model, prompts, *more, beta=0.01))
     found = record(tmp_path)
     assert found["steps"] == 2
-    assert found["threshold"] == 0.5
+    assert found["thresholds"] == [0.5]
     assert found["verifier"].startswith("knowledge/")
     assert len(found["prompts"]) == 8
     assert found["parameters"]["reward"] == "countries"

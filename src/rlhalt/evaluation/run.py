@@ -24,6 +24,7 @@ from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
 from rlhalt.threshold_prompt import with_threshold, without_threshold
+from rlhalt.trained_threshold import checked_threshold
 from rlhalt.uncertainty.token_probability import confidences
 
 # One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
@@ -88,6 +89,8 @@ def evaluate(
         InputError, TooManyFailures: see `sample` and `score_file`.
     """
     folder = Path(output)
+    if not policy.threshold_in_prompt:
+        policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
     config = {
         **dataclasses.asdict(policy),
         "model": identity(policy.model),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Decision, read
+from rlhalt.trained_threshold import thresholds_of
 from rlhalt.training import training_run
 from rlhalt.training.decision_trees.trees import trees
 from rlhalt.training.template import Templated
@@ -43,7 +44,11 @@ def main(argv: Sequence[str]) -> None:
 
         model, tokenizer, peft_config = load_trainable(model_args)
         made, refused = trees(Prompts(tokenizer, data.chat_template_kwargs), rows, args.max_length)
-        run.result(prompts=prompts_seen(rows), not_aligned=[dataclasses.asdict(one) for one in refused])
+        run.result(
+            prompts=prompts_seen(rows),
+            thresholds=thresholds_of(rows),
+            not_aligned=[dataclasses.asdict(one) for one in refused],
+        )
         if refused:
             print(f"{len(refused)} of {len(rows)} decisions are not trained on: {reasons(refused)}", file=sys.stderr)
         if not made:

@@ -70,12 +70,14 @@ class Aligned:
         numbers: where in the file they stand, from 0.
         weights: theirs, a number each.
         prompts: see `rlhalt.contamination.prompts_seen`.
+        thresholds: the τ that they were made at.
         refused: those that are not aligned.
     """
 
     numbers: array[int]
     weights: array[float]
     prompts: list[str]
+    thresholds: list[float]
     refused: list[Misaligned]
 
 
@@ -83,14 +85,16 @@ def aligned(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None, templ
     """The pairs to train on; of each no more is kept than two numbers."""
     numbers, weights, refused = array("q"), array("d"), []
     prompts: set[str] = set()
+    thresholds: set[float] = set()
     for number, (pair, reason) in enumerate(objections(tokenizer, pairs, max_length, template_args)):
         if reason is None:
             numbers.append(number)
             weights.append(pair.weight)
             prompts.update(prompts_seen([pair]))
+            thresholds.add(pair.threshold)
         else:
             refused.append(Misaligned(pair.key, reason))
-    return Aligned(numbers, weights, sorted(prompts), refused)
+    return Aligned(numbers, weights, sorted(prompts), sorted(thresholds), refused)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -106,7 +110,11 @@ def main(argv: Sequence[str]) -> None:
 
         model, tokenizer, peft_config = load_trainable(model_args)
         taken = aligned(tokenizer, rows, args.max_length, data.chat_template_kwargs)
-        run.result(prompts=taken.prompts, not_aligned=[dataclasses.asdict(one) for one in taken.refused])
+        run.result(
+            prompts=taken.prompts,
+            thresholds=taken.thresholds,
+            not_aligned=[dataclasses.asdict(one) for one in taken.refused],
+        )
         if taken.refused:
             count = len(taken.numbers) + len(taken.refused)
             print(

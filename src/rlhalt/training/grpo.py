@@ -95,7 +95,7 @@ def main(argv: Sequence[str]) -> None:
         from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
         from rlhalt.training.template import rows_as_sampled
 
-        run.result(prompts=prompts_seen(rows), threshold=pay.threshold, verifier=scorer.verifier.name)
+        run.result(prompts=prompts_seen(rows), thresholds=[pay.threshold], verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args)
         with rows_as_sampled(tokenizer, args.chat_template_kwargs) as template:
             trainer = FragmentGRPOTrainer(

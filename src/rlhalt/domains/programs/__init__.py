@@ -1,0 +1,54 @@
+"""Programs: small Python functions over a list of numbers, generated with unit tests and a reference.
+
+    Write a Python function `count_even(xs)`. It returns how many of the even numbers there are in the list xs.
+
+A statement rests on those before it, so the domain is causal. The reference has HumanEval's fields.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from pathlib import Path
+
+from rlhalt.domains.programs.functions import Function, functions
+from rlhalt.domains.task import Split, Task, chat, prompt
+from rlhalt.records import Json, Message, Prompt
+
+EXAMPLES, HELD_OUT_SHARE = 3, 4
+SEED = 21
+
+
+@functools.cache
+def shuffled() -> tuple[Function, ...]:
+    """All functions in a fixed random order; the first ones are the examples."""
+    found = list(functions())
+    random.Random(SEED).shuffle(found)
+    return tuple(found)
+
+
+class Programs(Task):
+    """Every combination of a condition, a change and a result; one function in four is held out."""
+
+    def own_prompts(self) -> list[Prompt]:
+        """The generated functions."""
+        return [
+            prompt(one.question, one.reference, "programs", "heldout" if place % HELD_OUT_SHARE == 0 else "train")
+            for place, one in enumerate(shuffled()[EXAMPLES:])
+        ]
+
+    def file_prompts(self, file: Path, split: Split) -> list[Prompt] | None:
+        """Problems of HumanEval or MBPP, see `rlhalt.domains.code`."""
+        from rlhalt.domains.code import Code
+
+        return Code("programs").file_prompts(file, split)
+
+    def few_shot(self) -> list[Message]:
+        """Three functions with their references, none of them among the prompts."""
+        return [
+            message for one in shuffled()[:EXAMPLES] for message in chat(one.question, f"```python\n{one.solution}```")
+        ]
+
+    def n_desired(self, reference: Json) -> int | None:
+        """The statements of the reference below its first line."""
+        return sum(bool(line.strip()) for line in str(reference["canonical_solution"]).splitlines())

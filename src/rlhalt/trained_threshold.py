@@ -1,0 +1,53 @@
+"""The threshold τ that a model was trained at: training writes it into run.json, evaluation reads it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from rlhalt.errors import InputError
+from rlhalt.records import Decision, Pair
+
+
+def thresholds_of(rows: Iterable[Decision | Pair]) -> list[float]:
+    """The thresholds that training rows were made at, for run.json."""
+    return sorted({row.threshold for row in rows})
+
+
+def trained_thresholds(model: str | Path) -> list[float]:
+    """The thresholds that a model's run.json names; empty where rlhalt did not train it, or at no τ."""
+    path = Path(model) / "run.json"
+    if not path.is_file():
+        return []
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return [float(one) for one in record.get("thresholds", [])]
+
+
+def checked_threshold(model: str | Path, threshold: float | None) -> float | None:
+    """The threshold to evaluate a model at that has none in its prompt: the one it was trained at.
+
+    Args:
+        threshold: what the user gave; None to take the model's own.
+
+    Raises:
+        InputError: the model was trained at another threshold, or at several.
+    """
+    known = trained_thresholds(model)
+    if not known or known == [threshold]:
+        return threshold
+    if len(known) > 1:
+        raise InputError(
+            f"expected --threshold-in-prompt, because this model was trained at {len(known)} thresholds from "
+            f"{known[0]:g} to {known[-1]:g}, each stated in its prompt",
+            path=model,
+            field="threshold",
+        )
+    if threshold is not None:
+        raise InputError(
+            f"expected the threshold that this model was trained at, {known[0]:g}, found {threshold:g}; leave it out, "
+            "or train at the other one",
+            path=model,
+            field="threshold",
+        )
+    return known[0]
