@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rlhalt.errors import InputError
-from rlhalt.records import Fragment, Json
+from rlhalt.fragments.halting_phrase import normal_form
+from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
+from rlhalt.records import HALT_PHRASE, Fragment, Json
 from rlhalt.rewards import Halting, check_threshold
 from rlhalt.scoring import Scorer
 from rlhalt.strict_yaml import read_fields
@@ -32,6 +34,7 @@ _FOLDERS = (Path(__file__).parents[2] / "reward", Path(__file__).parent / "speci
 FRAGMENTERS = ("sentences", "steps", "code", "claims")
 VERIFIERS = ("knowledge", "maths", "code", "judge")
 _FILES = ("prompt", "claims")
+_BY_LANGUAGE = ("sentences", "claims")
 SECONDS = 60.0  # for a response, unless reward.yaml says otherwise; plenty for 100,000 characters on a busy machine
 # What each built-in cannot do without.
 _NEEDS = {"knowledge": ("table",), "judge": ("prompt", "fields"), "claims": ("claims",)}
@@ -59,6 +62,9 @@ class Specification:
         seconds_per_response: how long a response may take to be split and verified before its fragments fail, see
             `rlhalt.scoring.Scorer`; `SECONDS` where it is not given, and no limit for what has limits of its own: a
             language model that is asked, and programs that are run.
+        language: of the responses, a code of ISO 639; `sentences` and `claims` split by its rules, see
+            `rlhalt.fragments.languages`.
+        halting_phrase: what a response says in place of what is not known.
     """
 
     domain: str
@@ -75,6 +81,8 @@ class Specification:
     claims: str | None = None
     options: Json | None = None
     seconds_per_response: float | None = None
+    language: str = ENGLISH
+    halting_phrase: str = HALT_PHRASE
 
     @property
     def asks_a_model(self) -> bool:
@@ -106,6 +114,7 @@ class Specification:
             workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
             client=used,
             halting=self.halting,
+            phrase=self.halting_phrase,
             seconds=SECONDS if self.seconds_per_response is None and not limited else self.seconds_per_response,
         )
 
@@ -115,7 +124,9 @@ class Specification:
 
             assert client is not None
             assert self.claims is not None
-            return ClaimsFragmenter(client, self.claims)
+            return ClaimsFragmenter(client, self.claims, SentenceSplitter(self.language, self.halting_phrase))
+        if self.fragmenter == "sentences":
+            return SentenceSplitter(self.language, self.halting_phrase)
         if self.fragmenter in FRAGMENTERS:
             found: Callable[[str], list[Fragment]] = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
             return found
@@ -199,6 +210,14 @@ def load_specification(name: str | Path) -> Specification:
         if key in data:
             data[key] = str(folder / data[key])
     check_threshold(data["threshold"])
+    if not normal_form(data.get("halting_phrase", HALT_PHRASE)):
+        raise InputError("expected a phrase with a letter or digit", path=path, field="halting_phrase")
+    if data.get("language", ENGLISH) != ENGLISH and data["fragmenter"] not in _BY_LANGUAGE:
+        raise InputError(
+            f"only {' and '.join(_BY_LANGUAGE)} split by the rules of a language, found {data['fragmenter']}",
+            path=path,
+            field="language",
+        )
     seconds = data.get("seconds_per_response")
     if seconds is not None and seconds <= 0:
         raise InputError("expected more than 0 seconds", path=path, field="seconds_per_response")

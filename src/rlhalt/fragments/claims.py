@@ -22,14 +22,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.fragments.languages import SentenceSplitter
 from rlhalt.fragments.quotes import find, find_alike
-from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import CallFailure, Client, Request, Usage, read_json
 from rlhalt.prompting import RULES, instructions, messages, quoted
 from rlhalt.records import Fragment, Json, content_key
 
 # Of the layout of prompts and the reading of replies: another version splits anew.
 _VERSION = 2
+_ENGLISH = SentenceSplitter()
 
 _REPLY = """ The data are the sentences of one answer, numbered, in its order.
 
@@ -67,15 +68,17 @@ class ClaimsFragmenter:
     Args:
         client: asks the model.
         prompt: a text file that says what a claim of this domain is.
+        split: cuts a response into the sentences that are asked about, and its halting phrases.
 
     Raises:
         InputError: no such prompt, or an empty one.
     """
 
-    def __init__(self, client: Client, prompt: str | Path) -> None:
+    def __init__(self, client: Client, prompt: str | Path, split: SentenceSplitter = _ENGLISH) -> None:
         self._prompt = instructions(prompt, "the prompt for splitting into claims")
         self._client = client
-        self._version = f"claims/{_VERSION}-{content_key(self._prompt)[:8]}"
+        self._sentences = split
+        self._version = f"claims/{_VERSION}-{content_key(self._prompt, split.name)[:8]}"
 
     @property
     def name(self) -> str:
@@ -100,14 +103,14 @@ class ClaimsFragmenter:
 
     def estimate(self, texts: Iterable[str]) -> Usage:
         """What splitting these texts would cost, without asking."""
-        return self._client.estimate(self.request(asked) for text in texts if (asked := _asked(text)))
+        return self._client.estimate(self.request(asked) for text in texts if (asked := self._asked(text)))
 
     async def _split(self, text: str) -> list[Fragment]:
-        asked = _asked(text)
+        asked = self._asked(text)
         claims: list[Fragment] = []
         if asked:
             claims = await self._client.ask(self.request(asked), functools.partial(_read, text=text, asked=asked))
-        halts = [one for one in sentences(text) if one.kind == "halt"]
+        halts = [one for one in self._sentences(text) if one.kind == "halt"]
         return sorted([*claims, *halts], key=lambda one: one.start)
 
     def request(self, asked: Sequence[Fragment]) -> Request:
@@ -121,9 +124,8 @@ class ClaimsFragmenter:
         room = 256 + 64 * len(asked) + sum(len(one.encode()) for one in lines)
         return Request(asking, self._version, room, _SCHEMA, code)
 
-
-def _asked(text: str) -> list[Fragment]:
-    return [one for one in sentences(text) if one.kind != "halt"]
+    def _asked(self, text: str) -> list[Fragment]:
+        return [one for one in self._sentences(text) if one.kind != "halt"]
 
 
 def _read(reply: str, text: str, asked: Sequence[Fragment]) -> tuple[list[Fragment], bool]:

@@ -9,12 +9,14 @@ number of a list ("Facts: 1. ... 2. ..."), and before a bold label where the lin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rlhalt.fragments.halting_phrase import is_halt
 from rlhalt.fragments.markdown import parts
 from rlhalt.fragments.stops import INVISIBLE, ends
-from rlhalt.records import Fragment
+from rlhalt.records import HALT_PHRASE, Fragment
+
+Ends = Callable[[str, int, int], Iterable[int]]  # text, begin, end
 
 _MARKERS = (
     r"(?:[-*•◦‣·–—+▪■●○►➤➢✓✔]|>+|#{1,6}|\(?\d{1,3}[.)]|\*\*\d{1,3}[.)]\*\*|\([a-zA-Z]\)|[a-zA-Z]\)|\(?[ivx]{1,4}\)"
@@ -32,21 +34,28 @@ _TAGS = re.compile(r"(?:</?[a-zA-Z][^<>]{0,200}>\s*)+")
 _WORD = re.compile(r"\w")
 
 
-def sentences(text: str) -> list[Fragment]:
+def sentences(text: str, phrase: str = HALT_PHRASE, ends: Ends = ends) -> list[Fragment]:
     """Cut a response into sentences, in the order of the text; nothing is judged yet.
 
     Each fragment is of kind `sentence`, or `halt` where it is the halting phrase alone, in any case and punctuation. It
     has at least one letter or digit, and no white space or invisible mark at its ends.
+
+    Args:
+        text: the response.
+        phrase: what the domain halts with.
+        ends: where sentences of a part of the text end, for another language than English.
 
     >>> [one.text for one in sentences("1. Dr. Ada lives in the U.S. She paints.")]
     ['Dr. Ada lives in the U.S.', 'She paints.']
     """
     marker = _LETTERED_MARKER if _is_lettered(text) else _MARKER
     return [
-        Fragment(start, end, "halt" if is_halt(text[start:end]) else "sentence", text[start:end])
+        Fragment(start, end, "halt" if is_halt(text[start:end], phrase) else "sentence", text[start:end])
         for part in parts(text)
         for start, end in (
-            _spans(text, part.start, part.end, marker) if part.kind == "line" else _trimmed(text, part.start, part.end)
+            _spans(text, part.start, part.end, marker, ends)
+            if part.kind == "line"
+            else _trimmed(text, part.start, part.end)
         )
     ]
 
@@ -56,10 +65,10 @@ def _is_lettered(text: str) -> bool:
     return "A. " in text and "B. " in text and all(one.search(text) for one in _LETTERED)
 
 
-def _spans(text: str, begin: int, end: int, marker: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+def _spans(text: str, begin: int, end: int, marker: re.Pattern[str], ends: Ends) -> Iterator[tuple[int, int]]:
     """The sentences of a line or a wrapped paragraph."""
     start = _after_marker(text, begin, end, marker)
-    for stop in [*_ends(text, start, end), end]:
+    for stop in [*_ends(text, start, end, ends), end]:
         if stop <= start:
             continue
         yield from _trimmed(text, start, stop)
@@ -71,7 +80,7 @@ def _after_marker(text: str, start: int, end: int, marker: re.Pattern[str]) -> i
     return found.end() if found else start
 
 
-def _ends(text: str, begin: int, end: int) -> list[int]:
+def _ends(text: str, begin: int, end: int, ends: Ends) -> list[int]:
     found = set(ends(text, begin, end))
     found.update(one.start() for one in _INLINE_MARKER.finditer(text, begin, end))
     if _LABELLED.match(text, begin, end):
