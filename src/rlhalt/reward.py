@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rlhalt.credit import Halting, check_threshold
 from rlhalt.errors import InputError
-from rlhalt.records import Fragment, Json
+from rlhalt.records import Fragment, Json, content_key
 from rlhalt.scoring import Scorer
 from rlhalt.settings import read_fields
 from rlhalt.verifiers import Verifier
@@ -100,6 +100,8 @@ class Specification:
             workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
             client=used,
             halting=self.halting,
+            domain=self.domain,
+            settings=content_key(self.options),
         )
 
     def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:
