@@ -57,7 +57,9 @@ def test_a_threshold_outside_0_and_1(capsys, scored_file, tmp_path, threshold):
 
 
 def test_a_missing_file(capsys, tmp_path):
-    one_line_error(capsys, ["score", "--responses", "nowhere.jsonl", "--output", str(tmp_path / "o")], "nowhere.jsonl")
+    one_line_error(
+        capsys, ["score", "--responses", "nowhere.jsonl", "--output", str(tmp_path / "o.jsonl")], "nowhere.jsonl"
+    )
 
 
 def test_an_empty_prompt(capsys, tmp_path):
@@ -72,7 +74,7 @@ def test_an_empty_prompt(capsys, tmp_path):
         "--output",
         str(tmp_path / "o.jsonl"),
     ]
-    one_line_error(capsys, argv, "prompts.jsonl:1", "field 'prompt'")
+    one_line_error(capsys, argv, "prompts.jsonl:1", "field 'prompt[0]'")
     assert not (tmp_path / "o.jsonl").exists()
 
 

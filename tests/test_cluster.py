@@ -201,8 +201,16 @@ def told(capsys: pytest.CaptureFixture[str], argv: Sequence[str]) -> str:
 
 def test_what_does_not_go_together(tmp_path, capsys, monkeypatch):
     write(tmp_path / "prompts.jsonl", PROMPTS)
-    argv = ["sample", "--model", "m", "--prompts", str(tmp_path / "prompts.jsonl"), "--output", str(tmp_path / "o")]
-    assert "'--workers': expected --engine ray" in told(capsys, [*argv, "--workers", "2"])
+    argv = [
+        "sample",
+        "--model",
+        "m",
+        "--prompts",
+        str(tmp_path / "prompts.jsonl"),
+        "--output",
+        str(tmp_path / "o.jsonl"),
+    ]
+    assert "'--workers': only used with --engine ray" in told(capsys, [*argv, "--workers", "2"])
     assert "'--sampler'" in told(capsys, [*argv, "--engine", "vllm", "--sampler", "transformers"])
     assert "expected 1 to 2 workers" in told(capsys, [*argv, "--engine", "ray", "--workers", "3"])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -49,12 +49,13 @@ def test_fragments_come_back(scored_row, tmp_path):
 @pytest.mark.parametrize(
     ("row", "field", "says"),
     [
-        ({}, "key", "found none"),
+        ({}, "prompt", "expected the fields 'prompt', 'reference', found none"),
         (changed(key=3), "key", "expected text, found 3"),
         (changed(reference="France"), "reference", "expected an object"),
         (changed(prompt=[]), "prompt", "at least one chat message"),
-        (changed(prompt=[{"role": "user", "content": "  "}]), "prompt", "found an empty one"),
-        (changed(prompt=["hello"]), "prompt", "role and content"),
+        (changed(prompt=[{"role": "user", "content": "  "}]), "prompt[0]", "found an empty one"),
+        (changed(prompt=["hello"]), "prompt[0]", 'expected an object, found "hello"'),
+        (changed(prompt=[{"role": "user"}]), "prompt[0]", "role and content"),
     ],
 )
 def test_a_wrong_field_is_named_with_file_and_row(tmp_path, row, field, says):
@@ -116,7 +117,7 @@ def test_a_killed_journal_gives_the_same_file_as_one_that_was_not(tmp_path_facto
     folder = tmp_path_factory.mktemp("journal")
     rows = [dataclasses.replace(row, completion=[{"role": "assistant", "content": "x"}]) for row in rows]
     killed_after = data.draw(st.integers(0, len(rows)))
-    with Journal(folder / "rows.jsonl", Target) as journal:
+    with Journal(folder / "rows.jsonl", Target, [(row.key, "") for row in rows]) as journal:
         for row in rows[:killed_after]:
             journal.add(row)
     if killed_after < len(rows):
@@ -124,12 +125,12 @@ def test_a_killed_journal_gives_the_same_file_as_one_that_was_not(tmp_path_facto
         cut = data.draw(st.integers(0, len(torn) - 1))
         with (folder / "rows.jsonl.part").open("ab") as file:
             file.write(torn[:cut])
-    with Journal(folder / "rows.jsonl", Target) as journal:
+    with Journal(folder / "rows.jsonl", Target, [(row.key, "") for row in rows]) as journal:
         assert [row.key in journal for row in rows] == [place < killed_after for place in range(len(rows))]
         for row in rows:
             if row.key not in journal:
                 journal.add(row)
-        journal.finish([row.key for row in rows])
+        journal.finish()
     assert list(read(folder / "rows.jsonl", Target)) == rows
     assert [path.name for path in folder.iterdir()] == ["rows.jsonl"]
 
@@ -143,25 +144,26 @@ def test_a_journal_that_was_killed_twice_lost_nothing(tmp_path_factory, rows, da
     second = data.draw(st.integers(1, len(rows) - 1))
     first = data.draw(st.integers(0, second - 1))
     for start, end in [(0, first), (first, second)]:
-        with Journal(folder / "rows.jsonl", Target) as journal:
+        with Journal(folder / "rows.jsonl", Target, [(row.key, "") for row in rows]) as journal:
             assert [row.key in journal for row in rows] == [place < start for place in range(len(rows))]
             for row in rows[start:end]:
                 journal.add(row)
         torn = (dumps(rows[end]) + "\n").encode()
         with (folder / "rows.jsonl.part").open("ab") as file:
             file.write(torn[: data.draw(st.integers(1, len(torn) - 1))])
-    with Journal(folder / "rows.jsonl", Target) as journal:
+    with Journal(folder / "rows.jsonl", Target, [(row.key, "") for row in rows]) as journal:
         assert [row.key in journal for row in rows] == [place < second for place in range(len(rows))]
         for row in rows[second:]:
             journal.add(row)
-        journal.finish([row.key for row in rows])
+        journal.finish()
     assert list(read(folder / "rows.jsonl", Target)) == rows
 
 
 def test_failed_rows_are_done_again(scored_row, tmp_path):
     good, bad = scored_row(["Yes."], "+"), scored_row(["No?"], "!")
     write(tmp_path / "scored.jsonl", [good, bad])
-    with Journal(tmp_path / "scored.jsonl", Scored, keep=lambda row: not row.failed) as journal:
+    wanted = [(good.key, ""), (bad.key, "")]
+    with Journal(tmp_path / "scored.jsonl", Scored, wanted, lambda row: None if row.failed else "") as journal:
         assert good.key in journal
         assert bad.key not in journal
         assert journal.earlier(bad.key) == bad

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -68,10 +69,35 @@ def test_finished_output_needs_no_engine(tmp_path):
     assert sample(PROMPTS, settings, tmp_path / "responses.jsonl", lambda *_: pytest.fail("loaded")) == rows
 
 
-def test_other_settings_are_other_responses(tmp_path):
+def test_other_settings_are_other_responses_and_do_not_replace_those_that_are_there(tmp_path):
     one = sample(PROMPTS, Settings("m"), tmp_path / "responses.jsonl", lambda *_: Echo())
-    two = sample(PROMPTS, Settings("m", seed=1), tmp_path / "responses.jsonl", lambda *_: Echo())
+    before = (tmp_path / "responses.jsonl").read_bytes()
+    with pytest.raises(InputError, match=r"seed 0 and not 1.*choose another --output"):
+        sample(PROMPTS, Settings("m", seed=1), tmp_path / "responses.jsonl", lambda *_: Echo())
+    assert (tmp_path / "responses.jsonl").read_bytes() == before
+    two = sample(PROMPTS, Settings("m", seed=1), tmp_path / "others.jsonl", lambda *_: Echo())
     assert not {row.key for row in one} & {row.key for row in two}
+
+
+def test_a_changed_reference_reaches_the_responses_without_drawing_them_again(tmp_path):
+    path = tmp_path / "responses.jsonl"
+    before = sample(PROMPTS, Settings("m", responses=2), path, lambda *_: Echo())
+    changed = [dataclasses.replace(PROMPTS[0], reference={"subject": "Z"}, split="heldout"), *PROMPTS[1:]]
+    after = sample(changed, Settings("m", responses=2), path, lambda *_: pytest.fail("loaded"))
+    assert [row.response for row in after] == [row.response for row in before]
+    assert [(row.reference, row.split) for row in after] == [(one.reference, one.split) for one in changed * 2]
+    assert list(read(path, Response)) == after
+
+
+def test_two_prompts_with_one_key_are_refused_naming_both(tmp_path):
+    with pytest.raises(InputError, match="row 1 and again in row 6"):
+        sample([*PROMPTS, PROMPTS[0]], Settings("m"), tmp_path / "responses.jsonl", lambda *_: Echo())
+
+
+def test_responses_to_other_prompts_are_not_dropped(tmp_path):
+    sample(PROMPTS, Settings("m"), tmp_path / "responses.jsonl", lambda *_: Echo())
+    with pytest.raises(InputError, match="found 2 of another that would be lost"):
+        sample(PROMPTS[:3], Settings("m"), tmp_path / "responses.jsonl", lambda *_: Echo())
 
 
 @pytest.mark.parametrize(

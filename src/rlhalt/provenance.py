@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, Self
 
 import rlhalt
 from rlhalt.errors import InputError
-from rlhalt.records import Json, content_key, file_hash, write, write_atomic
+from rlhalt.jsonl import Json, check_name, write, write_atomic
+from rlhalt.locks import locked
+from rlhalt.records import content_key, file_hash
 
 _PACKAGES = (
     "torch",
@@ -30,10 +33,14 @@ _PACKAGES = (
 )
 
 
+def _is_file(output: Path) -> bool:
+    return output.suffix in (".jsonl", ".json")
+
+
 def run_file(output: str | Path) -> Path:
     """Where the run.json of an output lies: inside a folder, beside a file (`pairs.jsonl` → `pairs.run.json`)."""
     output = Path(output)
-    return output.with_suffix(".run.json") if output.suffix in (".jsonl", ".json") else output / "run.json"
+    return output.with_suffix(".run.json") if _is_file(output) else output / "run.json"
 
 
 def _versions() -> dict[str, str]:
@@ -55,6 +62,15 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
+def _hashes(paths: Sequence[str | Path]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in paths:
+        # By name, so that a folder can be moved; two inputs of one name are told apart by their folders.
+        name = Path(path).name
+        found[str(path) if name in found else name] = file_hash(path)
+    return found
+
+
 class Run:
     """One run of a stage. Used as a context, it times the work and writes run.json where the work ended well.
 
@@ -63,25 +79,44 @@ class Run:
         output: the file or folder it makes.
         inputs: files it reads; their hashes are part of the fingerprint.
         config: everything else that decides the output, JSON-serialisable.
+        code: the version of what makes the output, where another one makes it anew.
     """
 
-    def __init__(self, stage: str, output: str | Path, *, inputs: Sequence[str | Path] = (), config: Json) -> None:
-        self.path = run_file(output)
+    def __init__(
+        self, stage: str, output: str | Path, *, inputs: Sequence[str | Path] = (), config: Json, code: str = ""
+    ) -> None:
+        self.output, self.path = Path(output), run_file(output)
         self._record: dict[str, Any] = {
             "stage": stage,
             "config": config,
-            "inputs": {Path(path).name: file_hash(path) for path in inputs},
+            "inputs": _hashes(inputs),
         }
+        if code:
+            self._record["code"] = code
         self._record["fingerprint"] = content_key(self._record)
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """The record of an earlier run with the same stage, configuration and inputs, if it ended well."""
-        try:
-            record: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+        """The record of an earlier run with the same stage, configuration and inputs, if it ended well.
+
+        Raises:
+            InputError: the output is not the one that this run wrote, nor missing or empty.
+        """
+        record = earlier(self.output)
+        if record.get("fingerprint") != self._record["fingerprint"]:
             return None
-        return record if record.get("fingerprint") == self._record["fingerprint"] else None
+        if not _is_file(self.output):
+            return record
+        if not self.output.is_file() or self.output.stat().st_size == 0:
+            # A run may well have had nothing to write.
+            return record if record.get("rows") == 0 and self.output.is_file() else None
+        if record.get("output", file_hash(self.output)) != file_hash(self.output):
+            raise InputError(
+                "expected the file as it was written, found it changed since; remove it to make it again, or choose "
+                "another --output",
+                path=self.output,
+            )
+        return record
 
     def result(self, **values: Any) -> None:
         """Add what came out: counts, losses."""
@@ -95,6 +130,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
+            if _is_file(self.output) and self.output.is_file():
+                self._record["output"] = file_hash(self.output)
             self._record.update(
                 versions=_versions(),
                 commit=_commit(),
@@ -128,28 +165,41 @@ def _same(one: str | Path, other: str | Path) -> bool:
 
 
 def earlier(output: str | Path) -> Json:
-    """The record of the run that made an output; empty where none is told."""
+    """The record of the run that made an output; empty where there is none."""
     try:
-        record: Json = json.loads(run_file(output).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        record = json.loads(run_file(output).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
-    return record
+    return record if isinstance(record, dict) else {}
 
 
 def earlier_config(output: str | Path) -> Json:
-    """The configuration of the run that made an output; empty where none is told."""
-    config: Json = earlier(output).get("config", {})
-    return config
+    """The configuration of the run that made an output; empty where there is none."""
+    config = earlier(output).get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def already_done(output: str | Path) -> None:
+    """Say that a command has nothing to do."""
+    print(f"already done: {output}", file=sys.stderr)
 
 
 def once(
     stage: str, output: str | Path, inputs: Sequence[str | Path], config: Json, make: Callable[[], Iterable[object]]
 ) -> None:
-    """Write the records that `make` returns, unless the same configuration and inputs have made this output already."""
-    run = Run(stage, output, inputs=inputs, config=config)
-    if run.finished and Path(output).is_file():
-        return
-    rows = list(make())
-    with run:
-        write(output, rows)
-        run.result(rows=len(rows))
+    """Write the records that `make` returns, unless this version has made them of the same configuration and inputs.
+
+    Raises:
+        InputError: the output is an input, another command writes it, or see `Run.finished`.
+    """
+    refuse_overwriting(inputs, [output])
+    check_name(output)
+    with locked(output):
+        run = Run(stage, output, inputs=inputs, config=config, code=rlhalt.__version__)
+        if run.finished:
+            already_done(output)
+            return
+        rows = list(make())
+        with run:
+            write(output, rows)
+            run.result(rows=len(rows))

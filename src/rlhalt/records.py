@@ -1,11 +1,15 @@
-"""The typed rows that every stage reads and writes, and the file store that holds them.
+"""The typed rows that every stage reads and writes.
 
     prompts ─ sample ─► responses ─ score ─► scored ─ pairs ─► pairs
 
-A row is a frozen record, its file is JSON lines that `datasets.load_dataset("json", ...)` reads as it is. Every row
-has a key made from its content. A stage that is run again does only the missing and the failed rows: while it runs,
-finished rows are appended to `NAME.part` (`rlhalt.journal`); at its end the output is replaced whole and the part goes.
-A process killed at any point loses at most the row it was writing. Beside each output lies its `run.json`.
+A row is a frozen record; its file is JSON lines (`rlhalt.jsonl`) that `datasets.load_dataset("json", ...)` reads as it
+is. Every row has a key. A stage that is run again does only the missing and the failed rows, and those that are made of
+something else now. While it runs, finished rows are appended to `NAME.part` (`rlhalt.journal`); at its end the output
+is replaced whole and the part is removed. A process killed at any point loses at most the row it was writing. Beside
+each output lies its `run.json`.
+
+Of rows that people bring, `prompt` and `reference`, with `response` where there is one, are required; or `prompt`,
+`chosen` and `rejected`; or `prompt` and `completion`. Texts stand for chat messages there, and the rest is derived.
 """
 
 from __future__ import annotations
@@ -13,18 +17,58 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from rlhalt.errors import InputError
+from rlhalt.jsonl import Json, R, Row, Rows, Wrong, dumps, iter_json, parse_line, read, write, write_atomic
+
+__all__ = [
+    "HALT_PHRASE",
+    "LABELS",
+    "Certainty",
+    "Confidence",
+    "Continuation",
+    "Decision",
+    "Fragment",
+    "Json",
+    "Label",
+    "Message",
+    "Pair",
+    "Prompt",
+    "R",
+    "Response",
+    "Row",
+    "Rows",
+    "Scored",
+    "Target",
+    "content_key",
+    "dumps",
+    "file_hash",
+    "iter_json",
+    "parse_line",
+    "read",
+    "split_of",
+    "write",
+    "write_atomic",
+]
 
 Label = Literal["correct", "incorrect", "unverifiable", "halt"]
 LABELS: tuple[str, ...] = get_args(Label)
 Message = dict[str, str]
-Json = dict[str, Any]
+SPLITS = ("train", "heldout")
+_ONE_IN = 5
+
+if TYPE_CHECKING:
+    # What a program sees: None where there is nothing.
+    _MaybeLabel = Label | None
+    _Numbers = list[float]
+else:
+    # What a file holds: "" and null, see `rlhalt.jsonl.dumps`.
+    _MaybeLabel = Literal["correct", "incorrect", "unverifiable", "halt", ""] | None
+    _Numbers = list[float | None]
 
 HALT_PHRASE = "Unsure from here."
 
@@ -44,6 +88,64 @@ def file_hash(path: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def split_of(content: object) -> str:
+    """`heldout` for one in five, `train` for the others, by what they say.
+
+    Looks random, needs no seed, and no prompt changes sides when others join or leave the file.
+    """
+    return "heldout" if int(content_key(content), 16) % _ONE_IN == 0 else "train"
+
+
+def user(text: str) -> list[Message]:
+    """A question as chat messages."""
+    return [{"role": "user", "content": text}]
+
+
+def _said(data: Json, name: str, role: str) -> None:
+    """Put chat messages in the place of a text."""
+    if isinstance(data[name], str):
+        data[name] = [{"role": role, "content": data[name]}]
+
+
+def _asked(data: Json) -> Json:
+    """A row that people brought, with messages, domain and split."""
+    _said(data, "prompt", "user")
+    data.setdefault("domain", "")
+    if "split" not in data:
+        data["split"] = split_of(data["prompt"])
+    return data
+
+
+def check_messages(messages: Sequence[Message], field: str) -> None:
+    """See that there are messages, each with a role and a text.
+
+    Raises:
+        Wrong: naming the field.
+    """
+    if not messages:
+        raise Wrong(field, "expected at least one chat message, found none")
+    for place, one in enumerate(messages):
+        if one.keys() < {"role", "content"} or not one.keys() >= {"role", "content"}:
+            raise Wrong(f"{field}[{place}]", f"expected messages with role and content, found {sorted(one)}")
+        if not one["content"].strip() or not one["role"].strip():
+            raise Wrong(f"{field}[{place}]", "expected a message with a role and text, found an empty one")
+
+
+def _check_key(row: Any) -> None:
+    if not row.key.strip():
+        raise Wrong("key", "expected a key, found an empty one")
+
+
+def _check_choice(value: str, known: Sequence[str], field: str) -> None:
+    if value not in known:
+        raise Wrong(field, f"expected {' or '.join(known)}, found {value!r}")
+
+
+def _check_within(value: float, low: float, high: float, field: str) -> None:
+    if not low <= value <= high:
+        raise Wrong(field, f"expected a number from {low:g} to {high:g}, found {value:g}")
+
+
 @dataclasses.dataclass(frozen=True)
 class Prompt:
     """A question with its reference.
@@ -51,15 +153,30 @@ class Prompt:
     Attributes:
         prompt: chat messages, without few-shot examples.
         reference: what the domain's verifier needs, for countries `{"subject": "France"}`.
-        domain: the name of the folder under `reward/` that judges the response.
+        domain: the name of the folder under `reward/` that judges the response; "" where it is not said.
         split: `train` or `heldout`.
     """
+
+    required: ClassVar[tuple[str, ...]] = ("prompt", "reference")
 
     key: str
     prompt: list[Message]
     reference: Json
     domain: str
     split: str
+
+    @classmethod
+    def complete(cls, data: Json, seen: Counter[Any]) -> Json:
+        """See `rlhalt.jsonl.Row`."""
+        data = _asked(data)
+        data.setdefault("key", content_key(data["prompt"], data["domain"]))
+        return data
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        check_messages(self.prompt, "prompt")
+        _check_choice(self.split, SPLITS, "split")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +187,12 @@ class Response:
         prompt_key: the key of the prompt.
         index: which of the k responses to this prompt, from 0.
         finish_reason: `stop` or `length` (cut off at the token limit).
-        sampler: everything that decided the text: model, engine, temperature, seed, few-shot count, token limit.
-        n_tokens: tokens generated, the end-of-turn token not counted.
+        sampler: everything that decided the text: model, engine, temperature, seed, few-shot count, token limit; empty
+            where people brought the row.
+        n_tokens: tokens generated, the end-of-turn token not counted; 0 where they are not known.
     """
+
+    required: ClassVar[tuple[str, ...]] = ("prompt", "response", "reference")
 
     key: str
     prompt_key: str
@@ -85,6 +205,29 @@ class Response:
     finish_reason: str
     sampler: Json
     n_tokens: int
+
+    @classmethod
+    def complete(cls, data: Json, seen: Counter[Any]) -> Json:
+        """See `rlhalt.jsonl.Row`. The key says which response to which prompt this is, and leaves its text out."""
+        data = _asked(data)
+        data.setdefault("prompt_key", content_key(data["prompt"], data["domain"]))
+        if "index" not in data:
+            data["index"] = seen[str(data["prompt_key"])]
+            seen[str(data["prompt_key"])] += 1
+        data.setdefault("sampler", {})
+        data.setdefault("key", content_key(data["prompt_key"], data["sampler"], data["index"]))
+        data.setdefault("finish_reason", "stop")
+        data.setdefault("n_tokens", 0)
+        return data
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        check_messages(self.prompt, "prompt")
+        _check_choice(self.split, SPLITS, "split")
+        _check_choice(self.finish_reason, ("stop", "length"), "finish_reason")
+        _check_within(self.index, 0, math.inf, "index")
+        _check_within(self.n_tokens, 0, math.inf, "n_tokens")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,12 +249,20 @@ class Fragment:
     end: int
     kind: str
     text: str
-    label: Label | None = None
+    label: _MaybeLabel = None
     probability: float | None = None
     verifier: str | None = None
     evidence: str | None = None
     error: str | None = None
     claim: str | None = None
+
+    def __post_init__(self) -> None:
+        # A file says "" and -1.0 where there is nothing, see `rlhalt.jsonl.dumps`.
+        for name in ("label", "verifier", "evidence", "error", "claim"):
+            if getattr(self, name) == "":
+                object.__setattr__(self, name, None)
+        if self.probability == -1:
+            object.__setattr__(self, "probability", None)
 
     @property
     def failed(self) -> bool:
@@ -121,9 +272,30 @@ class Fragment:
 
 @dataclasses.dataclass(frozen=True)
 class Scored(Response):
-    """A response with its fragments, in the order of the text."""
+    """A response with its fragments, in the order of the text.
+
+    Attributes:
+        made_of: a fingerprint of the response and of what judged it, see `rlhalt.scoring.Scorer.made_of`; "" in files
+            of earlier versions.
+    """
+
+    required: ClassVar[tuple[str, ...]] = ("prompt", "response", "reference", "fragments")
 
     fragments: list[Fragment]
+    made_of: str = ""
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        super().check()
+        for place, one in enumerate(self.fragments):
+            if not 0 <= one.start <= one.end or self.response[one.start : one.end] != one.text:
+                raise Wrong(f"fragments[{place}]", f"a fragment's offsets do not point at its text {one.text[:60]!r}")
+            if one.probability is not None and not 0 <= one.probability <= 1:
+                raise Wrong(
+                    f"fragments[{place}].probability", f"expected a number from 0 to 1, found {one.probability:g}"
+                )
+            if one.label is not None and one.error is not None:
+                raise Wrong(f"fragments[{place}]", f"expected a label or an error, found {one.label!r} and an error")
 
     @property
     def failed(self) -> bool:
@@ -141,8 +313,10 @@ class Pair:
         style: the style that made it, or `keep` where going on is right, see `rlhalt.training_data`.
         threshold: τ.
         cut: character offset into the two assistant texts where the whole fragments that both begin with end.
-        source: the key of the scored response it was made from.
+        source: the key of the scored response it was made from; "" where people brought the row.
     """
+
+    required: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected")
 
     key: str
     prompt: list[Message]
@@ -159,6 +333,32 @@ class Pair:
         """Whether both sides say the same, up to white space: chat templates drop it at the ends of a turn."""
         chosen, rejected = ([one["content"].split() for one in side] for side in (self.chosen, self.rejected))
         return chosen == rejected
+
+    @classmethod
+    def complete(cls, data: Json, seen: Counter[Any]) -> Json:
+        """See `rlhalt.jsonl.Row`. Pairs that people bring all count the same, as with τ = ½."""
+        _said(data, "prompt", "user")
+        _said(data, "chosen", "assistant")
+        _said(data, "rejected", "assistant")
+        data.setdefault("key", content_key(data["prompt"], data["chosen"], data["rejected"]))
+        return {"weight": 1.0, "style": "own", "threshold": 0.5, "cut": 0, "source": "", **data}
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        for name in ("prompt", "chosen", "rejected"):
+            check_messages(getattr(self, name), name)
+        if not 0 < self.weight <= 1:
+            raise Wrong("weight", f"expected a number above 0 and up to 1, found {self.weight:g}")
+        if not 0 < self.threshold < 1:
+            raise Wrong("threshold", f"expected a number above 0 and below 1, found {self.threshold:g}")
+        if not 0 <= self.cut <= min(len(self.chosen[-1]["content"]), len(self.rejected[-1]["content"])):
+            raise Wrong("cut", f"expected an offset into both texts, found {self.cut}")
+        if self.same_sides:
+            raise Wrong(
+                "rejected",
+                "expected two different answers, found the same text twice; remove the row, it prefers nothing",
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,16 +385,44 @@ class Decision:
     threshold: float
     source: str
 
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        check_messages(self.prompt, "prompt")
+        if not 0 < self.threshold < 1:
+            raise Wrong("threshold", f"expected a number above 0 and below 1, found {self.threshold:g}")
+        if not self.otherwise or self.speak in self.otherwise:
+            raise Wrong(
+                "otherwise",
+                "expected other ways than what is spoken, found none; remove the row, it decides nothing",
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class Target:
     """A supervised example, as TRL's SFTTrainer takes it: loss on the completion only."""
+
+    required: ClassVar[tuple[str, ...]] = ("prompt", "completion")
 
     key: str
     prompt: list[Message]
     completion: list[Message]
     style: str
     source: str
+
+    @classmethod
+    def complete(cls, data: Json, seen: Counter[Any]) -> Json:
+        """See `rlhalt.jsonl.Row`."""
+        _said(data, "prompt", "user")
+        _said(data, "completion", "assistant")
+        data.setdefault("key", content_key(data["prompt"], data["completion"]))
+        return {"style": "own", "source": "", **data}
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        check_messages(self.prompt, "prompt")
+        check_messages(self.completion, "completion")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,10 +437,25 @@ class Confidence:
         token_minimum: one number a fragment, the probability of its least likely token; null in older files.
     """
 
+    nan: ClassVar[bool] = True
+
     key: str
-    token_probability: list[float]
-    halt_probability: list[float]
-    token_minimum: list[float] | None = None
+    token_probability: _Numbers
+    halt_probability: _Numbers
+    token_minimum: _Numbers | None = None
+
+    def __post_init__(self) -> None:
+        _null_to_nan(self, "token_probability", "halt_probability", "token_minimum")
+        if not self.token_minimum and self.token_probability:
+            object.__setattr__(self, "token_minimum", None)
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        for name in ("token_probability", "halt_probability", "token_minimum"):
+            for one in getattr(self, name) or ():
+                if not 0 <= one <= 1 and not math.isnan(one):
+                    raise Wrong(name, f"expected numbers from 0 to 1, found {one:g}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,8 +467,28 @@ class Certainty:
         certainty: one number in [0, 1] a fragment, NaN where there is none.
     """
 
+    nan: ClassVar[bool] = True
+
     key: str
-    certainty: list[float]
+    certainty: _Numbers
+
+    def __post_init__(self) -> None:
+        _null_to_nan(self, "certainty")
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        _check_key(self)
+        for one in self.certainty:
+            if not 0 <= one <= 1 and not math.isnan(one):
+                raise Wrong("certainty", f"expected numbers from 0 to 1, found {one:g}")
+
+
+def _null_to_nan(row: object, *names: str) -> None:
+    """JSON has no NaN: a file holds null in its place."""
+    for name in names:
+        values = getattr(row, name)
+        if values and None in values:
+            object.__setattr__(row, name, [math.nan if one is None else one for one in values])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,225 +503,8 @@ class Continuation:
 
     key: str
     text: str
-    label: Label | None
+    label: _MaybeLabel
 
-
-class Row(Protocol):
-    """Any record with a key."""
-
-    @property
-    def key(self) -> str:
-        """Made from its content, see `content_key`."""
-        ...
-
-
-R = TypeVar("R", bound=Row)
-
-
-def _check(value: object, annotation: str, path: Path, row: int, field: str) -> None:
-    expected: dict[str, tuple[type, ...]] = {
-        "str": (str,),
-        "int": (int,),
-        "float": (int, float),
-        "Json": (dict,),
-        "list[Message]": (list,),
-        "list[Fragment]": (list,),
-        "list[float]": (list,),
-        "list[str]": (list,),
-    }
-    if annotation.endswith(" | None"):
-        if value is None:
-            return
-        annotation = annotation.removesuffix(" | None")
-    names = {"str": "text", "int": "a whole number", "float": "a number", "Json": "an object"}
-    if annotation in expected and (not isinstance(value, expected[annotation]) or isinstance(value, bool)):
-        wanted = names.get(annotation, "a list")
-        raise InputError(f"expected {wanted}, found {_short(value)}", path=path, row=row, field=field)
-    if annotation == "list[Message]":
-        assert isinstance(value, list)
-        if not value:
-            raise InputError("expected at least one chat message, found none", path=path, row=row, field=field)
-        for message in value:
-            if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
-                raise InputError(
-                    f"expected messages with role and content, found {_short(message)}",
-                    path=path,
-                    row=row,
-                    field=field,
-                )
-            if not isinstance(message["content"], str) or not message["content"].strip():
-                raise InputError("expected a message with text, found an empty one", path=path, row=row, field=field)
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def from_json(kind: type[R], data: Mapping[str, Any], path: Path, row: int) -> R:
-    """Build a record from a parsed line, checking every field.
-
-    Raises:
-        InputError: naming file, row and field, where one is missing or of another type. Unknown fields are dropped:
-            files may carry more than we read. Fields with a default may be missing: older files have less.
-    """
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if field.name not in data:
-            if field.default is not dataclasses.MISSING:
-                continue
-            raise InputError("expected this field, found none", path=path, row=row, field=field.name)
-        value = data[field.name]
-        _check(value, str(field.type), path, row, field.name)
-        values[field.name] = value
-    if "fragments" in values:
-        values["fragments"] = [_fragment(one, values["response"], path, row) for one in values["fragments"]]
-    made = kind(**values)
-    _check_choice(made, path, row)
-    return made
-
-
-def _check_choice(made: object, path: Path, row: int) -> None:
-    """See that a pair or a decision has something to choose between.
-
-    Raises:
-        InputError: the two sides of a pair say the same; a decision has no way beside speaking, or that way twice.
-    """
-    if isinstance(made, Pair) and made.same_sides:
-        raise InputError(
-            "expected two different answers, found the same text as chosen and rejected; remove the row, it prefers "
-            "nothing",
-            path=path,
-            row=row,
-            field="rejected",
-        )
-    if isinstance(made, Decision) and (not made.otherwise or made.speak in made.otherwise):
-        raise InputError(
-            "expected other ways than what is spoken, found none or the same text; remove the row, it decides nothing",
-            path=path,
-            row=row,
-            field="otherwise",
-        )
-
-
-def _fragment(data: object, response: str, path: Path, row: int) -> Fragment:
-    if not isinstance(data, dict):
-        raise InputError(f"expected objects, found {_short(data)}", path=path, row=row, field="fragments")
-    names = [field.name for field in dataclasses.fields(Fragment)]
-    missing = [name for name in ("start", "end", "kind", "text") if name not in data]
-    if missing:
-        raise InputError(f"a fragment has no '{missing[0]}'", path=path, row=row, field="fragments")
-    fragment = Fragment(**{name: data[name] for name in names if name in data})
-    if fragment.label is not None and fragment.label not in LABELS:
-        raise InputError(
-            f"expected a label of {', '.join(LABELS)} or null, found {_short(fragment.label)}",
-            path=path,
-            row=row,
-            field="fragments",
-        )
-    if response[fragment.start : fragment.end] != fragment.text:
-        raise InputError(
-            f"a fragment's offsets do not point at its text {_short(fragment.text)}",
-            path=path,
-            row=row,
-            field="fragments",
-        )
-    return fragment
-
-
-def parse_line(line: bytes, path: Path, row: int) -> Json | None:
-    """One line of a JSONL file; None for a blank one.
-
-    Raises:
-        InputError: not UTF-8, or not a JSON object.
-    """
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"expected UTF-8, found byte 0x{line[error.start]:02x}; convert the file to UTF-8", path=path, row=row
-        ) from None
-    if not text.strip():
-        return None
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"expected JSON, found {error.msg} at column {error.colno}", path=path, row=row) from None
-    if not isinstance(data, dict):
-        raise InputError(f"expected a JSON object, found {_short(data)}", path=path, row=row)
-    return data
-
-
-def iter_json(path: Path) -> Iterator[tuple[int, Json]]:
-    """Parsed lines of a JSONL file with their 1-based row numbers; blank lines are passed over.
-
-    Raises:
-        InputError: the file is missing, or see `parse_line`.
-    """
-    if not path.is_file():
-        raise InputError("expected a JSON lines file, found no such file", path=path)
-    with path.open("rb") as file:
-        for row, line in enumerate(file, start=1):
-            data = parse_line(line, path, row)
-            if data is not None:
-                yield row, data
-
-
-def read(path: str | Path, kind: type[R]) -> Iterator[R]:
-    """The records of a JSONL file, one by one.
-
-    Raises:
-        InputError: naming file, row and field, for a missing or malformed file or row.
-    """
-    path = Path(path)
-    for row, data in iter_json(path):
-        yield from_json(kind, data, path, row)
-
-
-@dataclasses.dataclass(frozen=True)
-class Rows(Generic[R]):
-    """The records of a JSONL file, to be gone through any number of times without holding them.
-
-    Attributes:
-        path: the file.
-        kind: the record it holds.
-    """
-
-    path: Path
-    kind: type[R]
-
-    def __iter__(self) -> Iterator[R]:
-        return read(self.path, self.kind)
-
-
-def dumps(record: object) -> str:
-    """One JSON line of a record, without its newline."""
-    return json.dumps(_fields(record), default=_fields, ensure_ascii=False)
-
-
-def _fields(record: Any) -> Json:
-    # `dataclasses.asdict` copies all that is inside, which takes as long as writing it.
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-
-
-def write_atomic(path: str | Path, chunks: Iterable[str]) -> None:
-    """Write text to a file that appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write(path: str | Path, rows: Iterable[object]) -> None:
-    """Write records to a JSONL file that appears whole or not at all."""
-    write_atomic(path, (dumps(row) + "\n" for row in rows))
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", None)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
-from rlhalt.records import HALT_PHRASE, Fragment, Json
+from rlhalt.records import HALT_PHRASE, Fragment, Json, content_key
 from rlhalt.rewards import Halting, check_threshold
 from rlhalt.scoring import Scorer
 from rlhalt.strict_yaml import read_fields
@@ -116,6 +116,8 @@ class Specification:
             halting=self.halting,
             phrase=self.halting_phrase,
             seconds=SECONDS if self.seconds_per_response is None and not limited else self.seconds_per_response,
+            domain=self.domain,
+            settings=content_key(self.options),
         )
 
     def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:

@@ -18,7 +18,7 @@ from rlhalt.cluster import Cluster
 from rlhalt.errors import InputError, TooManyFailures
 from rlhalt.journal import Journal
 from rlhalt.progress import track
-from rlhalt.provenance import Run, earlier_config
+from rlhalt.provenance import Run, already_done, refuse_overwriting
 from rlhalt.records import Response, Rows, Scored
 from rlhalt.scoring import Scorer
 
@@ -96,7 +96,10 @@ def _some(jobs: Iterator[Job], most: int) -> list[Job]:
 def score_file(
     responses: Sequence[Response] | Rows[Response], scorer: Scorer, output: str | Path, spread: Spread | None = None
 ) -> None:
-    """Score responses into a JSONL file; rows scored by this verifier are kept, failed ones are done again.
+    """Score responses into a JSONL file; failed rows are scored again, and those that are made of something else now.
+
+    A row is kept where the response, its reference, the fragmenter, the verifier with its code, and the version of
+    rlhalt are what they were, see `Scorer.made_of`.
 
     Rows are read, judged and written one after another: memory does not grow with their number (with `spread` by about
     a kilobyte a row).
@@ -106,33 +109,46 @@ def score_file(
         spread: where to score; here if not given.
 
     Raises:
-        InputError: a response whose reference has no entry, naming its row.
+        InputError: a response whose reference has no entry, naming its row; two responses with one key; an output that
+            holds scored responses of another file, or is the file of the responses.
         BudgetExceeded: the rows finished until then are kept.
         TooManyFailures: after the rows are written.
     """
-    total, digest = _keys(responses)
-    config = {"fragmenter": scorer.fragmenter, "verifier": scorer.verifier.name, "responses": digest}
-    run = Run("score", output, config=config)
-    # Rows do not tell how they were split; the run that made them does.
-    split_alike = earlier_config(output).get("fragmenter", scorer.fragmenter) == scorer.fragmenter
-    with run, Journal(output, Scored, keep=scorer.current if split_alike else lambda row: False) as journal:
-        missing = sum(one.key not in journal for one in responses)
-        jobs = (
-            (row, one, journal.earlier(one.key)) for row, one in enumerate(responses, start=1) if one.key not in journal
-        )
-        if spread is None:
-            scored = _scored(jobs, scorer)
-        else:
-            scored = spread.scored(jobs, missing, scorer)
-            run.result(ray=dataclasses.asdict(spread.cluster))
-        for one in track(scored, "score", missing, note=lambda: _spent(scorer)):
-            if one.key not in journal:
-                journal.add(one)
-        journal.finish(one.key for one in responses)
-        labels, reasons = _counted(output)
-        run.result(rows=total, fragments={**labels, **({"failed": reasons.total()} if reasons else {})})
-        if scorer.client is not None:
-            run.result(usage=dataclasses.asdict(scorer.client.usage), budget=dataclasses.asdict(scorer.client.budget))
+    if isinstance(responses, Rows):
+        refuse_overwriting([responses.path], [output])
+    digest = hashlib.sha256()
+    labels: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    with Journal(output, Scored, _wanted(responses, scorer, digest.update), _made_of) as journal:
+        config = {
+            "fragmenter": scorer.fragmenter,
+            "verifier": scorer.verifier.name,
+            "scorer": scorer.fingerprint,
+            "responses": digest.hexdigest()[:16],
+        }
+        with Run("score", output, config=config) as run:
+            missing, done = journal.missing, journal.whole
+            jobs = (
+                (row, one, journal.earlier(one.key))
+                for row, one in enumerate(responses, start=1)
+                if one.key not in journal
+            )
+            if spread is None:
+                scored = _scored(jobs, scorer)
+            else:
+                scored = spread.scored(jobs, missing, scorer)
+                run.result(ray=dataclasses.asdict(spread.cluster))
+            for one in track(scored, "score", missing, note=lambda: _spent(scorer)):
+                if one.key not in journal:
+                    journal.add(one)
+            journal.finish(functools.partial(_count, labels, reasons))
+            run.result(rows=journal.total, fragments={**labels, **({"failed": reasons.total()} if reasons else {})})
+            if scorer.client is not None:
+                run.result(
+                    usage=dataclasses.asdict(scorer.client.usage), budget=dataclasses.asdict(scorer.client.budget)
+                )
+    if done:
+        already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
 
 
@@ -148,27 +164,33 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
     from rlhalt.llm import Usage
 
     usage = Usage()
-    with Journal(output, Scored, keep=scorer.current) as journal:
+    with Journal(output, Scored, _wanted(responses, scorer), _made_of) as journal:
         for one in responses:
             if one.key in journal:
                 continue
-            earlier = journal.earlier(one.key)
+            earlier = scorer.reusable(one, journal.earlier(one.key))
             if hasattr(scorer.fragment, "estimate"):
                 usage += scorer.fragment.estimate([one.response])
-                fragments = list(earlier.fragments) if earlier else sentences(one.response)
+                fragments = list(earlier) or sentences(one.response)
             else:
-                fragments = scorer.remembered(scorer.split(one.response), earlier.fragments if earlier else ())
+                fragments = scorer.remembered(scorer.split(one.response), earlier)
             if hasattr(scorer.verifier, "estimate"):
                 usage += scorer.verifier.estimate([(fragments, one.reference)])
     return usage
 
 
-def _keys(responses: Iterable[Response]) -> tuple[int, str]:
-    total, digest = 0, hashlib.sha256()
+def _wanted(
+    responses: Iterable[Response], scorer: Scorer, seen: Callable[[bytes], object] = lambda part: None
+) -> Iterator[tuple[str, str]]:
+    """Of each response its key, and what its scored row is to be made of."""
     for one in responses:
-        total += 1
-        digest.update(one.key.encode() + b"\n")
-    return total, digest.hexdigest()[:16]
+        made_of = scorer.made_of(one)
+        seen(f"{one.key} {made_of}\n".encode())
+        yield one.key, made_of
+
+
+def _made_of(row: Scored) -> str | None:
+    return None if row.failed else row.made_of
 
 
 def _spent(scorer: Scorer) -> str:
@@ -180,7 +202,7 @@ def _scored(jobs: Iterable[Job], scorer: Scorer) -> Iterator[Scored]:
 
     def score(row: int, response: Response, earlier: Scored | None) -> Scored:
         try:
-            return scorer.score(response, earlier.fragments if earlier else ())
+            return scorer.score(response, earlier)
         except InputError as error:
             raise InputError(f"{error.message} (response {row}, key {response.key})", field=error.field) from None
 
@@ -225,14 +247,10 @@ def _results(done: Iterable[concurrent.futures.Future[Scored]], errors: list[Bas
             errors.append(error)
 
 
-def _counted(scored: str | Path) -> tuple[Counter[str], Counter[str]]:
-    """How many fragments have each label, and how many failed for each reason."""
-    labels: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for row in Rows(Path(scored), Scored):
-        labels.update(one.label for one in row.fragments if one.label)
-        reasons.update(one.error for one in row.fragments if one.failed and one.error)
-    return labels, reasons
+def _count(labels: Counter[str], reasons: Counter[str], row: Scored) -> None:
+    """Count the fragments by their labels, and the failed ones by their reasons."""
+    labels.update(one.label for one in row.fragments if one.label)
+    reasons.update(one.error for one in row.fragments if one.failed and one.error)
 
 
 def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, output: str | Path) -> None:
@@ -241,5 +259,5 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
         reason, count = reasons.most_common(1)[0]
         raise TooManyFailures(
             f"{output}: {failed} of {total} fragments failed (limit {limit:.0%}), {count} of them: {reason}; "
-            "mend the verifier and run again, only the failed rows are done"
+            "repair the verifier and run again; only the failed rows are judged again"
         )

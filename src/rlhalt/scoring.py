@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
+import rlhalt
 from rlhalt.errors import BudgetExceeded, InputError, VerifierFailure
 from rlhalt.fragments import thinking
 from rlhalt.fragments.halts import with_halts
-from rlhalt.records import HALT_PHRASE, Fragment, Json, Response, Scored
+from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Json, Response, Scored, content_key
 from rlhalt.rewards import Halting
+from rlhalt.source_code import code_of
 from rlhalt.time_limit import in_time
 from rlhalt.verifiers import Verdict, Verifier
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from rlhalt.llm import Client
 
 _HALT = Verdict("halt", "the halting phrase")
+_RESPONSE = [field.name for field in dataclasses.fields(Response)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +42,8 @@ class Scorer:
         seconds: how long a response may take to be split and verified; no limit where None. Its fragments *fail* beyond
             it. The limit applies in the main thread alone, see `rlhalt.time_limit`; a judge and the sandbox for
             programs have limits of their own.
+        domain: the name of the domain, for responses that name none.
+        settings: a fingerprint of what else decides verdicts, the options of a verifier say.
     """
 
     fragment: Callable[[str], list[Fragment]]
@@ -45,10 +54,12 @@ class Scorer:
     halting: Halting = "independent"
     phrase: str = HALT_PHRASE
     seconds: float | None = None
+    domain: str = ""
+    settings: str = ""
 
     def split(self, text: str) -> list[Fragment]:
         """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`."""
-        return with_halts(text, self.fragment(text), self.phrase)
+        return with_halts(text, self._fragments(text), self.phrase)
 
     def judge(self, text: str, reference: Json, earlier: Sequence[Fragment] = ()) -> list[Fragment]:
         """The fragments of a text with their verdicts.
@@ -108,6 +119,13 @@ class Scorer:
         following = iter(verdicts)
         return [_HALT if halt else next(following) for halt in halts]
 
+    def _fragments(self, text: str) -> list[Fragment]:
+        fragments = list(self.fragment(text))
+        for one in fragments:
+            if not 0 <= one.start <= one.end or text[one.start : one.end] != one.text:
+                raise VerifierFailure(f"expected fragments of the text, found {one.text[:40]!r} at {one.start}")
+        return fragments
+
     def remembered(self, fragments: list[Fragment], earlier: Sequence[Fragment]) -> list[Fragment]:
         """The fragments, with the labels that this verifier has given them before."""
         known = {(one.start, one.end, one.claim): one for one in earlier if one.verifier == self.verifier.name}
@@ -117,9 +135,15 @@ class Scorer:
         name = self.verifier.name
         if fragment.kind == "halt":
             verdict = _HALT
-        if isinstance(verdict, VerifierFailure):
+        if isinstance(verdict, VerifierFailure) or (problem := _problem(verdict)):
+            reason = str(verdict) or "no reason given" if isinstance(verdict, VerifierFailure) else problem
             return dataclasses.replace(
-                fragment, label=None, probability=None, verifier=name, evidence=None, error=str(verdict)
+                fragment,
+                label=None,
+                probability=None,
+                verifier=name,
+                evidence=None,
+                error=reason.encode("utf-8", "backslashreplace").decode(),
             )
         return dataclasses.replace(
             fragment,
@@ -135,11 +159,55 @@ class Scorer:
         """What splits, with its version where it has one."""
         return str(getattr(self.fragment, "name", None) or getattr(self.fragment, "__name__", "unnamed"))
 
-    def score(self, response: Response, earlier: Sequence[Fragment] = ()) -> Scored:
-        """A response with its judged fragments; see `judge`."""
-        values = {field.name: getattr(response, field.name) for field in dataclasses.fields(Response)}
-        return Scored(**values, fragments=self.judge(response.response, response.reference, earlier))
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """What judges: names, settings and source code of fragmenter and verifier, and the version of rlhalt."""
+        return content_key(
+            rlhalt.__version__,
+            self.fragmenter,
+            code_of(self.fragment),
+            self.verifier.name,
+            code_of(self.verifier),
+            self.phrase,
+            self.settings,
+        )
 
-    def current(self, row: Scored) -> bool:
-        """Whether a row needs no scoring: this verifier has judged it, and nothing in it failed."""
-        return not row.failed and all(one.verifier == self.verifier.name for one in row.fragments)
+    def made_of(self, response: Response) -> str:
+        """What a scored response is made of: a hash of the whole row, and `fingerprint`."""
+        row = [getattr(response, name) for name in _RESPONSE]
+        return f"{hashlib.sha256(msgspec.json.encode(row)).hexdigest()[:16]}.{self.fingerprint}"
+
+    def reusable(self, response: Response, earlier: Scored | None) -> Sequence[Fragment]:
+        """The fragments of a row scored before, where this scorer judged this text by this reference; else none."""
+        if earlier is None or earlier.made_of.partition(".")[2] != self.fingerprint:
+            return ()
+        alike = (earlier.response, earlier.reference) == (response.response, response.reference)
+        return earlier.fragments if alike else ()
+
+    def score(self, response: Response, earlier: Scored | None = None) -> Scored:
+        """A response with its judged fragments; see `judge`.
+
+        Args:
+            earlier: the response as it was scored before; its verdicts count where this scorer gave them to this text
+                by this reference.
+        """
+        values = {name: getattr(response, name) for name in _RESPONSE}
+        values["domain"] = response.domain or self.domain
+        fragments = self.judge(response.response, response.reference, self.reusable(response, earlier))
+        return Scored(**values, fragments=fragments, made_of=self.made_of(response))
+
+
+def _problem(verdict: Verdict) -> str:
+    """What makes a verdict none that can be written down; empty where it is one."""
+    if not isinstance(verdict, Verdict) or verdict.label not in LABELS:
+        return f"expected a verdict with a label of {', '.join(LABELS)}, found {getattr(verdict, 'label', verdict)!r}"
+    sure = verdict.probability
+    if sure is not None and (isinstance(sure, bool) or not isinstance(sure, int | float) or not 0 <= sure <= 1):
+        return f"expected a probability from 0 to 1, found {sure!r}"
+    if not isinstance(verdict.evidence, str):
+        return f"expected a text as evidence, found {verdict.evidence!r}"
+    try:
+        verdict.evidence.encode()
+    except UnicodeEncodeError:
+        return f"expected Unicode text as evidence, found {ascii(verdict.evidence)[:60]}"
+    return ""

@@ -98,9 +98,7 @@ def _sample(args: argparse.Namespace) -> None:
     from rlhalt.sampling import Settings, default_engine, sample
 
     if args.sampler and args.engine != "ray":
-        raise InputError(
-            "--sampler is only used with --engine ray; locally, set the sampler with --engine", field="--sampler"
-        )
+        raise InputError("only used with --engine ray; locally, set the sampler with --engine", field="--sampler")
     sampler = args.sampler if args.engine == "ray" else args.engine
     settings = Settings(
         model=args.model,

@@ -151,7 +151,7 @@ def cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
 
         return join(args.workers, gpu=gpu)
     if args.workers is not None:
-        raise InputError("--workers is only used with --engine ray", field="--workers")
+        raise InputError("only used with --engine ray", field="--workers")
     return None
 
 

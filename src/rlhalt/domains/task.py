@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rlhalt.errors import InputError
 from rlhalt.records import Fragment, Json, Message, Prompt, content_key
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from typing import Any, Literal, Protocol
 from rlhalt.cluster import Cluster
 from rlhalt.errors import InputError
 from rlhalt.journal import Journal
+from rlhalt.jsonl import doubled
 from rlhalt.models import identity, resolve_model
 from rlhalt.progress import track
-from rlhalt.provenance import Run
+from rlhalt.provenance import Run, already_done
 from rlhalt.records import Json, Message, Prompt, Response, content_key, read
 
 # The share of responses above which a warning says that they were cut off.
@@ -213,19 +214,35 @@ def sample(
     """Draw `settings.responses` responses to each prompt into a JSONL file; what is there already is kept.
 
     Batches are composed from all responses wanted, not from the missing ones, and each has a seed of its own, so that a
-    run that was killed and run again, or that many workers shared, gives the same rows as one that was not.
+    run that was killed and run again, or that many workers shared, gives the same rows as one that was not. A changed
+    reference, domain or split reaches the rows without drawing them again.
 
     Args:
         load: see `Sampler`; on a cluster it is called in each worker.
         cluster: where to draw them; here if not given.
+
+    Raises:
+        InputError: the output holds responses that were drawn with other settings or to other prompts, or another
+            command writes it; two prompts with one key.
     """
     described = settings.described()
+    _refuse_doubled(prompts)
     wanted = [(prompt, index) for index in range(settings.responses) for prompt in prompts]
     keys = [content_key(prompt.key, described, index) for prompt, index in wanted]
-    run = Run("sample", output, config={"sampler": described, "prompts": content_key([one.key for one in prompts])})
-    if run.finished and Path(output).is_file():
+    config = {"sampler": described, "prompts": content_key([_carried(one) for one in prompts])}
+    run = Run("sample", output, config=config)
+    if run.finished:
+        already_done(output)
         return list(read(output, Response))
-    with run, Journal(output, Response) as journal:
+    earlier = functools.partial(_earlier, described=described, output=Path(output))
+    with (
+        Journal(output, Response, zip(keys, (_carried(one) for one, _ in wanted), strict=True), earlier) as journal,
+        run,
+    ):
+        for (prompt, _), key in zip(wanted, keys, strict=True):
+            row = None if key in journal else journal.earlier(key)
+            if row is not None and row.prompt == prompt.prompt:
+                journal.add(_carrying(row, prompt))
         batches = _batches(wanted, keys, settings.batch_size)
         missing = [batch for batch in batches if any(key not in journal for key in batch.keys)]
         if cluster is None:
@@ -237,7 +254,7 @@ def sample(
         for row in track(drawn, f"sample {Path(settings.model).name}", total):
             if row.key not in journal:
                 journal.add(row)
-        journal.finish(keys)
+        journal.finish()
         rows = list(read(output, Response))
         share = cut_off(rows)
         run.result(rows=len(rows), tokens=sum(row.n_tokens for row in rows), cut_off=share)
@@ -256,6 +273,35 @@ def _cut_off_warning(output: str | Path, share: float, max_tokens: int) -> str:
         f"rlhalt: warning: {output}: {share:.0%} of the responses were cut off at {max_tokens} tokens, and what they "
         "would have said is not judged; raise --max-tokens, or max_tokens of the recipe"
     )
+
+
+def _refuse_doubled(prompts: Sequence[Prompt]) -> None:
+    first: dict[str, int] = {}
+    for row, prompt in enumerate(prompts, start=1):
+        if (other := first.setdefault(prompt.key, row)) != row:
+            raise doubled(prompt.key, other, row)
+
+
+def _carried(row: Prompt | Response) -> str:
+    """What a response has from its prompt, as a fingerprint."""
+    return content_key(row.prompt, row.reference, row.domain, row.split)
+
+
+def _carrying(row: Response, prompt: Prompt) -> Response:
+    return dataclasses.replace(row, reference=prompt.reference, domain=prompt.domain, split=prompt.split)
+
+
+def _earlier(row: Response, described: Json, output: Path) -> str:
+    """What an earlier response has from its prompt; it must have been drawn with these settings."""
+    other = [name for name in described if row.sampler.get(name) != described[name]]
+    if other:
+        found = ", ".join(f"{name} {row.sampler.get(name)!r} and not {described[name]!r}" for name in other)
+        raise InputError(
+            f"expected responses drawn with these settings, found some of other ones ({found}); choose another "
+            "--output, or remove this file",
+            path=output,
+        )
+    return _carried(row)
 
 
 def _drawn(make: Callable[[], Sampler], batches: Iterable[Batch]) -> Iterator[Response]:

@@ -5,8 +5,25 @@ from __future__ import annotations
 import dataclasses
 import random
 
-NAMES = "Ada Ben Carla Dan Eva Finn Gina Hugo Ida Jon Kira Leo Mona Nils Olga Paul".split()
-THINGS = "apples marbles stamps coins books pencils shells cards stickers buttons".split()
+NAMES = [
+    "Ada",
+    "Ben",
+    "Carla",
+    "Dan",
+    "Eva",
+    "Finn",
+    "Gina",
+    "Hugo",
+    "Ida",
+    "Jon",
+    "Kira",
+    "Leo",
+    "Mona",
+    "Nils",
+    "Olga",
+    "Paul",
+]
+THINGS = ["apples", "marbles", "stamps", "coins", "books", "pencils", "shells", "cards", "stickers", "buttons"]
 # Numbers up to this: products beyond it are no longer what a model of 135M parameters can have learnt.
 LARGEST = 200
 

@@ -71,11 +71,10 @@ def _function(
         "    return result\n"
     )
     ends = ", or None where there are none" if name.startswith("last") else ""
-    question = f"Write a Python function {name}(xs). It returns {result[0]} {change[0]}the {condition[0]} in the list xs{ends}."
-    checks = "\n".join(
-        f"    assert candidate({xs}) == {result[3]([change[2](x) for x in xs if condition[2](x)])!r}"
-        for xs in _inputs(name)
-    )
+    returned = f"{result[0]} {change[0]}the {condition[0]} in the list xs{ends}"
+    question = f"Write a Python function {name}(xs). It returns {returned}."
+    values = {str(xs): result[3]([change[2](x) for x in xs if condition[2](x)]) for xs in _inputs(name)}
+    checks = "\n".join(f"    assert candidate({xs}) == {value!r}" for xs, value in values.items())
     reference: Json = {
         "task_id": f"programs/{name}",
         "prompt": start,
