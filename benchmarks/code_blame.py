@@ -27,11 +27,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from mutants import mutants
+from rlhalt.domains.code import humaneval
 from rlhalt.fragments.code import code
 from rlhalt.records import Fragment, Json
 from rlhalt.sandbox import find
 from rlhalt.scoring import Scorer
-from rlhalt.tasks import humaneval
 from rlhalt.verifiers.code import CodeVerifier
 
 WAYS = {"gives": "a wrong value", "raises": "raises", "runs": "time", "ends": "other"}

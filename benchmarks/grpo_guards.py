@@ -15,10 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rlhalt.domains import countries, load_domain
 from rlhalt.errors import TooManyFailures, TrainingDiverged
-from rlhalt.reward import load_specification
 from rlhalt.rewards import fragment_reward
-from rlhalt.tasks import countries
 from rlhalt.training.fragment_grpo import callbacks
 from rlhalt.training.fragment_grpo.advantages import Earned, Pay, advantages, earned
 
@@ -30,7 +29,7 @@ GROUP = 8
 
 def repeated(times: int) -> tuple[float, float]:
     """What one right sentence earns said over and over: each for itself, and as it counts."""
-    scorer = load_specification("countries").scorer()
+    scorer = load_domain("countries").scorer()
     text = " ".join([FACTS[0]] * times)
     alone = [scorer.judge(FACTS[0], NORWAY)[0] for _ in range(times)]
     without = sum(fragment_reward(one.label, THRESHOLD) or 0.0 for one in alone)
@@ -41,7 +40,7 @@ def neighbours() -> tuple[float, float]:
     """What the fourteen neighbours of China earn where five facts are asked for: without that number, and with it."""
     names = dict.fromkeys(countries.facts().entries["China"].facts["neighbour"].values())
     text = " ".join(f"China borders {name}." for name in names)
-    judged = load_specification("countries").scorer().judge(text, {"subject": "China"})
+    judged = load_domain("countries").scorer().judge(text, {"subject": "China"})
     without, guarded = (
         total(earned(judged, Pay(THRESHOLD, "independent"), asked)) for asked in (None, countries.FACTS)
     )
@@ -108,7 +107,7 @@ def _slope(p: float, threshold: float, speaks: float, by_deviation: bool) -> flo
 
 def cut_off() -> tuple[float, float]:
     """What an honest beginning and a claim that is cut in two earn, judged as they stand; and its gradient, masked."""
-    scorer = load_specification("countries").scorer()
+    scorer = load_domain("countries").scorer()
     judged = scorer.judge(f"{FACTS[0]} Its capital is Os", NORWAY)
     other = earned(scorer.judge(FACTS[0], NORWAY), Pay(THRESHOLD, "independent"))
     masked = advantages([None, other, other])[0]

@@ -38,11 +38,10 @@ from scoring import judge_server
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from rlhalt.domains import load_domain
 from rlhalt.llm import Client, Limits, Server
 from rlhalt.models import EMBEDDED, resolve_model
 from rlhalt.records import Json, Prompt
-from rlhalt.reward import load_specification
-from rlhalt.tasks import load
 from rlhalt.training.fragment_grpo.advantages import Pay
 from rlhalt.training.fragment_grpo.reward import FragmentReward
 from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
@@ -117,7 +116,7 @@ def steps(args: argparse.Namespace, address: str) -> Json:
     """Seconds a step of each way, the parts, and the ratios to stock."""
     load_before = os.getloadavg()[0]
     group = min(8, args.batch)
-    prompts = load("countries", None, "train", None)
+    prompts = load_domain("countries").prompts(split="train")
     tokens: list[int] = []
     with contextlib.ExitStack() as stack:
         made = {way: Step(stack.enter_context(trainer(way, args, address, max_steps=1))) for way in args.ways}
@@ -150,7 +149,7 @@ def steps(args: argparse.Namespace, address: str) -> Json:
 
 def memory(args: argparse.Namespace, address: str) -> Json:
     """MiB of the process's own memory, four times on the way, the first after a quarter of the steps."""
-    rows = [row(one, args.ways[0]) for one in load("countries", None, "train", None)]
+    rows = [row(one, args.ways[0]) for one in load_domain("countries").prompts(split="train")]
     at: dict[int, int] = {}
 
     class Watch(TrainerCallback):  # type: ignore[misc]
@@ -200,7 +199,7 @@ def trainer(
         yield GRPOTrainer(model, reward_funcs=constant, **shared)
         return
     with Client(Server(address, "judge"), Limits(concurrency=64)) as client:
-        domain = load_specification("countries" if way == "knowledge" else "medicine")
+        domain = load_domain("countries" if way == "knowledge" else "medicine")
         reward = FragmentReward(domain.scorer(client), Pay(0.5, domain.halting))
         yield (Late if way == "late" else FragmentGRPOTrainer)(model, reward, **shared)
 

@@ -23,10 +23,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.domains.biography import factscore
 from rlhalt.llm import Client, Request, Server
 from rlhalt.models import EMBEDDED, resolve_model
 from rlhalt.records import Fragment, Scored
-from rlhalt.tasks import factscore
 from rlhalt.verifiers.judge import JudgeVerifier
 
 PROMPT = Path(__file__).parents[1] / "reward" / "biography" / "judge.txt"

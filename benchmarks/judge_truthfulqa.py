@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlhalt.audit import agreement, decided_share, judge
+from rlhalt.domains import load_domain
+from rlhalt.domains.truthfulqa import prompts
 from rlhalt.llm import Client, Limits, Server
 from rlhalt.records import Json, Prompt, write_atomic
-from rlhalt.reward import load_specification
-from rlhalt.tasks.truthfulqa import prompts
 
 
 def labels(questions: list[Prompt], count: int, seed: int) -> Iterator[Json]:
@@ -68,7 +68,7 @@ def main() -> None:
         rows = labels(prompts(args.csv), args.fragments, args.seed)
         write_atomic(path, (json.dumps(row) + "\n" for row in rows))
         began = time.monotonic()
-        judged = judge(path, load_specification("truthfulqa").scorer(client))
+        judged = judge(path, load_domain("truthfulqa").scorer(client))
         seconds = time.monotonic() - began
         usage = dataclasses.asdict(client.usage)
     table = collections.Counter(f"{one.human} called {one.verdict}" for one in judged)

@@ -50,7 +50,7 @@ def _data(files: Sequence[str], factscore: Path | None) -> Iterator[tuple[str, l
     for file in files:
         yield file, list(read(file, Scored))
     if factscore is not None:
-        from rlhalt.tasks import factscore as source
+        from rlhalt.domains.biography import factscore as source
 
         for granularity in ("facts", "sentences"):
             paths = [factscore / f"{model}.jsonl" for model in ("ChatGPT", "InstructGPT")]

@@ -29,12 +29,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rlhalt.domains import countries, load_domain
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Client, Limits, Server
 from rlhalt.records import Response, Rows, Scored, content_key, write
-from rlhalt.reward import load_specification
 from rlhalt.score_file import score_file
-from rlhalt.tasks import countries
 from rlhalt.verifiers.judge import JudgeVerifier
 
 HERE = Path(__file__).parent
@@ -103,8 +102,8 @@ def scored(rows: list[Response], concurrency: int, seed: int) -> Json:
     with judge_server(seed) as (address, told), tempfile.TemporaryDirectory() as folder:
         limits = Limits(concurrency=concurrency)
         with Client(Server(address, "judge"), limits, cache=Path(folder) / "cache.sqlite") as client:
-            Path(folder, "reward.yaml").write_text(SPECIFICATION)
-            scorer = load_specification(folder).scorer(client)
+            Path(folder, "domain.yaml").write_text(SPECIFICATION)
+            scorer = load_domain(folder).scorer(client)
             # Imports, and whatever else is done once a process.
             scorer.judge("One.", {"subject": "Nobody", "article": "Nothing."})
             before = client.usage
@@ -255,8 +254,8 @@ def knowledge(args: argparse.Namespace) -> Json:
 
 
 def knowledge_once(args: argparse.Namespace) -> Json:
-    """Score one file, by the specification of the countries, beside it."""
-    scorer = load_specification("countries").scorer()
+    """Score one file, by the domain of the countries, beside it."""
+    scorer = load_domain("countries").scorer()
     scorer.judge("Kenya is in Africa.", {"subject": "Kenya"})
     before = _resident()
     start, cpu = time.perf_counter(), time.process_time()

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhalt.domains import countries
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, divide, estimate, weights
 from rlhalt.evaluation.calibration import brier
@@ -27,7 +28,6 @@ from rlhalt.evaluation.confidence_arrays import Judged, judged
 from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.models import load_policy
 from rlhalt.records import Json, Scored, read
-from rlhalt.tasks import countries
 from rlhalt.templates import Template
 from rlhalt.uncertainty.agreement import agreements
 from rlhalt.uncertainty.ccp import alternatives, ccp, token_probability

@@ -49,7 +49,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from rlhalt.tasks.countries import FEW_SHOT
+    from rlhalt.domains.countries import FEW_SHOT
 
     folder = tmp_path_factory.mktemp("tiny")
     raw = Tokenizer(models.BPE())

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment, Json, iter_json
-from rlhalt.reward import Specification, load_specification
-from rlhalt.rewards import n_asked, response_reward
+from rlhalt.reference import n_asked
+from rlhalt.rewards import response_reward
 from rlhalt.scoring import Scorer
 
 ROWS = [row for _, row in iter_json(Path(__file__).with_name("adversarial.jsonl"))]
@@ -22,10 +23,10 @@ THRESHOLDS = (0.3, 0.5, 0.8, 0.9)
 
 
 @functools.cache
-def domain(name: str) -> tuple[Specification, Scorer]:
+def domain(name: str) -> tuple[Domain, Scorer]:
     try:
-        specification = load_specification(name)
-        return specification, specification.scorer()
+        domain = load_domain(name)
+        return domain, domain.scorer()
     except InputError as error:
         if name == "code":
             pytest.skip(str(error))  # programs are run only where a sandbox works

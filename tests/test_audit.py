@@ -1,4 +1,4 @@
-"""The verifier of a domain keeps what its specification promises, measured against labels given by hand."""
+"""The verifier of a domain keeps what its domain promises, measured against labels given by hand."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 from judge_server import JudgeServer
 from rlhalt.audit import BEGIN, END, Audit, Judgement, agreement, audit, decided_share, judge, labelled, markdown
 from rlhalt.audit import write_table as write
+from rlhalt.domains import biography, load_domain
+from rlhalt.domains.biography import factscore
 from rlhalt.errors import InputError
 from rlhalt.fragments.claims import ClaimsFragmenter
 from rlhalt.fragments.sentences import sentences
 from rlhalt.fragments.steps import steps
 from rlhalt.llm import Client, Limits, Server
 from rlhalt.records import iter_json
-from rlhalt.reward import load_specification
 from rlhalt.scoring import Scorer
-from rlhalt.tasks import biography, factscore
 from rlhalt.verifiers.judge import JudgeVerifier
 from rlhalt.verifiers.maths import MathsVerifier
 
@@ -36,13 +36,13 @@ def audited(request) -> tuple[str, Audit]:
     data = DATA.get(request.param)
     if data and not data.is_file():
         pytest.skip(f"what was labelled is missing: ../shared/{data.relative_to(SHARED.parent)}")
-    return request.param, audit(REWARD / request.param, load_specification(request.param).scorer(), data)
+    return request.param, audit(REWARD / request.param, load_domain(request.param).scorer(), data)
 
 
 def test_the_verifier_keeps_what_its_specification_promises(audited):
     domain, measured = audited
-    specification = load_specification(domain)
-    assert measured.misses(specification.promised_agreement, specification.promised_decided) == []
+    domain = load_domain(domain)
+    assert measured.misses(domain.promised_agreement, domain.promised_decided) == []
 
 
 def test_the_table_in_the_readme_is_the_one_measured(audited):
@@ -51,13 +51,13 @@ def test_the_table_in_the_readme_is_the_one_measured(audited):
     assert readme.split(BEGIN)[1].split(END)[0].strip() == measured.table
 
 
-@pytest.mark.parametrize("domain", sorted(path.parent.name for path in REWARD.glob("*/reward.yaml")))
+@pytest.mark.parametrize("domain", sorted(path.parent.name for path in REWARD.glob("*/domain.yaml")))
 def test_a_domain_promises_what_its_audit_can_hold_it_to(domain):
-    specification = load_specification(domain)
-    promised = {specification.promised_agreement, specification.promised_decided}
+    domain = load_domain(domain)
+    promised = {domain.promised_agreement, domain.promised_decided}
     if domain in AUDITED:
         assert None not in promised
-    elif specification.asks_a_model:
+    elif domain.asks_a_model:
         assert promised == {None}
 
 

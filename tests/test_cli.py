@@ -98,7 +98,7 @@ def test_a_reference_without_an_entry(capsys, tmp_path, scored_row):
 
 
 def test_an_unknown_domain(capsys, scored_file, tmp_path):
-    argv = ["pairs", "--scored", str(scored_file), "--reward", "astrology", "--output", str(tmp_path / "pairs.jsonl")]
+    argv = ["pairs", "--scored", str(scored_file), "--domain", "astrology", "--output", str(tmp_path / "pairs.jsonl")]
     one_line_error(capsys, argv, "astrology", "countries")
 
 
@@ -142,6 +142,6 @@ def test_evaluate_asks_with_a_dial_where_it_is_told_to(monkeypatch, tmp_path, di
     monkeypatch.setattr(evaluation, "evaluate", lambda policy, *_, **__: policies.append(policy))
     write(tmp_path / "prompts.jsonl", [ROW])
     argv = ["evaluate", "--prompts", str(tmp_path / "prompts.jsonl"), "--model", "tiny", "--name", "decisions"]
-    argv += ["--output", str(tmp_path / "out"), "--threshold", "0.8", "--reward", "countries"]
+    argv += ["--output", str(tmp_path / "out"), "--threshold", "0.8", "--domain", "countries"]
     assert main([*argv, *(["--threshold-in-prompt"] if dial else [])]) == 0
     assert [(one.threshold_in_prompt, one.threshold) for one in policies] == [(dial, 0.8)]

@@ -171,7 +171,7 @@ def test_a_judge_is_asked_by_the_workers_and_what_they_spent_is_told(tmp_path, c
     reference = {"question": "Which is it?", "true": ["right"], "false": ["wrong"]}
     write(tmp_path / "responses.jsonl", [response(f"It is {n} right. It is wrong.", reference) for n in range(4)])
     with JudgeServer() as server:
-        argv = ["score", "--responses", str(tmp_path / "responses.jsonl"), "--reward", "truthfulqa"]
+        argv = ["score", "--responses", str(tmp_path / "responses.jsonl"), "--domain", "truthfulqa"]
         argv += ["--judge-address", server.address, "--judge-model", "m"]
         assert main([*argv, "--output", str(tmp_path / "here.jsonl")]) == 0
         assert main([*argv, "--engine", "ray", "--output", str(tmp_path / "there.jsonl")]) == 0

@@ -17,11 +17,11 @@ import pytest
 import yaml
 
 from mutants import Mutant, mutants
+from rlhalt.domains.code import humaneval
 from rlhalt.errors import InputError
 from rlhalt.fragments.code import code
 from rlhalt.sandbox import Sandbox, works
 from rlhalt.scoring import Scorer
-from rlhalt.tasks import humaneval
 from rlhalt.verifiers.code import SHOWS, CodeVerifier
 
 ROOT = Path(__file__).parents[1]
@@ -199,7 +199,7 @@ def asked(problem):
 
 
 def promise(key):
-    return yaml.safe_load((ROOT / "reward" / "code" / "reward.yaml").read_text(encoding="utf-8"))[key]
+    return yaml.safe_load((ROOT / "reward" / "code" / "domain.yaml").read_text(encoding="utf-8"))[key]
 
 
 def verdicts(some):

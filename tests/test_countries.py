@@ -1,7 +1,7 @@
 import re
 
-from rlhalt.reward import load_specification
-from rlhalt.tasks.countries import borders, facts, few_shot, names, prompts
+from rlhalt.domains import load_domain
+from rlhalt.domains.countries import borders, facts, few_shot, names, prompts
 
 
 def test_prompts_are_one_a_country_with_sixty_held_out():
@@ -19,7 +19,7 @@ def test_prompts_are_one_a_country_with_sixty_held_out():
 
 
 def test_every_reference_answer_is_five_right_facts_in_the_words_of_the_examples():
-    scorer = load_specification("countries").scorer()
+    scorer = load_domain("countries").scorer()
     for one in prompts():
         labels = [fragment.label for fragment in scorer.judge(one.reference["answer"], one.reference)]
         assert labels == ["correct"] * 5, one.reference["answer"]

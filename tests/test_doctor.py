@@ -14,13 +14,13 @@ import yaml
 from rlhalt.cli import main
 from rlhalt.doctor import examine, read_plan
 from rlhalt.doctor.memory import estimate, size
+from rlhalt.domains import load_domain
 from rlhalt.records import write
-from rlhalt.tasks import load
 from tiny_training import ONLINE
 
 ROOT = Path(__file__).parents[1]
 GRPO = {
-    "reward": "countries",
+    "domain": "countries",
     **ONLINE,
     "per_device_train_batch_size": 8,
     "use_cpu": True,
@@ -31,7 +31,7 @@ GRPO = {
 
 @pytest.fixture
 def prompts(tmp_path) -> Path:
-    write(tmp_path / "prompts.jsonl", load("countries", None, "train", None)[:8])
+    write(tmp_path / "prompts.jsonl", load_domain("countries").prompts(split="train")[:8])
     return tmp_path / "prompts.jsonl"
 
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation import load
 from rlhalt.evaluation import run as evaluation
 from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Fragment, Message, Prompt, Scored, read
-from rlhalt.reward import load_specification
 from rlhalt.sampling import Completion
 from rlhalt.templates import Template
 from rlhalt.token_spans import fragment_tokens
@@ -82,7 +82,7 @@ def test_the_base_model_is_asked_where_the_policy_ended(monkeypatch, scored_row)
         scored_row([], ""),
     ]
     rows = [dataclasses.replace(row, reference={"subject": "Kenya"}) for row in rows]
-    found = continuations(Policy("base", "m"), rows, load_specification("countries").scorer(), "transformers")
+    found = continuations(Policy("base", "m"), rows, load_domain("countries").scorer(), "transformers")
     assert asked == [halted, region, halted, rows[3].prompt[0]["content"]]
     assert [(one.text, one.label) for one in found] == [
         ("Kenya is in Africa.", "correct"),
@@ -113,7 +113,7 @@ def test_a_dialled_policy_is_told_its_threshold_and_the_base_model_is_not(monkey
         dataclasses.replace(policy, threshold=None).asked(prompt)
     row = dataclasses.replace(scored_row([], ""), prompt=told.prompt, reference=prompt.reference)
     monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
-    continuations(Policy("base", "m"), [row], load_specification("countries").scorer(), "transformers")
+    continuations(Policy("base", "m"), [row], load_domain("countries").scorer(), "transformers")
     assert asked == [question]
 
 
@@ -127,7 +127,7 @@ def test_a_dial_is_told_to_the_policy_and_not_to_the_base_model(tiny_model, tmp_
 
     messages: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
     prompt = Prompt("kenya", messages, {"subject": "Kenya"}, "countries", "heldout")
-    scorer = load_specification("countries").scorer()
+    scorer = load_domain("countries").scorer()
     policy = Policy("decisions", str(tiny_model), 0.8, threshold_in_prompt=True)
     monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
     folder = evaluation.evaluate(policy, [prompt], scorer, tmp_path, base=Policy("base", "another"), samples=1)
@@ -139,7 +139,7 @@ def test_a_dial_is_told_to_the_policy_and_not_to_the_base_model(tiny_model, tmp_
 def test_another_fragmenter_is_another_evaluation(tiny_model, tmp_path):
     messages: list[Message] = [{"role": "user", "content": "State five facts about Kenya."}]
     prompt = Prompt("kenya", messages, {"subject": "Kenya"}, "countries", "heldout")
-    scorer = load_specification("countries").scorer()
+    scorer = load_domain("countries").scorer()
 
     def whole(text):
         return [Fragment(0, len(text), "response", text)] if text else []

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from rlhalt.domains.biography import prompt
+from rlhalt.domains.biography.factscore import Biographies, read, write_scored
 from rlhalt.errors import InputError
 from rlhalt.records import Scored
 from rlhalt.records import read as read_rows
-from rlhalt.tasks.biography import prompt
-from rlhalt.tasks.factscore import Biographies, read, write_scored
 from rlhalt.training_data import pairs, targets
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "factscore"

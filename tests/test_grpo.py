@@ -15,15 +15,15 @@ import pytest
 import torch
 import yaml
 
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt, read, write
-from rlhalt.tasks import load
 from rlhalt.training.grpo import GrpoData, main
 from tiny_training import ONLINE, ROOT, TRAININGS, launch
 
 CONFIGS = sorted((ROOT / "configs" / "grpo").glob("*.yaml"))
 KEYS = {
-    "reward": "countries",
+    "domain": "countries",
     "threshold": 0.5,
     **ONLINE,
     "per_device_train_batch_size": 8,
@@ -42,7 +42,7 @@ KEYS = {
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("prompts") / "prompts.jsonl"
-    write(path, load("countries", None, "train", None)[:8])
+    write(path, load_domain("countries").prompts(split="train")[:8])
     return path
 
 
@@ -277,7 +277,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
         ({"threshold": 1.0}, "both excluded"),
         ({"credited": "words"}, "field 'credited': expected fragment, opening"),
         ({"credit": "fragments"}, "field 'credit': expected fragment, sum, response, mixed, flip"),
-        ({"reward": "contries"}, "expected a reward specification"),
+        ({"reward": "contries"}, "expected a reward domain"),
         ({"unverifiable": 0.5}, "vagueness pays"),
         ({"patience": 0}, "expected a patience of at least 1"),
         ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
@@ -305,7 +305,7 @@ def test_a_missing_vllm_is_said(tiny_model, prompts, tmp_path):
 
 def test_held_out_prompts_are_not_trained_on(tiny_model, tmp_path):
     path = tmp_path / "prompts.jsonl"
-    write(path, load("countries", None, "all", None))
+    write(path, load_domain("countries").prompts(split="all"))
     first = next(row for row, one in enumerate(read(path, Prompt), start=1) if one.split != "train")
     with pytest.raises(InputError, match=f"prompts.jsonl:{first}: field 'split': expected prompts of the split train"):
         main(arguments(tmp_path, tiny_model, path))

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
+from rlhalt.domains import load_domain
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Budget, Client, Limits, Server
 from rlhalt.records import Fragment
-from rlhalt.reward import load_specification
 from rlhalt.rewards import response_reward
 from rlhalt.scoring import Scorer
 from rlhalt.training.fragment_grpo import callbacks
@@ -34,7 +34,7 @@ def chat(text):
 
 
 def reward(threshold=0.5, domain="countries", client=None):
-    scorer = load_specification(domain).scorer(client)
+    scorer = load_domain(domain).scorer(client)
     return FragmentReward(scorer, Pay(threshold, scorer.halting))
 
 

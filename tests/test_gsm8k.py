@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from rlhalt.domains.maths.gsm8k import prompts
 from rlhalt.errors import InputError
 from rlhalt.fragments.steps import steps
 from rlhalt.scoring import Scorer
-from rlhalt.tasks.gsm8k import prompts
 from rlhalt.verifiers.maths import MathsVerifier
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "gsm8k"

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.fragments.code import code
 from rlhalt.fragments.halts import with_halts
 from rlhalt.fragments.sentences import sentences
 from rlhalt.fragments.steps import steps
 from rlhalt.records import Fragment
-from rlhalt.reward import load_specification
 from rlhalt.rewards import response_reward
 from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict
@@ -155,7 +155,7 @@ def test_any_verifier_gives_0_for_the_phrase(split, verifier, text):
 )
 def test_the_built_in_verifiers_give_0_for_the_phrase(domain, reference):
     try:
-        scorer = load_specification(domain).scorer()
+        scorer = load_domain(domain).scorer()
     except InputError as error:
         assert domain == "code"
         pytest.skip(str(error))  # programs are run only where a sandbox works

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.domains.countries import facts, few_shot
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
-from rlhalt.tasks.countries import facts, few_shot
 from rlhalt.verifiers.knowledge import Amount, KnowledgeVerifier, plain
 
 VERIFIER = KnowledgeVerifier(facts())

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.fragments.languages import SentenceSplitter
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE
-from rlhalt.reward import load_specification
 
-COUNTRIES = (Path(__file__).parents[1] / "reward" / "countries" / "reward.yaml").read_text(encoding="utf-8")
+COUNTRIES = (Path(__file__).parents[1] / "reward" / "countries" / "domain.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,8 @@ def sentencex():
 
 
 def specify(folder: Path, lines: str):
-    (folder / "reward.yaml").write_text(COUNTRIES + lines + "\n", encoding="utf-8")
-    return load_specification(folder)
+    (folder / "domain.yaml").write_text(COUNTRIES + lines + "\n", encoding="utf-8")
+    return load_domain(folder)
 
 
 def test_english_is_split_by_our_own_rules(monkeypatch):
@@ -110,8 +110,8 @@ def test_a_wrong_key_of_a_domain_is_one_line(tmp_path, lines, says):
 
 
 def test_only_sentences_and_claims_know_languages(tmp_path):
-    (tmp_path / "reward.yaml").write_text(
+    (tmp_path / "domain.yaml").write_text(
         COUNTRIES.replace("fragmenter: sentences", "fragmenter: steps") + "language: de\n", encoding="utf-8"
     )
     with pytest.raises(InputError, match="sentences and claims"):
-        load_specification(tmp_path)
+        load_domain(tmp_path)

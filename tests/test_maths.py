@@ -378,7 +378,7 @@ def judged(problem, model):
 
 
 def promise(key):
-    return yaml.safe_load((ROOT / "reward" / "maths" / "reward.yaml").read_text(encoding="utf-8"))[key]
+    return yaml.safe_load((ROOT / "reward" / "maths" / "domain.yaml").read_text(encoding="utf-8"))[key]
 
 
 def test_the_final_answer_agrees_with_is_correct():

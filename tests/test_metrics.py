@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.domains import countries
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.longform import f1_at
 from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, median_claims, per_prompt, pool, utility
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Continuation, Fragment, Scored
-from rlhalt.rewards import n_asked
-from rlhalt.tasks import countries
-from rlhalt.tasks.desired import desired
+from rlhalt.reference import n_asked, n_desired
 from rlhalt.training_data.styles.reflect import reflection
 
 LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
@@ -195,33 +194,28 @@ def test_completeness_is_not_defined_where_base_gets_nothing_right():
 
 
 @pytest.mark.parametrize(
-    ("domain", "reference", "n"),
+    ("reference", "n"),
     [
-        ("countries", {"subject": "Kenya"}, 5),
-        ("countries", {"subject": "Kenya", "n_desired": 3}, 3),
-        ("maths", {"answer": "He has 3+4 = <<3+4=7>>7.\n\nHe eats 2, <<7-2=5>>5 are left.\n#### 5"}, 3),
-        ("maths", {"answer": ""}, None),
-        ("maths", {}, None),
-        ("biography", {"subject": "Ada Lovelace", "article": "…"}, None),
-        ("mine", {"n_desired": 1}, 1),
-        ("mine", {"n_asked": 4}, 4),
-        ("mine", {"n_asked": 4, "n_desired": 3}, 3),
+        ({"subject": "Kenya"}, None),
+        ({"n_desired": 1}, 1),
+        ({"n_asked": 4}, 4),
+        ({"n_asked": 4, "n_desired": 3}, 3),
     ],
 )
-def test_what_a_full_answer_has(domain, reference, n):
-    assert desired(domain, reference) == n
+def test_what_a_full_answer_has(reference, n):
+    assert n_desired(reference) == n
 
 
 @pytest.mark.parametrize("said", [0, -1, "five", True, 2.5, None])
 def test_a_full_answer_has_a_whole_number_of_facts(said):
     with pytest.raises(InputError, match=r"n_desired': expected a whole number above 0"):
-        desired("mine", {"n_desired": said})
+        n_desired({"n_desired": said})
 
 
 def test_the_question_about_a_country_asks_for_as_many_facts_as_count():
     assert "five facts" in countries.prompts()[0].prompt[0]["content"]
     assert n_asked(countries.prompts()[0].reference) == 5
-    assert desired("countries", {}) == 5 == len(sentences(countries.FEW_SHOT["France"]))
+    assert n_desired(countries.prompts()[0].reference) == 5 == len(sentences(countries.FEW_SHOT["France"]))
 
 
 def test_completeness_of_a_full_answer_by_hand():

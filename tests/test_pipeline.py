@@ -32,7 +32,7 @@ def recipe(folder: Path, model: Path, **changes: object) -> Path:
     (folder / "grpo.yaml").write_text(yaml.safe_dump({**SHARED, **LORA, **GRPO, "model_name_or_path": "m"}))
     whole = {
         "model": str(model),
-        "reward": "countries",
+        "domain": "countries",
         "output": str(folder / "out"),
         "thresholds": [0.5],
         "seeds": [0],
@@ -61,7 +61,7 @@ def talking_model(tiny_model, tmp_path_factory) -> Path:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from rlhalt.tasks.countries import few_shot, prompts
+    from rlhalt.domains.countries import few_shot, prompts
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model)
     texts = []

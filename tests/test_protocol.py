@@ -162,15 +162,15 @@ def test_the_same_answers_are_judged_by_another_verifier_and_not_mixed(tmp_path)
     folders = build(tmp_path / "runs", n_prompts=4, samples=1, seeds=(0,), thresholds=())
     reward = tmp_path / "stern"
     reward.mkdir()
-    text = (Path(__file__).parents[1] / "reward/countries/reward.yaml").read_text(encoding="utf-8")
-    (reward / "reward.yaml").write_text(text.replace("knowledge", f"{__name__}:Stern"), encoding="utf-8")
+    text = (Path(__file__).parents[1] / "reward/countries/domain.yaml").read_text(encoding="utf-8")
+    (reward / "domain.yaml").write_text(text.replace("knowledge", f"{__name__}:Stern"), encoding="utf-8")
     again = []
     for folder in folders:
         again.append(tmp_path / "again" / folder.name)
         again[-1].mkdir(parents=True)
         for name in ("run.json", "confidence.jsonl"):
             shutil.copy(folder / name, again[-1])
-        argv = ["score", "--responses", str(folder / "scored.jsonl"), "--reward", str(reward)]
+        argv = ["score", "--responses", str(folder / "scored.jsonl"), "--domain", str(reward)]
         assert main([*argv, "--output", str(again[-1] / "scored.jsonl")]) == 0
     found = compare([load(folder) for folder in again], resamples=5)
     assert found.get("base", "greedy")["wrong"].value == 1

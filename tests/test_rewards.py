@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
-from rlhalt.rewards import check_threshold, counted, fragment_reward, fragment_rewards, n_asked, response_reward
+from rlhalt.reference import n_asked
+from rlhalt.rewards import check_threshold, counted, fragment_reward, fragment_rewards, response_reward
 from rlhalt.statement import statement
 
 LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rlhalt.domains import load_domain
 from rlhalt.fragments import thinking
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Response, Scored
-from rlhalt.reward import load_specification
-from rlhalt.scoring import Scorer, estimate
+from rlhalt.score_file import estimate
+from rlhalt.scoring import Scorer
 from rlhalt.training_data import Method, decisions, pairs, supervised, targets
 from rlhalt.verifiers import Verdict
 
@@ -150,14 +151,14 @@ def test_fragmenter_and_verifier_see_the_answer_and_offsets_point_into_the_respo
 
 @pytest.mark.parametrize("cut", ["<think>\nThe capital of Kenya is Oslo.", "<think>The capital of Kenya is Nairobi. "])
 def test_reasoning_that_was_cut_off_earns_and_costs_nothing(cut):
-    assert load_specification("countries").scorer().judge(cut, {"subject": "Kenya"}) == []
+    assert load_domain("countries").scorer().judge(cut, {"subject": "Kenya"}) == []
 
 
 def test_reasoning_is_judged_in_no_domain():
-    countries = load_specification("countries").scorer()
+    countries = load_domain("countries").scorer()
     wrong = "<think>\nThe capital of Kenya is Oslo.\n</think>\n\n"
     assert [one.label for one in countries.judge(wrong + ANSWER, {"subject": "Kenya"})] == ["correct"]
-    maths = load_specification("maths").scorer()
+    maths = load_domain("maths").scorer()
     worked = "She sold 48/2 = 24 clips in May.\nShe sold 48+24 = 72 in all.\n#### 72"
     solution = f"<think>\n48/2 = 23, so the answer is 71.\n</think>\n\n{worked}"
     found = maths.judge(solution, {"answer": worked})

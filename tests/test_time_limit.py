@@ -9,9 +9,10 @@ import time
 
 import pytest
 
+from rlhalt.domains import load_domain
+from rlhalt.domains.domain import SECONDS
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
-from rlhalt.reward import SECONDS, load_specification
 from rlhalt.scoring import Scorer
 from rlhalt.time_limit import in_time
 from rlhalt.training.fragment_grpo.advantages import Pay
@@ -129,18 +130,18 @@ def test_online_training_judges_where_the_limit_can_be_kept(work):
 
 
 def test_an_error_of_the_reference_is_raised_where_the_result_is_asked_for():
-    one = FragmentReward(load_specification("countries").scorer(), Pay(0.5, "independent"))
+    one = FragmentReward(load_domain("countries").scorer(), Pay(0.5, "independent"))
     judged = one.judge("It is so.", {"subject": "Atlantis"})
     with pytest.raises(InputError, match="Atlantis"):
         judged.result()
 
 
 def test_a_domain_says_how_long_a_response_may_take(tmp_path):
-    assert load_specification("countries").scorer().seconds == SECONDS
+    assert load_domain("countries").scorer().seconds == SECONDS
     lines = ["domain: d", "fragmenter: sentences", "verifier: knowledge", "table: countries", "halting: independent"]
     lines += ["threshold: 0.5", "max_failure_rate: 0.02", "seconds_per_response: {}"]
-    (tmp_path / "reward.yaml").write_text("\n".join(lines).format(0.5))
-    assert load_specification(tmp_path).scorer().seconds == 0.5
-    (tmp_path / "reward.yaml").write_text("\n".join(lines).format(0))
+    (tmp_path / "domain.yaml").write_text("\n".join(lines).format(0.5))
+    assert load_domain(tmp_path).scorer().seconds == 0.5
+    (tmp_path / "domain.yaml").write_text("\n".join(lines).format(0))
     with pytest.raises(InputError, match="seconds_per_response': expected more than 0 seconds"):
-        load_specification(tmp_path)
+        load_domain(tmp_path)

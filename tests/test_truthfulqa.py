@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from rlhalt.domains.truthfulqa import answers_of, prompts
 from rlhalt.errors import InputError
-from rlhalt.tasks.truthfulqa import answers_of, prompts
 
 FILE = Path(__file__).parents[2] / "shared" / "data" / "truthfulqa" / "TruthfulQA.csv"
 HEADER = "Type,Category,Question,Best Answer,Correct Answers,Incorrect Answers,Source\n"

@@ -51,7 +51,7 @@ class VerifierFailure(RlhaltError):
 
 
 class TooManyFailures(RlhaltError):
-    """More fragments failed than the specification allows. The rows are written; a second run retries the failed."""
+    """More fragments failed than the domain allows. The rows are written; a second run retries the failed."""
 
     exit_code = 3
 

@@ -38,13 +38,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.pipeline import Recipe, answers, compared, split_prompts, trained
 from rlhalt.provenance import once
 from rlhalt.records import Pair, Prompt, write_atomic
-from rlhalt.reward import load_specification
-from rlhalt.tasks import countries
 from rlhalt.training_data import Style, default_style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
 
@@ -60,12 +59,12 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
         TooManyFailures: see `score_file`.
     """
     out = output or Path(f"{recipe.output}-rounds")
-    specification = load_specification(recipe.reward)
-    scorer = specification.scorer()
-    style = recipe.style or default_style(specification.halting)
-    train, held_out = split_prompts(recipe, out)
+    domain = load_domain(recipe.domain)
+    scorer = domain.scorer()
+    style = recipe.style or default_style(domain.halting)
+    train, held_out = split_prompts(recipe, domain, out)
     dealt = deal(train, rounds)
-    first = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
+    first = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
     anchors = [
         answers(recipe, first, prompts, scorer, out / "first" / f"round{number}")
         for number, prompts in enumerate(dealt, start=1)

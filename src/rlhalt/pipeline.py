@@ -33,17 +33,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.provenance import Run, once
 from rlhalt.records import Json, Prompt
-from rlhalt.reward import load_specification
 from rlhalt.rewards import check_threshold
 from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
 from rlhalt.strict_yaml import read_fields
-from rlhalt.tasks import countries
 from rlhalt.training_data import (
     Method,
     Style,
@@ -65,7 +64,7 @@ class Recipe:
 
     Attributes:
         model: the pretrained model.
-        reward: the domain whose verifier judges.
+        domain: what is asked, and whose verifier judges: a name, or a folder with domain.yaml.
         output: the folder everything goes to.
         thresholds: the τ that DPO models are trained at.
         seeds: each gives an SFT model and a DPO model a τ.
@@ -84,11 +83,13 @@ class Recipe:
             `rlhalt.training_data.targets.methods`, each trained as `sft` says; `halt-per-tau` at every τ.
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
-        prompts: use only so many training and held-out prompts (a test's business), all if null.
+        prompts: use only so many training and held-out prompts, all if null.
+        train_file, heldout_file: where prompts are read from that do not come with the domain; both splits are in
+            `train_file` if only that one is given.
     """
 
     model: str
-    reward: str
+    domain: str
     output: str
     thresholds: list[float]
     seeds: list[int]
@@ -104,6 +105,8 @@ class Recipe:
     style: Style | None = None
     dpo_from: Literal["sft", "base"] = "sft"
     prompts: int | None = None
+    train_file: str | None = None
+    heldout_file: str | None = None
     decisions: str | None = None
     threshold_in_prompt: str | None = None
     grpo: str | None = None
@@ -160,22 +163,32 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
         InputError, TooManyFailures: see the stages.
     """
     out = output or Path(recipe.output)
-    specification = load_specification(recipe.reward)
-    scorer = specification.scorer()
-    train, held_out = split_prompts(recipe, out)
-    base = Policy("base", recipe.model, few_shot=tuple(countries.few_shot()))
-    style = recipe.style or default_style(specification.halting)
+    domain = load_domain(recipe.domain)
+    scorer = domain.scorer()
+    train, held_out = split_prompts(recipe, domain, out)
+    base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
+    style = recipe.style or default_style(domain.halting)
     data = _data(recipe, train, base, scorer, style, out)
     policies = {"base": base, **_policies(recipe, data, out)}
     return compared(recipe, policies, held_out, scorer, out)
 
 
-def split_prompts(recipe: Recipe, out: Path) -> tuple[list[Prompt], list[Prompt]]:
-    """The training prompts and the held-out prompts of a recipe, written down together."""
-    every = countries.prompts()
-    train = [one for one in every if one.split == "train"][: recipe.prompts]
-    held_out = [one for one in every if one.split == "heldout"][: recipe.prompts]
-    once("prompts", out / "prompts.jsonl", [], {"prompts": recipe.prompts}, lambda: [*train, *held_out])
+def split_prompts(recipe: Recipe, domain: Domain, out: Path) -> tuple[list[Prompt], list[Prompt]]:
+    """The training prompts and the held-out prompts of a recipe, written down together.
+
+    Raises:
+        InputError: the domain has no prompts of its own and the recipe names no file, or one of the two is empty.
+    """
+    train = domain.prompts(recipe.train_file, "train")[: recipe.prompts]
+    held_out = domain.prompts(recipe.heldout_file or recipe.train_file, "heldout")[: recipe.prompts]
+    if not (train and held_out):
+        raise InputError(
+            f"expected prompts for training and for evaluation, found {len(train)} and {len(held_out)}",
+            field="train_file",
+        )
+    inputs = sorted({one for one in (recipe.train_file, recipe.heldout_file) if one})
+    config = {"domain": domain.domain, "prompts": recipe.prompts}
+    once("prompts", out / "prompts.jsonl", inputs, config, lambda: [*train, *held_out])
     return train, held_out
 
 
@@ -253,7 +266,7 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
             dpo = train("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)
             add("DPO", dpo, seed, threshold)
             if recipe.grpo and threshold in recipe.online_thresholds:
-                told = ("--threshold", f"{threshold:g}", "--reward", recipe.reward)
+                told = ("--threshold", f"{threshold:g}", "--domain", recipe.domain)
                 grpo = train("grpo", recipe.grpo, data.prompts, folder / f"grpo-{threshold:g}", seed, dpo, told)
                 add("GRPO", grpo, seed, threshold)
         for threshold, file in data.decisions.items():

@@ -44,7 +44,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rlhalt.errors import InputError
-from rlhalt.records import Fragment, Json, Label
+from rlhalt.records import Fragment, Label
 from rlhalt.statement import statement
 
 Halting = Literal["independent", "causal"]
@@ -71,29 +71,6 @@ def fragment_reward(label: Label | None, threshold: float) -> float | None:
     if label is None:
         return None
     return {"correct": 1 - threshold, "incorrect": -threshold, "unverifiable": 0.0, "halt": 0.0}[label]
-
-
-def n_asked(reference: Json) -> int | None:
-    """How many facts a prompt asks for, as its reference says under `n_asked`; None where it does not say.
-
-    Not to be confused with `n_desired` (`rlhalt.tasks.desired`), the right fragments of a full answer: that measures
-    completeness and limits nothing.
-
-    >>> n_asked({"subject": "Kenya", "n_asked": 5})
-    5
-
-    Raises:
-        InputError: an `n_asked` that is no whole number above 0.
-    """
-    if "n_asked" not in reference:
-        return None
-    said = reference["n_asked"]
-    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
-        raise InputError(
-            f"expected a whole number above 0, how many facts the prompt asks for; found {said!r}",
-            field="reference.n_asked",
-        )
-    return said
 
 
 def counted(fragments: Sequence[Fragment], halting: Halting, asked: int | None = None) -> list[Label | None]:

@@ -35,7 +35,7 @@ class Spread:
 
     Attributes:
         cluster: where.
-        load: makes the scorer in each worker, see `rlhalt.reward.scorer_elsewhere`.
+        load: makes the scorer in each worker, see `rlhalt.domains.scorer_elsewhere`.
     """
 
     cluster: Cluster

@@ -54,13 +54,16 @@ def read_settings(path: str | Path, known: Collection[str], required: Collection
     return data
 
 
-def read_fields(path: str | Path, kind: type[Any]) -> Json:
+def read_fields(path: str | Path, kind: type[Any], given: Collection[str] = ()) -> Json:
     """The keys and values of a YAML file that holds the fields of a dataclass: all without a default, of their types.
+
+    Args:
+        given: fields that do not come from the file.
 
     Raises:
         InputError: see `read_settings`; and a value that is not of its field's type.
     """
-    fields = dataclasses.fields(kind)
+    fields = [one for one in dataclasses.fields(kind) if one.name not in given]
     required = [one.name for one in fields if one.default is one.default_factory is dataclasses.MISSING]
     data = read_settings(path, [field.name for field in fields], required)
     for key, hint in get_type_hints(kind).items():

@@ -3,7 +3,7 @@
     reward/<domain>/audit.jsonl ─ judged by the domain's scorer ─► agreement ─► the table in reward/<domain>/README.md
 
 A verifier *decides* where it says correct or incorrect; it *agrees* where it decides as people did. What a
-specification promises of both is held by a test, and by whoever runs `rlhalt audit`.
+domain promises of both is held by a test, and by whoever runs `rlhalt audit`.
 
 Labels come in two forms, told apart by their fields: of fragments (`rlhalt.audit.fragments`), and of the first wrong
 step of worked solutions that lie in a file of their own (`rlhalt.audit.solutions`).

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rlhalt.cli import flags
 from rlhalt.errors import InputError
-from rlhalt.tasks import TASKS
 
 if TYPE_CHECKING:
     from rlhalt.score_file import Spread
@@ -21,10 +20,9 @@ Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.Argum
 
 def add(verb: Verb) -> None:
     """Declare the verbs."""
-    one = verb("prompts", _prompts, "write a task's prompts with their references")
-    one.add_argument("--task", choices=TASKS, default="countries")
-    one.add_argument("--file", help="where the task's own file lies; countries are built in")
-    one.add_argument("--domain", help="of jsonl: the folder under reward/ that judges")
+    one = verb("prompts", _prompts, "write a domain's prompts with their references")
+    flags.domain(one)
+    one.add_argument("--file", help="prompts that do not come with the domain: GSM8K's train.jsonl, or your own rows")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
     one.add_argument("--output", required=True)
 
@@ -40,7 +38,7 @@ def add(verb: Verb) -> None:
 
     one = verb("score", _score, "split responses into fragments and judge each")
     one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote")
-    flags.reward(one)
+    flags.domain(one)
     one.add_argument("--engine", choices=("ray",), help="ray: in the workers of a cluster; here if not given")
     flags.spreading(one)
     one.add_argument("--dry-run", action="store_true", help="print what the judge would cost, and ask nothing")
@@ -55,7 +53,7 @@ def add(verb: Verb) -> None:
 
     one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
     one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
-    flags.reward(one, "gives style and τ where they are not given")
+    flags.domain(one, "gives style and τ where they are not given")
     one.add_argument("--style", help="remove, unsure, truncate, keep, reflect or flip; see docs/pairs.md")
     one.add_argument("--threshold", type=flags.threshold, help="the correctness threshold τ")
     one.add_argument("--targets", help="write supervised targets here too: the better sides, or those of --method")
@@ -70,7 +68,7 @@ def add(verb: Verb) -> None:
 
     one = verb("decisions", _decisions, "make decisions at the threshold τ, for train decisions")
     one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
-    flags.reward(one, "gives style and τ where they are not given")
+    flags.domain(one, "gives style and τ where they are not given")
     one.add_argument("--style", help="remove, unsure or truncate")
     one.add_argument("--threshold", type=flags.threshold, help="the correctness threshold τ")
     one.add_argument(
@@ -85,12 +83,14 @@ def add(verb: Verb) -> None:
 
 
 def _prompts(args: argparse.Namespace) -> None:
+    from rlhalt.domains import load_domain
     from rlhalt.provenance import once
-    from rlhalt.tasks import load
+    from rlhalt.records import content_key
 
-    inputs = [args.file] if args.file else []
-    chosen = load(args.task, args.file, args.split, args.domain)
-    once("prompts", args.output, inputs, {"task": args.task, "split": args.split}, lambda: chosen)
+    domain = load_domain(args.domain)
+    chosen = domain.prompts(args.file, args.split)
+    config = {"domain": domain.domain, "split": args.split, "prompts": content_key([one.key for one in chosen])}
+    once("prompts", args.output, [args.file] if args.file else [], config, lambda: chosen)
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -100,6 +100,7 @@ def _sample(args: argparse.Namespace) -> None:
     if args.sampler and args.engine != "ray":
         raise InputError("only used with --engine ray; locally, set the sampler with --engine", field="--sampler")
     sampler = args.sampler if args.engine == "ray" else args.engine
+    prompts = flags.some(list(read(args.prompts, Prompt)), args.prompts)
     settings = Settings(
         model=args.model,
         engine=sampler or default_engine(),
@@ -107,22 +108,21 @@ def _sample(args: argparse.Namespace) -> None:
         temperature=args.temperature,
         max_tokens=args.max_tokens,
         seed=args.seed,
-        few_shot=flags.few_shot(args),
+        few_shot=flags.few_shot(args, prompts),
         template_args=dict(args.template_arg),
         batch_size=args.batch_size,
     )
-    prompts = flags.some(list(read(args.prompts, Prompt)), args.prompts)
     sample(prompts, settings, args.output, cluster=flags.cluster(args, gpu=True))
 
 
 def _score(args: argparse.Namespace) -> None:
+    from rlhalt.domains import load_domain
     from rlhalt.records import Response, Rows
-    from rlhalt.reward import load_specification
     from rlhalt.score_file import estimate, score_file
 
     responses = Rows(Path(args.responses), Response)
     with flags.judge(args).client() as client:
-        scorer = load_specification(args.reward).scorer(client, unsafe=args.unsafe)
+        scorer = load_domain(args.domain).scorer(client, unsafe=args.unsafe)
         if args.dry_run:
             print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
         else:
@@ -133,8 +133,8 @@ def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
     cluster = flags.cluster(args)
     if cluster is None:
         return None
+    from rlhalt.domains import scorer_elsewhere
     from rlhalt.llm import Client
-    from rlhalt.reward import scorer_elsewhere
     from rlhalt.score_file import Spread
 
     asks = None
@@ -143,25 +143,25 @@ def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
         asks = functools.partial(
             Client, scorer.client.server, scorer.client.limits.shared(cluster.workers), cache=cache
         )
-    return Spread(cluster, scorer_elsewhere(args.reward, asks, unsafe=args.unsafe))
+    return Spread(cluster, scorer_elsewhere(args.domain, asks, unsafe=args.unsafe))
 
 
 def _annotated(args: argparse.Namespace) -> None:
-    from rlhalt.tasks.factscore import write_scored
+    from rlhalt.domains.biography.factscore import write_scored
 
     found = write_scored(args.files, args.output, args.granularity, args.split)
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
 
 
 def _pairs(args: argparse.Namespace) -> None:
+    from rlhalt.domains import load_domain
     from rlhalt.records import Pair, read
-    from rlhalt.reward import load_specification
     from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
     from rlhalt.training_data.statistics import summary
 
-    specification = load_specification(args.reward)
-    style = args.style or default_style(specification.halting)
-    threshold = specification.threshold if args.threshold is None else args.threshold
+    domain = load_domain(args.domain)
+    style = args.style or default_style(domain.halting)
+    threshold = domain.threshold if args.threshold is None else args.threshold
     write_pairs(args.scored, args.output, threshold, style)
     print(summary(read(args.output, Pair)))
     if args.targets and args.method:
@@ -172,13 +172,13 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _decisions(args: argparse.Namespace) -> None:
+    from rlhalt.domains import load_domain
     from rlhalt.records import Decision, read
-    from rlhalt.reward import load_specification
     from rlhalt.training_data import default_style, write_conditioned_decisions, write_decisions
 
-    specification = load_specification(args.reward)
-    style = args.style or default_style(specification.halting)
-    threshold = specification.threshold if args.threshold is None else args.threshold
+    domain = load_domain(args.domain)
+    style = args.style or default_style(domain.halting)
+    threshold = domain.threshold if args.threshold is None else args.threshold
     if args.threshold_in_prompt:
         write_conditioned_decisions(args.scored, args.output, args.threshold_in_prompt, style, args.seed)
     else:

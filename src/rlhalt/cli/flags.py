@@ -15,6 +15,7 @@ from rlhalt.judge_arguments import JudgeArguments
 
 if TYPE_CHECKING:
     from rlhalt.cluster import Cluster
+    from rlhalt.records import Message, Prompt
 
 ENGINES = ("transformers", "vllm")
 KINDS = ("sft", "dpo", "decisions", "grpo")
@@ -106,9 +107,9 @@ def _template_arg(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def reward(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with reward.yaml") -> None:
+def domain(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with domain.yaml") -> None:
     """The flag that names the domain."""
-    one.add_argument("--reward", default="countries", help=text)
+    one.add_argument("--domain", default="countries", help=text)
 
 
 def spreading(one: argparse.ArgumentParser) -> None:
@@ -155,13 +156,32 @@ def cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
     return None
 
 
-def few_shot(args: argparse.Namespace) -> tuple[Any, ...]:
-    """The examples that are put before every prompt."""
-    if not args.few_shot:
-        return ()
-    from rlhalt.tasks.countries import few_shot
+def few_shot(args: argparse.Namespace, prompts: Sequence[Prompt]) -> tuple[Message, ...]:
+    """The examples that are put before every prompt; none where they are not asked for."""
+    return examples(prompts) if args.few_shot else ()
 
-    return tuple(few_shot())
+
+def examples(prompts: Sequence[Prompt]) -> tuple[Message, ...]:
+    """The examples of the domain that prompts come from.
+
+    Raises:
+        InputError: prompts of several domains, a domain without examples, or a prompt that is itself an example.
+    """
+    from rlhalt.domains import load_domain
+
+    domains = sorted({one.domain for one in prompts})
+    if len(domains) != 1:
+        raise InputError(f"expected prompts of one domain, found {', '.join(domains) or 'none'}", field="--few-shot")
+    found = load_domain(domains[0]).few_shot()
+    shown = {message["content"] for message in found if message["role"] == "user"}
+    for prompt in prompts:
+        if prompt.prompt[-1]["content"] in shown:
+            raise InputError(
+                f"expected other prompts than the examples of '{domains[0]}', found "
+                f"{prompt.prompt[-1]['content']!r} in both; take it out of one of them",
+                field="--few-shot",
+            )
+    return found
 
 
 def some(rows: list[Any], path: str) -> list[Any]:

@@ -31,7 +31,7 @@ def add(verb: Verb) -> None:
     one.add_argument(
         "--samples", type=flags.whole(0), default=2, help="sampled responses per prompt, beside the greedy one"
     )
-    flags.reward(one)
+    flags.domain(one)
     flags.judging(one)
     one.add_argument("--output", required=True)
 
@@ -52,7 +52,7 @@ def add(verb: Verb) -> None:
     one.add_argument("--output", required=True)
 
     one = verb("audit", _audit, "measure a domain's verifier against labels given by hand, into its README")
-    one.add_argument("reward", help="a folder with reward.yaml, audit.jsonl and README.md")
+    one.add_argument("reward", help="a folder with domain.yaml, audit.jsonl and README.md")
     one.add_argument("--data", help="the solutions that were labelled, where audit.jsonl does not hold them")
     flags.judging(one)
 
@@ -67,13 +67,16 @@ def add(verb: Verb) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    from rlhalt.domains import load_domain
     from rlhalt.evaluation.run import Policy, evaluate
     from rlhalt.records import Prompt, read
-    from rlhalt.reward import load_specification
     from rlhalt.sampling import default_engine
-    from rlhalt.tasks.countries import few_shot
 
-    prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
+    prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
+    domain = load_domain(args.domain)
+    template_args = dict(args.template_arg)
+    # The base model continues what others ended: it is shown the form of an answer where the domain has examples.
+    shown = flags.examples(prompts) if args.base and domain.has_examples else ()
     with flags.judge(args).client() as client:
         evaluate(
             Policy(
@@ -81,16 +84,14 @@ def _evaluate(args: argparse.Namespace) -> None:
                 args.model,
                 args.threshold,
                 args.seed,
-                flags.few_shot(args),
+                flags.few_shot(args, prompts),
                 args.threshold_in_prompt,
-                dict(args.template_arg),
+                template_args,
             ),
-            flags.some(prompts, args.prompts),
-            load_specification(args.reward).scorer(client, unsafe=args.unsafe),
+            prompts,
+            domain.scorer(client, unsafe=args.unsafe),
             args.output,
-            base=Policy("base", args.base, few_shot=tuple(few_shot()), template_args=dict(args.template_arg))
-            if args.base
-            else None,
+            base=Policy("base", args.base, few_shot=shown, template_args=template_args) if args.base else None,
             samples=args.samples,
             temperature=args.temperature,
             engine=args.engine or default_engine(),
@@ -121,15 +122,15 @@ def _compare(args: argparse.Namespace) -> None:
 
 def _audit(args: argparse.Namespace) -> None:
     from rlhalt.audit import audit, write_table
-    from rlhalt.reward import load_specification
+    from rlhalt.domains import load_domain
 
-    folder = Path(args.reward)
-    specification = load_specification(folder)
+    folder = Path(args.domain)
+    domain = load_domain(folder)
     with flags.judge(args).client() as client:
-        found = audit(folder, specification.scorer(client, unsafe=args.unsafe), args.data)
+        found = audit(folder, domain.scorer(client, unsafe=args.unsafe), args.data)
     write_table(folder / "README.md", found.table)
     print(found.told)
-    for missed in found.misses(specification.promised_agreement, specification.promised_decided):
+    for missed in found.misses(domain.promised_agreement, domain.promised_decided):
         print(f"not kept: {missed}", file=sys.stderr)
 
 

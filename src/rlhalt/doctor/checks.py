@@ -176,10 +176,10 @@ def _free(port: int) -> Finding:
 
 
 def _judge(plan: Plan) -> Iterator[Finding]:
-    from rlhalt.reward import load_specification
+    from rlhalt.domains import load_domain
 
     try:
-        asks = load_specification(str(plan.get("reward"))).asks_a_model
+        asks = load_domain(str(plan.get("reward"))).asks_a_model
     except InputError as error:
         yield Finding("reward", "wrong", str(error))
         return

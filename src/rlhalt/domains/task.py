@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rlhalt.verifiers import Verifier
 
 Split = Literal["train", "heldout"]
+AnySplit = Literal["train", "heldout", "all"]
 
 
 class Task:
@@ -34,11 +35,11 @@ class Task:
         """The prompts that come with the domain; None where they are read from a file."""
         return None
 
-    def file_prompts(self, file: Path, split: Split) -> list[Prompt] | None:
+    def file_prompts(self, file: Path, split: AnySplit) -> list[Prompt] | None:
         """The prompts of a file in a form that this domain knows; None where it knows none beside rlhalt's own.
 
         Args:
-            split: of prompts whose file does not say it.
+            split: of prompts whose file does not say it; `all` where the user did not say it either.
         """
         return None
 

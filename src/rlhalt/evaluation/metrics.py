@@ -28,9 +28,9 @@ from rlhalt.evaluation.bootstrap import Floats, divide, ratio
 from rlhalt.evaluation.longform import PENALTY_BELOW, f1_at, factscore, is_vague
 from rlhalt.evaluation.reflection import reflected
 from rlhalt.records import Continuation, Scored
-from rlhalt.rewards import Halting, counted, n_asked
+from rlhalt.reference import n_asked, n_desired
+from rlhalt.rewards import Halting, counted
 from rlhalt.statement import statement
-from rlhalt.tasks.desired import desired
 
 DEFINITIONS = {
     "correctness": "correct / (correct + incorrect) claims, summed over prompts (micro)",
@@ -78,7 +78,7 @@ class Counts:
         empty: 1 where there is no claim.
         factscore, factscore_penalised: see `longform.factscore`; 0 where there is no claim.
         f1_at_k: see `longform.f1_at`; NaN without a K.
-        desired: n_desired, the right claims of a full answer, see `tasks.desired`; 0 where nothing says how many.
+        desired: n_desired, the right claims of a full answer, see `rlhalt.reference`; 0 where nothing says how many.
         kept: correct claims, `desired` of them at most.
         answer_right, answer_wrong, answer_held_back: 1 where the response as one answer is that, see `answers.answer`.
         right_reflected, wrong_reflected: correct and incorrect fragments of a response with a reflection.
@@ -142,7 +142,7 @@ def count(
         if label in ("correct", "incorrect", "unverifiable")
     ]
     right, n = labels.count("correct"), len(claims)
-    full = desired(row.domain, row.reference) or 0
+    full = n_desired(row.reference) or 0
     cut_off = row.finish_reason == "length"
     whole = answer(labels, halting, cut_off)
     verdicts = reflected(row)
@@ -247,8 +247,8 @@ def completeness_full(counts: PromptCounts, weights: Floats) -> Floats:
 
     The other reading of completeness asks how much of base's right facts is left (HALT, arXiv 2506.04051); this one
     asks how much there should be. It is the recall min(S/K, 1) of LongFact and SAFE (Wei et al., arXiv 2403.18802) with
-    what was asked for as K, see `tasks.desired`: what one response says beyond it makes up for no other. Prompts where
-    nothing says how many there should be do not count; not defined where that is all of them.
+    what was asked for as K, see `rlhalt.reference`: what one response says beyond it makes up for no other. Prompts
+    where nothing says how many there should be do not count; not defined where that is all of them.
     """
     return ratio(weights, counts["kept"], counts["desired"])
 

@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rlhalt.domains.truthfulqa import prompts
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
 from rlhalt.models import identity, load_policy
@@ -31,7 +32,6 @@ from rlhalt.progress import track
 from rlhalt.provenance import Run
 from rlhalt.records import Label, write_atomic
 from rlhalt.rewards import check_threshold
-from rlhalt.tasks.truthfulqa import prompts
 
 # The prompt of the TruthfulQA paper (Lin et al., arXiv 2109.07958, appendix E), as the harness has it.
 PRIMER = """\
@@ -78,7 +78,7 @@ def truthfulqa(path: str | Path) -> list[Question]:
     """TruthfulQA.csv as questions; the best of the true answers is the first choice.
 
     Raises:
-        InputError: see `rlhalt.tasks.truthfulqa.prompts`.
+        InputError: see `rlhalt.domains.truthfulqa.prompts`.
     """
     found = []
     for prompt in prompts(path):

@@ -12,10 +12,11 @@ from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.tables import percent
 from rlhalt.records import Scored
+from rlhalt.reference import n_asked
 from rlhalt.report import svg
 from rlhalt.report.palette import colour
 from rlhalt.report.svg import Axis
-from rlhalt.rewards import counted, n_asked
+from rlhalt.rewards import counted
 
 ENDINGS = ("says that it halts", "simply ends", "is cut off", "says nothing")
 # A share of fewer facts would jump about.

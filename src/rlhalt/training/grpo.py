@@ -2,7 +2,7 @@
 
     accelerate launch scripts/train_grpo.py --config configs/grpo/countries.yaml
 
-The scorer is the one that made the pairs and that evaluates (`rlhalt.reward`); the trainer is TRL's, with the
+The scorer is the one that made the pairs and that evaluates (`rlhalt.domains`); the trainer is TRL's, with the
 advantages of `rlhalt.training.fragment_grpo.advantages`.
 """
 
@@ -13,10 +13,10 @@ import json
 from collections.abc import Sequence
 
 from rlhalt.contamination import prompts_seen
+from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.records import Prompt, read
-from rlhalt.reward import Specification, load_specification
 from rlhalt.rewards import check_threshold
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
@@ -31,7 +31,7 @@ class GrpoData(Resumable, JudgeArguments):
 
     Attributes:
         train_file: prompts with references, JSON lines of `rlhalt.records.Prompt`.
-        reward: a domain under reward/, or a folder with reward.yaml.
+        domain: a domain under reward/, or a folder with domain.yaml.
         threshold: τ; the domain's own where None.
         credit, alpha: see `rlhalt.training.fragment_grpo.advantages.advantages`.
         credited: see `rlhalt.training.fragment_grpo.tokens.Credited`.
@@ -42,7 +42,7 @@ class GrpoData(Resumable, JudgeArguments):
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Prompts: JSON lines with prompt and reference."})
-    reward: str = dataclasses.field(metadata={"help": "A domain under reward/, or a folder with reward.yaml."})
+    domain: str = dataclasses.field(metadata={"help": "A domain under reward/, or a folder with domain.yaml."})
     threshold: float | None = dataclasses.field(default=None, metadata={"help": "τ; the domain's own if not given."})
     credit: str = dataclasses.field(default="fragment", metadata={"help": "How rewards become advantages."})
     alpha: float = dataclasses.field(default=1.0, metadata={"help": "Of credit mixed: the fragment's own part."})
@@ -62,14 +62,14 @@ class GrpoData(Resumable, JudgeArguments):
         if self.credited not in CREDITED:
             raise InputError(f"expected {', '.join(CREDITED)}, found {self.credited!r}", field="credited")
 
-    def pay(self, specification: Specification) -> Pay:
+    def pay(self, domain: Domain) -> Pay:
         """What is paid for what in this domain."""
-        threshold = specification.threshold if self.threshold is None else self.threshold
-        return Pay(check_threshold(threshold), specification.halting, self.unverifiable)
+        threshold = domain.threshold if self.threshold is None else self.threshold
+        return Pay(check_threshold(threshold), domain.halting, self.unverifiable)
 
-    def limits(self, specification: Specification) -> Limits:
+    def limits(self, domain: Domain) -> Limits:
         """When to stop the run."""
-        failed = specification.max_failure_rate
+        failed = domain.max_failure_rate
         return Limits(self.max_refused, self.max_drift, self.max_empty, failed, self.patience)
 
 
@@ -82,13 +82,13 @@ def main(argv: Sequence[str]) -> None:
     data, args, model_args = parse((GrpoData, GRPOConfig, ModelConfig), argv)
     rows = list(read(data.train_file, Prompt))
     _check(rows, data.train_file)
-    specification = load_specification(data.reward)
-    pay, limits = data.pay(specification), data.limits(specification)
+    domain = load_domain(data.domain)
+    pay, limits = data.pay(domain), data.limits(domain)
     with (
         data.client() as client,
         training_run("grpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run,
     ):
-        scorer = specification.scorer(client, unsafe=data.unsafe)
+        scorer = domain.scorer(client, unsafe=data.unsafe)
         from datasets import Dataset
 
         from rlhalt.training.fragment_grpo.reward import FragmentReward

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import random
-from pathlib import Path
 
 from rlhalt.domains.arithmetic.problems import Problem, problem
 from rlhalt.domains.task import Split, Task, chat, prompt
@@ -36,18 +35,12 @@ def problems() -> tuple[Problem, ...]:
 
 
 class Arithmetic(Task):
-    """320 problems of two to five steps, and any file of problems in GSM8K's form."""
+    """320 problems of two to five steps."""
 
     def own_prompts(self) -> list[Prompt]:
         """The generated problems; one in four is held out."""
         made = problems()[EXAMPLES:]
         return [_prompt(one, "train" if place < TRAIN else "heldout") for place, one in enumerate(made)]
-
-    def file_prompts(self, file: Path, split: Split) -> list[Prompt]:
-        """Problems of a file in GSM8K's form, see `rlhalt.domains.maths`."""
-        from rlhalt.domains.maths import gsm8k
-
-        return gsm8k(file, split, "arithmetic")
 
     def few_shot(self) -> list[Message]:
         """Three problems with their solutions, none of them among the prompts."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import functools
 import random
-from pathlib import Path
 
 from rlhalt.domains.programs.functions import Function, functions
-from rlhalt.domains.task import Split, Task, chat, prompt
+from rlhalt.domains.task import Task, chat, prompt
 from rlhalt.records import Json, Message, Prompt
 
 EXAMPLES, HELD_OUT_SHARE = 3, 4
@@ -36,12 +35,6 @@ class Programs(Task):
             prompt(one.question, one.reference, "programs", "heldout" if place % HELD_OUT_SHARE == 0 else "train")
             for place, one in enumerate(shuffled()[EXAMPLES:])
         ]
-
-    def file_prompts(self, file: Path, split: Split) -> list[Prompt] | None:
-        """Problems of HumanEval or MBPP, see `rlhalt.domains.code`."""
-        from rlhalt.domains.code import Code
-
-        return Code("programs").file_prompts(file, split)
 
     def few_shot(self) -> list[Message]:
         """Three functions with their references, none of them among the prompts."""

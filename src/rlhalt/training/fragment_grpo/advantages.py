@@ -74,7 +74,7 @@ def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None) ->
     With `unverifiable` 0 these are `rlhalt.rewards.fragment_rewards`, and the total is its `response_reward`.
 
     Args:
-        asked: how many facts the prompt asks for, see `rlhalt.rewards.n_asked`.
+        asked: how many facts the prompt asks for, see `rlhalt.reference.n_asked`.
     """
     rewards: list[float | None] = []
     wrong = False

@@ -21,7 +21,7 @@ class Limits:
         refused: share of responses that make no claim.
         drift: how many times longer or shorter than at the start responses may get, in tokens.
         empty: share of groups in which no response moves anything.
-        failed: share of fragments whose scoring failed; the specification's `max_failure_rate`.
+        failed: share of fragments whose scoring failed; the domain's `max_failure_rate`.
         patience: logged steps in a row that a sign stands before the run is stopped.
     """
 

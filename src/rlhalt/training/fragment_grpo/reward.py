@@ -15,7 +15,7 @@ from typing import Any
 
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message
-from rlhalt.rewards import n_asked
+from rlhalt.reference import n_asked
 from rlhalt.scoring import Scorer
 from rlhalt.time_limit import applies_here
 from rlhalt.training.fragment_grpo.advantages import Earned, Pay, earned
@@ -40,7 +40,7 @@ class FragmentReward:
         self.scorer = scorer
         self.pay = pay
         self.opening = opening
-        self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.reward")
+        self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.domains")
 
     def judge(self, completion: Completion, reference: Json | str) -> Judged:
         """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`.
@@ -89,7 +89,7 @@ class FragmentReward:
         """What each decision of a judged response earned.
 
         Args:
-            asked: how many facts its prompt asks for, see `rlhalt.rewards.n_asked`.
+            asked: how many facts its prompt asks for, see `rlhalt.reference.n_asked`.
         """
         return earned(fragments, self.pay, asked)
 

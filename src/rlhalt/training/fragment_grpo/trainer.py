@@ -24,7 +24,7 @@ from trl import GRPOTrainer
 from rlhalt.errors import InputError
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment
-from rlhalt.rewards import n_asked
+from rlhalt.reference import n_asked
 from rlhalt.training.fragment_grpo import callbacks
 from rlhalt.training.fragment_grpo.advantages import Credit, advantages
 from rlhalt.training.fragment_grpo.reward import FragmentReward, as_json

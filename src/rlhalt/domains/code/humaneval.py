@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from rlhalt.domains.files import distinct, split_of, text_field
+from rlhalt.domains.task import user
 from rlhalt.errors import InputError
 from rlhalt.records import Json, Prompt, content_key, iter_json, parse_line
-from rlhalt.tasks.jsonl import distinct, split_of, text_field, user
 
 DOMAIN = "code"
 

@@ -9,9 +9,9 @@ import pytest
 
 from judge_server import FAULTS, JudgeServer, label_of, read_prompt
 from rlhalt.cli import main
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.records import Response, Scored, content_key, read, write
-from rlhalt.reward import load_specification
 
 OWN = """
 from rlhalt.records import Fragment
@@ -45,13 +45,13 @@ def response(text: str, reference: dict | None = None) -> Response:
 
 
 def test_the_built_in_specification_judges():
-    scorer = load_specification("countries").scorer()
+    scorer = load_domain("countries").scorer()
     row = dataclasses.replace(response("Kenya is in Africa. Its capital is Oslo."), reference={"subject": "Kenya"})
     assert [one.label for one in scorer.score(row).fragments] == ["correct", "incorrect"]
 
 
 def test_the_maths_specification_judges():
-    scorer = load_specification("maths").scorer()
+    scorer = load_domain("maths").scorer()
     gold = "He sold 48/2 = <<48/2=24>>24 clips in May.\nHe sold 48+24 = <<48+24=72>>72 in all.\n#### 72"
     row = dataclasses.replace(
         response("He sold 48/2 = 24 clips in May.\nHe sold 48+24 = 74 in all.\n#### 74"), reference={"answer": gold}
@@ -71,19 +71,19 @@ def test_the_maths_specification_judges():
     ],
 )
 def test_a_wrong_specification_is_one_line_naming_the_key(tmp_path, change, says):
-    from rlhalt.reward import _FOLDERS
+    from rlhalt.domains import _FOLDERS
 
-    text = (_FOLDERS[0] / "countries" / "reward.yaml").read_text(encoding="utf-8")
-    (tmp_path / "reward.yaml").write_text(text.replace(change, says), encoding="utf-8")
+    text = (_FOLDERS[0] / "countries" / "domain.yaml").read_text(encoding="utf-8")
+    (tmp_path / "domain.yaml").write_text(text.replace(change, says), encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        load_specification(tmp_path)
+        load_domain(tmp_path)
     assert "\n" not in str(caught.value)
     assert says.split(":")[0] in str(caught.value) or "YAML" in str(caught.value)
 
 
 def test_an_unknown_domain_lists_the_known_ones():
     with pytest.raises(InputError, match="countries"):
-        load_specification("astrology")
+        load_domain("astrology")
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def own_package(tmp_path, monkeypatch):
 
 
 def specify(folder, fragmenter, verifier):
-    (folder / "reward.yaml").write_text(SPECIFICATION.format(fragmenter=fragmenter, verifier=verifier), "utf-8")
-    return load_specification(folder)
+    (folder / "domain.yaml").write_text(SPECIFICATION.format(fragmenter=fragmenter, verifier=verifier), "utf-8")
+    return load_domain(folder)
 
 
 def test_a_domain_of_ones_own_by_dotted_path(own_package):
@@ -139,7 +139,7 @@ def judged(tmp_path):
     """A domain with a judge, and 100 responses of twenty sentences each."""
     folder = tmp_path / "reward"
     folder.mkdir()
-    (folder / "reward.yaml").write_text(JUDGED.format(rate=0.02), encoding="utf-8")
+    (folder / "domain.yaml").write_text(JUDGED.format(rate=0.02), encoding="utf-8")
     (folder / "judge.txt").write_text("Judge the fragments.", encoding="utf-8")
     words = ("right", "wrong", "odd")
     texts = [" ".join(f"Statement {n}-{i} is {words[(n + i) % 3]}." for i in range(20)) for n in range(100)]
@@ -148,7 +148,7 @@ def judged(tmp_path):
 
 
 def score(folder, server, *more):
-    argv = ["score", "--responses", folder / "responses.jsonl", "--reward", folder / "reward"]
+    argv = ["score", "--responses", folder / "responses.jsonl", "--domain", folder / "reward"]
     argv += ["--output", folder / "scored.jsonl", "--judge-address", server.address, "--judge-model", "m", *more]
     return main([str(one) for one in argv])
 
@@ -201,15 +201,15 @@ def test_a_spent_budget_exits_with_4_and_keeps_what_was_paid_for(judged, capsys)
 
 
 def test_a_judged_domain_without_a_judge_says_how_to_name_one(judged, capsys):
-    argv = ["score", "--responses", judged / "responses.jsonl", "--reward", judged / "reward"]
+    argv = ["score", "--responses", judged / "responses.jsonl", "--domain", judged / "reward"]
     assert main([str(one) for one in [*argv, "--output", judged / "scored.jsonl"]]) == 2
     assert "--judge-address" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["prompt", "fields"])
 def test_a_judge_needs_its_prompt_and_its_fields(judged, missing):
-    path = judged / "reward" / "reward.yaml"
+    path = judged / "reward" / "domain.yaml"
     kept = [line for line in path.read_text().splitlines() if not line.startswith(missing)]
     path.write_text("\n".join(kept))
     with pytest.raises(InputError, match=f"{missing}.*judge needs"):
-        load_specification(judged / "reward")
+        load_domain(judged / "reward")

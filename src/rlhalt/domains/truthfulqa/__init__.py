@@ -9,9 +9,10 @@ import csv
 import io
 from pathlib import Path
 
+from rlhalt.domains.files import distinct, split_of
+from rlhalt.domains.task import AnySplit, Task, user
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt, content_key
-from rlhalt.tasks.jsonl import distinct, split_of, user
 
 DOMAIN = "truthfulqa"
 _COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
@@ -59,3 +60,11 @@ def _text(path: Path) -> str:
 def answers_of(cell: str) -> list[str]:
     """The answers of a cell, each once, in their order."""
     return list(dict.fromkeys(one for part in cell.split(";") if (one := part.strip())))
+
+
+class TruthfulQA(Task):
+    """The questions of TruthfulQA.csv."""
+
+    def file_prompts(self, file: Path, split: AnySplit) -> list[Prompt] | None:
+        """The questions of the CSV file."""
+        return prompts(file) if file.suffix.lower() == ".csv" else None

@@ -1,0 +1,377 @@
+"""Domain: `domain.yaml` and the domain's code, as one object.
+
+A domain of one's own is a folder with a domain.yaml. What it asks is a class (`rlhalt.domains.task.Task`), what splits
+and judges is that class too, or is named: `verifier: judge`, or a dotted path of the user's own
+(`my_package.checks:DoiVerifier`), or the name under which an installed package offers it as an entry point of the group
+`rlhalt.fragmenters` or `rlhalt.verifiers`. A fragmenter is a function from text to fragments; a verifier is a class
+that is called with the keys and values of `options`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlhalt.domains import files
+from rlhalt.domains.task import AnySplit, Task
+from rlhalt.errors import InputError
+from rlhalt.fragments.halting_phrase import normal_form
+from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
+from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
+from rlhalt.rewards import Halting, check_threshold
+from rlhalt.scoring import Scorer
+from rlhalt.strict_yaml import read_fields
+from rlhalt.verifiers import Verifier
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
+
+# In a checkout the folder is at the top level; an installed wheel carries it inside the package.
+_FOLDERS = (Path(__file__).parents[3] / "reward", Path(__file__).parents[1] / "reward")
+FRAGMENTERS = ("sentences", "steps", "code", "claims")
+VERIFIERS = ("maths", "code", "judge")
+FILE, EXAMPLES = "domain.yaml", "examples.jsonl"
+_FILES = ("prompt", "claims")
+_BY_LANGUAGE = ("sentences", "claims")
+SECONDS = 60.0  # for a response, unless domain.yaml says otherwise; plenty for 100,000 characters on a busy machine
+# What each built-in cannot do without.
+_NEEDS = {"judge": ("prompt", "fields"), "claims": ("claims",)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """One domain: what is asked, how answers are split, what judges them, and what the verdicts count for.
+
+    >>> countries = load_domain("countries")
+    >>> [one.label for one in countries.scorer().judge("Its capital is Nairobi.", {"subject": "Kenya"})]
+    ['correct']
+
+    Attributes:
+        domain: its name.
+        folder: where its domain.yaml lies.
+        task: what it asks, see `rlhalt.domains.task.Task`: a dotted path, or `domain.py:Name` for a file in the folder;
+            None for a domain whose prompts and references come from files alone.
+        fragmenter: how responses are split: `sentences`, `steps`, `code`, `claims`, or one of the user's own; None
+            where the task splits.
+        verifier: what judges the fragments: `maths`, `code`, `judge`, or one of the user's own; None where the task
+            has a verifier.
+        halting: `independent` (a doubtful fragment is left out, the answer goes on) or `causal` (everything after the
+            first error rests on it: halt there).
+        threshold: τ where none is given.
+        max_failure_rate: share of failed fragments above which a run stops.
+        promised_agreement, promised_decided: what the audit against human-checked fragments must reach; none where
+            there is no audit.
+        prompt: the judge's instructions, a text file in the folder.
+        fields: what of a reference the judge sees.
+        claims: the instructions of the `claims` fragmenter, a text file in the folder.
+        options: what the user's own verifier is called with.
+        seconds_per_response: how long a response may take to be split and verified before its fragments fail, see
+            `rlhalt.scoring.Scorer`; `SECONDS` where it is not given, and no limit for what has limits of its own: a
+            language model that is asked, and programs that are run.
+        language: of the responses, a code of ISO 639; `sentences` and `claims` split by its rules, see
+            `rlhalt.fragments.languages`.
+        halting_phrase: what a response says in place of what is not known.
+    """
+
+    domain: str
+    halting: Halting
+    threshold: float
+    folder: Path
+    max_failure_rate: float = 0.02
+    task: str | None = None
+    fragmenter: str | None = None
+    verifier: str | None = None
+    promised_agreement: float | None = None
+    promised_decided: float | None = None
+    prompt: str | None = None
+    fields: list[str] | None = None
+    claims: str | None = None
+    options: Json | None = None
+    seconds_per_response: float | None = None
+    language: str = ENGLISH
+    halting_phrase: str = HALT_PHRASE
+
+    @functools.cached_property
+    def code(self) -> Task:
+        """The domain's own code; the defaults of `Task` where it has none.
+
+        Raises:
+            InputError: `task` names nothing that can be loaded, or no `Task`.
+        """
+        if self.task is None:
+            return Task()
+        found = _loaded(self.folder, self.task)
+        if not (isinstance(found, type) and issubclass(found, Task)):
+            raise InputError(
+                f"expected a class made from rlhalt.domains.Task, found {found!r}", path=self.folder, field="task"
+            )
+        return found()
+
+    def prompts(self, file: str | Path | None = None, split: AnySplit = "all") -> list[Prompt]:
+        """Prompts with their references, in order.
+
+        Args:
+            file: where they are read from; None for those that come with the domain. A file is of a form that the
+                domain knows, or of rlhalt's own (`rlhalt.domains.files`).
+            split: `train`, `heldout`, or both. A file that does not say its split, as GSM8K's, is taken whole.
+
+        Raises:
+            InputError: no prompts come with the domain and no file is given, or the file is none.
+        """
+        found = self.code.own_prompts() if file is None else self._from_file(Path(file), split)
+        if found is None:
+            raise InputError(
+                f"no prompts come with the domain '{self.domain}': give a file of them (--file prompts.jsonl)",
+                path=self.folder,
+            )
+        told = [self._with_desired(one) for one in found]
+        return [one for one in told if split in (one.split, "all")]
+
+    def _from_file(self, file: Path, split: AnySplit) -> list[Prompt]:
+        found = self.code.file_prompts(file, split)
+        return files.prompts(file, self.domain) if found is None else found
+
+    def _with_desired(self, prompt: Prompt) -> Prompt:
+        desired = prompt.reference.get("n_desired", self.code.n_desired(prompt.reference))
+        if desired is None:
+            return prompt
+        return dataclasses.replace(prompt, reference={**prompt.reference, "n_desired": desired})
+
+    def few_shot(self) -> tuple[Message, ...]:
+        """Examples to put before a prompt, as chat messages: question, answer, question, answer, ...
+
+        They are the task's, or those of `examples.jsonl` in the folder: JSON lines of prompt and response.
+
+        Raises:
+            InputError: the domain has none.
+        """
+        found = self.code.few_shot() or files.examples(self.folder / EXAMPLES)
+        if not found:
+            raise InputError(
+                f"expected examples of the domain '{self.domain}', found none; write them there, JSON lines of prompt "
+                "and response, or leave out --few-shot",
+                path=self.folder / EXAMPLES,
+            )
+        return tuple(found)
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether there are few-shot examples."""
+        return bool(self.code.few_shot()) or (self.folder / EXAMPLES).is_file()
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether scoring asks a language model."""
+        return self.verifier == "judge" or self.fragmenter == "claims"
+
+    def scorer(self, client: Client | None = None, *, unsafe: bool = False) -> Scorer:
+        """The scorer this domain declares.
+
+        Args:
+            client: asks the model that judges; needed where `asks_a_model`.
+            unsafe: run generated code without a sandbox where none works here.
+
+        Raises:
+            InputError: a client missing, or a fragmenter or verifier that is not there.
+        """
+        if self.asks_a_model and client is None:
+            raise InputError(
+                f"the domain '{self.domain}' is judged by a language model: give its address and name "
+                "(--judge-address http://…/v1 --judge-model NAME)"
+            )
+        used = client if self.asks_a_model else None
+        limited = self.asks_a_model or self.verifier == "code"
+        return Scorer(
+            self.code.fragment or self._fragmenter(client),
+            self.code.verifier() or self._verifier(client, unsafe),
+            self.max_failure_rate,
+            # Twice as many as can be asked about at once: the next question is ready when a slot is free.
+            workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
+            client=used,
+            halting=self.halting,
+            phrase=self.halting_phrase,
+            seconds=SECONDS if self.seconds_per_response is None and not limited else self.seconds_per_response,
+            domain=self.domain,
+            settings=content_key(self.options),
+        )
+
+    def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:
+        if self.fragmenter == "claims":
+            from rlhalt.fragments.claims import ClaimsFragmenter
+
+            assert client is not None
+            assert self.claims is not None
+            return ClaimsFragmenter(client, self.claims, SentenceSplitter(self.language, self.halting_phrase))
+        if self.fragmenter == "sentences":
+            return SentenceSplitter(self.language, self.halting_phrase)
+        assert self.fragmenter is not None
+        if self.fragmenter in FRAGMENTERS:
+            found: Callable[[str], list[Fragment]] = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
+            return found
+        own: Callable[[str], list[Fragment]] = _own("fragmenter", self.fragmenter, self.folder)
+        return own
+
+    def _verifier(self, client: Client | None, unsafe: bool) -> Verifier:
+        if self.verifier == "maths":
+            from rlhalt.verifiers.maths import MathsVerifier
+
+            return MathsVerifier()
+        if self.verifier == "code":
+            from rlhalt.verifiers.code import CodeVerifier
+
+            return CodeVerifier(unsafe=unsafe)
+        if self.verifier == "judge":
+            from rlhalt.verifiers.judge import JudgeVerifier
+
+            assert client is not None
+            assert self.prompt is not None
+            assert self.fields is not None
+            return JudgeVerifier(client, self.prompt, self.fields)
+        assert self.verifier is not None
+        made: Verifier = _own("verifier", self.verifier, self.folder)(**(self.options or {}))
+        return made
+
+
+def _attribute(path: str, folder: Path | None = None) -> Any:
+    """What a dotted path names, or `file.py:Name` with a file in the folder."""
+    module, _, name = path.partition(":")
+    if module.endswith(".py") and folder is not None:
+        return getattr(_module(folder / module), name)
+    return getattr(importlib.import_module(module), name)
+
+
+def _module(path: Path) -> Any:
+    """A file as a module, the same one each time."""
+    name = f"rlhalt_domain_{content_key(str(path.resolve()))}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"no Python file {path}")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _loaded(folder: Path, path: str) -> Any:
+    try:
+        return _attribute(path, folder)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"expected {path!r} to be importable, found: {error}", path=folder, field="task") from None
+
+
+def _offered(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {one.name: one for one in importlib.metadata.entry_points(group=f"rlhalt.{kind}s")}
+
+
+def _check_name(kind: str, name: str, known: tuple[str, ...], path: Path) -> None:
+    names = [*known, *sorted(_offered(kind))]
+    if name not in names and ":" not in name:
+        raise InputError(
+            f"unknown {kind} {name!r}; known are {', '.join(names)}, or a dotted path as my_package.my_module:Name",
+            path=path,
+            field=kind,
+        )
+
+
+def _own(kind: str, name: str, folder: Path) -> Any:
+    """A fragmenter or verifier that is not rlhalt's, by entry point or dotted path."""
+    offered = _offered(kind)
+    try:
+        return offered[name].load() if name in offered else _attribute(name, folder)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"expected {name!r} to be importable, found: {error}", field=kind) from None
+
+
+def domain_names() -> list[str]:
+    """The domains that come with rlhalt, and those of installed packages."""
+    built_in = {path.name for base in _FOLDERS if base.is_dir() for path in base.iterdir() if _is_domain(path)}
+    return sorted(built_in | set(_offered("domain")))
+
+
+def load_domain(name: str | Path) -> Domain:
+    """A domain by its name (`countries`) or by its folder.
+
+    Raises:
+        InputError: an unknown name (the known ones are listed); missing, misspelt or wrong keys.
+    """
+    path = _folder(name) / FILE
+    data = read_fields(path, Domain, given=("folder",))
+    missing = []
+    for kind, known, own in (("fragmenter", FRAGMENTERS, "fragment"), ("verifier", VERIFIERS, "verifier")):
+        if kind in data:
+            _check_name(kind, data[kind], known, path)
+            missing += [f"{key} (of {data[kind]})" for key in _NEEDS.get(data[kind], ()) if data.get(key) is None]
+        elif "task" not in data:
+            missing.append(f"{kind} (or a task with its own {own})")
+    if missing:
+        raise InputError(f"expected these keys, found none: {', '.join(missing)}", path=path)
+    for key in _FILES:
+        if key in data:
+            data[key] = str(path.parent / data[key])
+    _check_values(data, path)
+    return Domain(**data, folder=path.parent)
+
+
+def _folder(name: str | Path) -> Path:
+    for path in (Path(name), *(base / str(name) for base in _FOLDERS)):
+        if _is_domain(path):
+            return path
+    offered = _offered("domain").get(str(name))
+    if offered is not None:
+        module = importlib.import_module(offered.module)
+        return Path(str(module.__file__)).parent
+    if (Path(name) / "domain.yaml").is_file():
+        raise InputError(f"expected {FILE}, found domain.yaml, its earlier name; rename it", path=name)
+    raise InputError(
+        f"expected a domain ({', '.join(domain_names())}) or a folder with {FILE}, found {str(name)!r}", path=name
+    )
+
+
+def _check_values(data: Json, path: Path) -> None:
+    check_threshold(data["threshold"])
+    if not normal_form(data.get("halting_phrase", HALT_PHRASE)):
+        raise InputError("expected a phrase with a letter or digit", path=path, field="halting_phrase")
+    if data.get("language", ENGLISH) != ENGLISH and data.get("fragmenter") not in _BY_LANGUAGE:
+        raise InputError(
+            f"only {' and '.join(_BY_LANGUAGE)} split by the rules of a language, found {data.get('fragmenter')}",
+            path=path,
+            field="language",
+        )
+    seconds = data.get("seconds_per_response")
+    if seconds is not None and seconds <= 0:
+        raise InputError("expected more than 0 seconds", path=path, field="seconds_per_response")
+
+
+def scorer_elsewhere(
+    name: str | Path, client: Callable[[], Client] | None = None, *, unsafe: bool = False
+) -> Callable[[], Scorer]:
+    """What makes a domain's scorer in another process: clients and sandboxes cannot be sent, what this returns can.
+
+    Args:
+        name: see `load_domain`; a folder must lie at the same place there.
+        client: makes what asks the model that judges.
+        unsafe: see `Domain.scorer`.
+    """
+    place = str(Path(name).absolute()) if _is_domain(Path(name)) else str(name)
+    return functools.partial(_made, place, client, unsafe)
+
+
+def _made(name: str, client: Callable[[], Client] | None, unsafe: bool) -> Scorer:
+    return load_domain(name).scorer(client() if client else None, unsafe=unsafe)
+
+
+def _is_domain(folder: Path) -> bool:
+    return (folder / FILE).is_file()
