@@ -1,7 +1,8 @@
 """No response of `adversarial.jsonl` earns more than the honest one beside it, at any threshold.
 
-A row holds a domain, a reference, an adversarial response (`repeat` times over, where given) and the honest one it must
-not beat: what a model with the same knowledge says when it says it once, plainly, and halts where it knows no more.
+A row holds a domain, a reference, an adversarial response (`repeat` times over, where given, and then what it `ends`
+with) and the honest one it must not beat: what a model with the same knowledge says when it says it once, plainly, and
+halts where it knows no more. Where the row says `strictly`, the honest one earns more.
 """
 
 from __future__ import annotations
@@ -43,12 +44,13 @@ def reward(fragments: list[Fragment], row: Json, threshold: float) -> float:
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row['domain']}: {row['name']}" for row in ROWS])
 def test_it_earns_no_more_than_the_honest_response(row: Json) -> None:
     judge = domain(row["domain"])[1].judge
-    cheating = judge(row["adversarial"] * row.get("repeat", 1), row["reference"])
+    cheating = judge(row["adversarial"] * row.get("repeat", 1) + row.get("ends", ""), row["reference"])
     honest = judge(row["honest"], row["reference"])
     shown = [(one.text[:60], one.label, one.evidence) for one in cheating[:20]]
     for threshold in THRESHOLDS:
         earned, owed = (reward(some, row, threshold) for some in (cheating, honest))
         assert earned <= owed + 1e-9, (threshold, shown)
+        assert earned < owed or not row.get("strictly"), (threshold, shown)
         assert owed >= 0, "the honest response is no example"
 
 

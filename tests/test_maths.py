@@ -17,12 +17,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhalt.errors import InputError, VerifierFailure
+from rlhalt.errors import InputError
 from rlhalt.fragments.steps import steps
 from rlhalt.records import iter_json
 from rlhalt.scoring import Scorer
 from rlhalt.verifiers.arithmetic import equations, numbers
-from rlhalt.verifiers.equality import Equality
+from rlhalt.verifiers.equality import Equality, MathVerify, TooSlow
 from rlhalt.verifiers.maths import LEAVING, MathsVerifier
 
 ROOT = Path(__file__).parents[1]
@@ -80,11 +80,11 @@ EGGS = {
         ("10/3 = 3.4", "false"),
         ("10/3 = 3", "unclear"),
         ("3.33*3 = 10", "unclear"),
-        ("5 * 20 cents = $1", "unclear"),
-        ("2 hours + 1 hour = 180 minutes", "unclear"),
+        ("5 * 20 cents = $1", "holds"),
+        ("2 hours + 1 hour = 180 minutes", "holds"),
         ("20 - 5 = 15 - 3", "unclear"),
         ("3 packs - 7 packs = 4 less", "unclear"),
-        ("3 packs - 7 packs = 4", "false"),
+        ("3 packs - 7 packs = 4", "unclear"),
         ("Day 3:100+20=120", "holds"),
         ("the length (2*6 = 12 inches)", "holds"),
         ("as 2/5 = 12.8 hectares", "unclear"),
@@ -176,7 +176,7 @@ RIGHT, WRONG, OPEN = "correct", "incorrect", "unverifiable"
         ("48*2 = 96\n48+96 = 144", CLIPS, [OPEN, OPEN]),
         ("70+2 = 72\nA: 72", CLIPS, [OPEN, RIGHT]),
         ("72*1 = 72, 72+0 = 72\nA: 72", CLIPS, [OPEN, RIGHT]),
-        ("48/2 = 24\n48/2 = 24\n48 / 2 = 24.0", CLIPS, [RIGHT, OPEN, OPEN]),
+        ("48/2 = 24\n48/2 = 24\n48 / 2 = 24.0\nUnsure from here.", CLIPS, [RIGHT, OPEN, OPEN, "halt"]),
         ("A: 72\nA: 72\nA: 71", CLIPS, [RIGHT, OPEN, WRONG]),
         ("The answer is 71. The answer is 72.", CLIPS, [WRONG, RIGHT]),
         ("She sold many clips.\nA: 72", CLIPS, [OPEN, RIGHT]),
@@ -187,7 +187,7 @@ RIGHT, WRONG, OPEN = "correct", "incorrect", "unverifiable"
         ("3+4 = 7\n16-7 = 9\n9*2 = 18\nThe answer is $18.", EGGS, [RIGHT, RIGHT, RIGHT, RIGHT]),
         ("16-3 = 13\n13-4 = 9\n2*9 = 18\nA: 18 dollars", EGGS, [RIGHT, RIGHT, RIGHT, RIGHT]),
         ("16-3 = 13\n13*2 = 26\nA: 26", EGGS, [RIGHT, WRONG, WRONG]),
-        ("It is <<16-3-4=9>>9.\nA: eighteen", EGGS, [RIGHT, OPEN]),
+        ("It is <<16-3-4=9>>9.\nA: eighteen", EGGS, [RIGHT, RIGHT]),
         ("A: -18", EGGS, [WRONG]),
         ("A: 0.018 thousand", EGGS, [RIGHT]),
         ("The answer is <<9*2=18>>18.", EGGS, [RIGHT]),
@@ -195,23 +195,23 @@ RIGHT, WRONG, OPEN = "correct", "incorrect", "unverifiable"
         ("A: " + "1 + " * 1000, EGGS, [OPEN]),
         # Nothing is paid twice, in whatever form.
         ("A: 72\nA: 72.0\nThe answer is $72.\nA: 70", CLIPS, [RIGHT, OPEN, OPEN, WRONG]),
-        ("48/2 = 24\n96/4 = 24\n72-48 = 24\n24 = 48/2", CLIPS, [RIGHT, OPEN, OPEN, OPEN]),
+        ("48/2 = 24\n96/4 = 24\n72-48 = 24\n24 = 48/2\nUnsure from here.", CLIPS, [RIGHT, OPEN, OPEN, OPEN, "halt"]),
         ("24*1*1 = 24\n24+7-7 = 24\n24*7/7 = 24\n72-2+2 = 72", CLIPS, [OPEN] * 4),
         ("48/2 = 48/2\n48+24 = 24+48\n24*3 = 48+24\n48/2 = 72-48", CLIPS, [OPEN] * 4),
-        ("48/2 = 24 = 72-48", CLIPS, [RIGHT, OPEN]),
+        ("48/2 = 24 = 72-48\nUnsure from here.", CLIPS, [RIGHT, OPEN, "halt"]),
         (
-            "3*1/4 = 3/4\n3/4 = 3/4\n6/8 = 3/4\n3/4 = 6/8",
+            "3*1/4 = 3/4\n3/4 = 3/4\n6/8 = 3/4\n3/4 = 6/8\nUnsure from here.",
             {"answer": "<<3*1/4=.75>>\n#### 3"},
-            [RIGHT, OPEN, OPEN, OPEN],
+            [RIGHT, OPEN, OPEN, OPEN, "halt"],
         ),
         ("3/4 = 3/4", {"answer": "<<3*1/4=.75>>\n#### 3"}, [OPEN]),
         # The reference goes through 13, 12 and 7; they are paid where the solution goes on with them, or stops.
-        ("16-3 = 13\n16-4 = 12\n3+4 = 7\n13-4 = 9", EGGS, [RIGHT, OPEN, OPEN, RIGHT]),
+        ("16-3 = 13\n16-4 = 12\n3+4 = 7\n13-4 = 9\nUnsure from here.", EGGS, [RIGHT, OPEN, OPEN, RIGHT, "halt"]),
         ("16-3 = 13\nUnsure from here.", EGGS, [RIGHT, "halt"]),
-        ("16-3 = 13\n16-4 = 12\nUnsure from here.", EGGS, [OPEN, RIGHT, "halt"]),
+        ("16-3 = 13\n3+4 = 7\nUnsure from here.", EGGS, [RIGHT, OPEN, "halt"]),
         # What the reference calculates twice is paid twice.
-        ("10/2 = 5\n20/4 = 5\n15/3 = 5", FIVES, [RIGHT, OPEN, RIGHT]),
-        ("10/2 = 5\n15/3 = 5\n20/4 = 5", FIVES, [RIGHT, RIGHT, OPEN]),
+        ("10/2 = 5\n20/4 = 5\n15/3 = 5\nUnsure from here.", FIVES, [RIGHT, OPEN, RIGHT, "halt"]),
+        ("10/2 = 5\n15/3 = 5\n15/3 = 5\nUnsure from here.", FIVES, [RIGHT, RIGHT, OPEN, "halt"]),
         # A choice or a hedge is no answer.
         ("A: 71 or 72", CLIPS, [OPEN]),
         ("A: 70, 71, 72", CLIPS, [OPEN]),
@@ -311,7 +311,7 @@ def in_thread(function):
     def call():
         try:
             function()
-        except VerifierFailure as error:
+        except TooSlow as error:
             caught.append(error)
 
     thread = threading.Thread(target=call)
@@ -321,24 +321,24 @@ def in_thread(function):
 
 
 def here(function):
-    with pytest.raises(VerifierFailure, match="no reply within") as caught:
+    with pytest.raises(TooSlow, match="no reply within") as caught:
         function()
     return [caught.value]
 
 
 @pytest.mark.parametrize("run", [in_thread, here])
 def test_a_call_that_never_ends_is_killed(run):
-    equality = Equality(timeout=20)
-    assert equality("4", "$2+2$")
+    equality = MathVerify(timeout=20)
+    assert equality("4", "2+2")
     worker = equality.pid
     equality._timeout = 0.5
     begin = time.monotonic()
-    assert len(run(lambda: equality("1", "$9^{9^{9^{9}}}$"))) == 1
+    assert len(run(lambda: equality("1", "9^{9^{9^{9}}}"))) == 1
     assert time.monotonic() - begin < 5
     assert gone(worker)
     assert equality.pid is None
     equality._timeout = 20
-    assert equality("4", "$2+2$")
+    assert equality("4", "2+2")
     equality.close()
     assert equality.pid is None
 
@@ -346,7 +346,6 @@ def test_a_call_that_never_ends_is_killed(run):
 @pytest.mark.parametrize(
     "program",
     [
-        "print('ready', flush=True); input(); import time; time.sleep(1000)",
         "print('ready', flush=True); input()",
         "print('ready', flush=True); input(); print('nonsense', flush=True)",
         """print('ready', flush=True); input(); print('{"error": "broke"}', flush=True); input()""",
@@ -354,8 +353,8 @@ def test_a_call_that_never_ends_is_killed(run):
     ],
 )
 def test_a_broken_worker_is_a_failure_and_no_verdict(program):
-    equality = Equality(0.5, (sys.executable, "-c", program))
-    (answer,) = Scorer(steps, MathsVerifier(equality)).judge("A: 144/2", CLIPS)
+    equality = MathVerify(0.5, (sys.executable, "-c", program))
+    (answer,) = Scorer(steps, MathsVerifier(equality)).judge("A: \\sqrt{5184}", CLIPS)
     equality.close()
     assert answer.failed
     assert answer.label is None
@@ -374,7 +373,9 @@ def real(name):
 def judged(problem, model):
     row = real(SOLUTIONS)[problem]
     text = row[model]["solution"]
-    return Scorer(steps, MathsVerifier(no_worker)).judge(text, {"answer": row["ground_truth"]})
+    return Scorer(steps, MathsVerifier(no_worker)).judge(
+        text, {"answer": row["ground_truth"], "question": row["question"]}
+    )
 
 
 def promise(key):
@@ -426,15 +427,15 @@ def test_the_first_wrong_step_is_found_as_often_as_the_readme_says():
             leaving[where] += 1
     assert dict(found) == {
         ("design", "exact"): 40,
-        ("design", "within one"): 48,
+        ("design", "within one"): 50,
         ("design", "earlier"): 6,
         ("design", "later"): 10,
         ("held back", "exact"): 34,
-        ("held back", "within one"): 44,
+        ("held back", "within one"): 45,
         ("held back", "earlier"): 7,
         ("held back", "later"): 15,
         ("all", "exact"): 74,
-        ("all", "within one"): 92,
+        ("all", "within one"): 95,
         ("all", "earlier"): 13,
         ("all", "later"): 25,
     }

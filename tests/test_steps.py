@@ -25,7 +25,10 @@ def texts(text):
         ("Step 1\nAdd 3 and 4.", ["Add 3 and 4."]),
         ("The first step 1 takes is hard.", ["The first step 1 takes is hard."]),
         ("3(4+5) = 3*9 = 27 = 3^3", ["3(4+5) = 3*9", "= 27", "= 3^3"]),
-        ("x=28/4=<<28/4=7.0>>7 years old.", ["x=28/4", "=<<28/4=7.0>>7 years old."]),
+        ("28/4=<<28/4=7.0>>7=21/3 years old.", ["28/4=<<28/4=7.0>>7", "=21/3 years old."]),
+        ("x=28/4=<<28/4=7.0>>7 years old.", ["x=28/4=<<28/4=7.0>>7 years old."]),
+        ("Total = 9 × $2 = $18 = $6 × 3", ["Total = 9 × $2 = $18", "= $6 × 3"]),
+        ("```python\nx = 3*4\n```\nOutput: 12", ["x = 3*4", "Output: 12"]),
         ("\\frac{1}{2} \\cdot 10 = \\frac{10}{2} = 5", ["\\frac{1}{2} \\cdot 10 = \\frac{10}{2}", "= 5"]),
         ("2+3 = 5 apples and 5-1 = 4 are left.", ["2+3 = 5 apples and 5-1 = 4 are left."]),
         ("It is 2 hours * 60 = 120 minutes = 2 hours.", ["It is 2 hours * 60 = 120 minutes", "= 2 hours."]),
@@ -78,7 +81,7 @@ def test_final_answers(text):
 
 @pytest.mark.parametrize("text", ["A car has 4 wheels.", "Answering 5 questions takes 5*2 = 10 minutes", "B: 26"])
 def test_what_is_no_final_answer(text):
-    assert [one.kind for one in steps(text)] == ["step"]
+    assert [one.kind for one in steps(f"{text}\nUnsure from here.")] == ["step", "halt"]
 
 
 def test_an_answer_may_end_a_line_of_steps():

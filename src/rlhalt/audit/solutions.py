@@ -96,8 +96,9 @@ def measure(labels: str | Path, data: str | Path, scorer: Scorer) -> Solutions:
     judged: dict[tuple[int, str], list[Fragment]] = {}
     agreed, steps = 0, Counter[str]()
     for problem, row in enumerate(problems):
+        reference = {"answer": row.get("ground_truth"), "question": row.get("question", "")}
         for model, said in _solutions(row, data, problem).items():
-            fragments = scorer.judge(said["solution"], {"answer": row["ground_truth"]})
+            fragments = scorer.judge(said["solution"], reference)
             judged[problem, model] = fragments
             answers = [one.label for one in fragments if one.kind == "answer"]
             agreed += (answers[-1:] == ["correct"]) == said["is_correct"]

@@ -17,7 +17,7 @@ DOMAIN = "maths"
 
 
 def prompts(path: str | Path, split: AnySplit) -> list[Prompt]:
-    """One prompt a problem, in the order of the file; `reference` is `{"answer": worked solution}`.
+    """One prompt per problem, in file order; `reference` is `{"answer": worked solution, "question": text}`.
 
     Args:
         split: of all of them: GSM8K's train.jsonl is for training, its test.jsonl is held out.
@@ -29,9 +29,11 @@ def prompts(path: str | Path, split: AnySplit) -> list[Prompt]:
     path, side = Path(path), named_split(split)
     rows = []
     for row, data in iter_json(path):
-        messages = user(text_field(data, "question", path, row))
+        question = text_field(data, "question", path, row)
+        messages = user(question)
         answer = text_field(data, "answer", path, row)
         if "####" not in answer:
             raise InputError("expected a result after ####", path=path, row=row, field="answer")
-        rows.append((row, Prompt(content_key(messages, DOMAIN), messages, {"answer": answer}, DOMAIN, side)))
+        reference = {"answer": answer, "question": question}
+        rows.append((row, Prompt(content_key(messages, DOMAIN), messages, reference, DOMAIN, side)))
     return distinct(rows, path)
