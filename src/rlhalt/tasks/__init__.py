@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt
 
-Task = Literal["countries", "gsm8k", "truthfulqa", "biography", "humaneval", "jsonl"]
+Task = Literal["countries", "gsm8k", "truthfulqa", "biography", "humaneval", "mbpp", "jsonl"]
 TASKS: tuple[str, ...] = get_args(Task)
 Split = Literal["train", "heldout", "all"]
 
@@ -57,6 +57,10 @@ def _read(task: Task, file: Path, split: Split, domain: str | None) -> list[Prom
         from rlhalt.tasks import biography
 
         return biography.prompts(file)
+    if task == "mbpp":
+        from rlhalt.tasks import mbpp
+
+        return mbpp.prompts(file)
     from rlhalt.tasks import humaneval
 
     return humaneval.prompts(file)
