@@ -493,4 +493,18 @@ print(subprocess.run([sys.executable, "-S", "-c", again], capture_output=True, t
         EACH + "call('prctl', 1, 0, 0, 0, 0)\ncall('prctl', 36, 1, 0, 0, 0)\nprint('TRIED', flush=True)\n"
         "if os.fork() == 0:\n    call('prctl', 1, 0, 0, 0, 0)\n    os.setsid()\n    time.sleep(10**6)",
     ),
+    Attack(
+        "sockets of every family but Unix",
+        """
+refused = []
+for family in [*range(2, 46)]:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
+        try:
+            socket.socket(family, kind)
+            print("OUT", family, kind)
+        except OSError as error:
+            refused.append(error.errno)
+print("TRIED" if set(refused) == {1} else "OUT", set(refused))
+""",
+    ),
 ]

@@ -112,10 +112,89 @@ def test_time_to_sleep_is_limited_too():
         ("    x = numbers[99]\nUnsure from here.", [WRONG, HALT]),
         ("    x = = 1\n    y = 2\nUnsure from here.", [WRONG, OPEN, HALT]),
         ("    # Unsure from here.\n    return sum(numbers)", [HALT, RIGHT]),
+        ("    return None\n# Unsure from here.", [WRONG, HALT]),
+        ("total = lambda x: 5\n# Unsure from here.", [WRONG, HALT]),
+        ("total = lambda x: None\n# Unsure from here.", [WRONG, HALT]),
+        ("from functools import partial\ntotal = partial(sum, start=1)\n# Unsure from here.", [OPEN, WRONG, HALT]),
+        ("x = 1\ntotal = len\ny = 2\n# Unsure from here.", [OPEN, WRONG, OPEN, HALT]),
+        ("exec('def total(x): return 5')\n# Unsure from here.", [WRONG, HALT]),
+        ("def total(x):\n    yield 5\n# Unsure from here.", [WRONG, OPEN, HALT]),
+        ("class total:\n    def __new__(cls, x):\n        return 5\n# Unsure from here.", [OPEN, OPEN, WRONG, HALT]),
+        ("    import os\n    os._exit(0)\n# Unsure from here.", [OPEN, WRONG, HALT]),
+        ("raise SyntaxError('half')\n# Unsure from here.", [WRONG, HALT]),
+        ("total = sum\nwhile True:\n    pass\n# Unsure from here.", None),
+        ("def helper(x):\n    return x\n# Unsure from here.", [OPEN, OPEN, HALT]),
+        ("def total(x):\n    y = x\n# Unsure from here.", [OPEN, OPEN, HALT]),
+        ("    return (numbers[\nUnsure from here.", [OPEN, HALT]),
     ],
 )
 def test_halting_is_unfinished_and_no_way_out(text, expected):
-    assert labels(text) == expected
+    found = labels(text)
+    assert found == expected if expected else WRONG in found
+
+
+def test_a_halt_where_the_function_is_missing_is_unfinished():
+    nothing = {**SUM, "prompt": ""}
+    assert labels("def helper(x):\n    return x\n# Unsure from here.", nothing) == [OPEN, OPEN, HALT]
+    assert labels("def helper(x):\n    return x", nothing) == [OPEN, WRONG]
+
+
+BLAME = {
+    "it raises again what was raised elsewhere": """
+def total(x):
+    try:
+        1 / 0
+    except Exception as error:
+        saved = error
+    raise saved  # guilty
+""",
+    "it compiles code under the name of the program": """
+def total(x):
+    decoy = 1
+    exec(compile(chr(10) + 'raise ValueError', 'solution', 'exec'))  # guilty
+""",
+    "it brings a traceback of its own": """
+def total(x):
+    try:
+        1 / 0
+    except Exception as error:
+        trace = error.__traceback__  # guilty
+    raise ValueError().with_traceback(trace)
+""",
+    "it turns tracing off": """
+import sys
+def total(x):
+    decoy = 1
+    sys.settrace(None)  # guilty
+    return 5
+""",
+    "it answers for itself": """
+import sys
+frame = sys._getframe()  # guilty
+while frame:
+    for name in ("_answer", "_called"):
+        if name in frame.f_globals:
+            frame.f_globals[name] = lambda *_: {"value": 5, "at": [1, 0]}
+    frame = frame.f_back
+def total(x):
+    return 5
+""",
+    "its own error says another line": """
+class E(SyntaxError):
+    def __init__(self):
+        self.filename, self.lineno = 'solution', 2
+def total(x):
+    decoy = 1
+    raise E()  # guilty
+""",
+}
+
+
+@pytest.mark.parametrize("program", BLAME.values(), ids=BLAME)
+def test_a_program_does_not_name_the_line_to_blame(program):
+    text = f"```python\n{program}\n```"
+    (wrong,) = (one for one in judged(text) if one.label == WRONG)
+    assert text[wrong.end :].split("\n")[0].strip() == "# guilty"
 
 
 CHEATS = {
@@ -258,6 +337,29 @@ if os.fork():
 def total(x):
     return 5
 """,
+    "ends the loop of the tests": "def total(x):\n    raise StopIteration",
+    "ends the loop of the tests by a name of its own": "class E(StopIteration): pass\ndef total(x):\n    raise E",
+    "600 kB of where it raised": """
+import os, json, struct
+data = json.dumps({'raised': {'names': ['ValueError'], 'arguments': {'list': []}}, 'at': [1] * 300_000}).encode()
+for fd in range(3, 64):
+    try:
+        os.write(fd, struct.pack('<I', len(data)) + data)
+    except OSError:
+        pass
+""",
+    "an answer without end": "def total(x):\n    return range(10**12)",
+    "an answer of many megabytes": "def total(x):\n    return [[]] * 10**7",
+    "closes its files": "import os\nos.closerange(0, 64)\ndef total(x):\n    return 6",
+    "recursion without a limit": "import sys\nsys.setrecursionlimit(10**9)\ndef total(x):\n    return total(x)",
+    "an error that breaks when it is read": """
+class E(Exception):
+    def __str__(self): raise self
+    args = property(lambda self: 1 / 0)
+def total(x):
+    raise E
+""",
+    "an error with a name that breaks": "def total(x):\n    raise type('\\ud800', (Exception,), {})('\\ud800\\0')",
     "traces its caller": "import sys\nsys.settrace(lambda *_: None)\ndef total(x):\n    return sys.settrace(None)",
 }
 
@@ -273,6 +375,48 @@ def test_there_are_enough_cheats():
     assert len(CHEATS) >= 25
 
 
+TRAPS = {
+    "tests that add up its answer": "    assert sum(candidate([1])) == 5",
+    "tests that ask for a large argument": "    assert candidate(list(range(200_000))) == 0",
+    "tests that take what ends an iteration": "    for one in map(candidate, [[1], [2]]):\n        assert one == 0",
+    "tests of what it is not": "    assert candidate([1]) != 5\n    assert not candidate([2]) == 5",
+    "tests that catch everything": "    try:\n        assert candidate([1]) == 0\n    except:\n        pass",
+    "tests that look at its argument": "    x = [3, 1]\n    assert candidate(x) == sorted(x)",
+    "tests of what is true": "    assert candidate([1])",
+}
+ESCAPES = {
+    "an answer without end": "    return range(10**12)",
+    "an argument that is never read": """import os, json, struct, time
+for fd in range(3, 64):
+    for message in ({}, {'value': None}):
+        data = json.dumps(message).encode()
+        try:
+            os.write(fd, struct.pack('<I', len(data)) + data)
+        except OSError:
+            pass
+time.sleep(1000)""",
+    "StopIteration": "    raise StopIteration",
+    "an object": "    return object()",
+    "an object in a list": "    return [object()]",
+    "an object that is unequal to all": "    class A:\n        __eq__ = lambda *_: False\n    return A()",
+    "an early end": "    import os\n    os._exit(0)",
+    "no argument": "    numbers.clear()\n    return []",
+    "an iterator without end": "    import itertools\n    return itertools.count()",
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES.values(), ids=ESCAPES)
+@pytest.mark.parametrize("trap", TRAPS.values(), ids=TRAPS)
+def test_nothing_passes_or_fails_for_what_a_program_does_to_the_tests(escape, trap):
+    reference = {**SUM, "test": f"def check(candidate):\n{trap}\n"}
+    found = labels(escape, reference, wall=2.0)
+    # Where any list passes, these do too.
+    lists = escape in [
+        ESCAPES[one] for one in ("an answer without end", "an object in a list", "an iterator without end")
+    ]
+    assert RIGHT not in found or (lists and trap in (TRAPS["tests of what it is not"], TRAPS["tests of what is true"]))
+
+
 NUMBERS = ("None", "True", "-5", "10**300", "1.5", "-0.0", "float('inf')", "2j", "range(3)")
 TEXTS = (
     "'é\\ud800\\0'",
@@ -284,10 +428,25 @@ TEXTS = (
     "{1, 2}",
     "set()",
     "frozenset({(1, 2)})",
+    "bytearray(b'a')",
+)
+RICH = (
+    "__import__('fractions').Fraction(1, 3)",
+    "__import__('decimal').Decimal('1.10')",
+    "__import__('datetime').date(2024, 2, 29)",
+    "__import__('datetime').datetime(2024, 2, 29, 1, 2, 3, 4)",
+    "__import__('datetime').datetime(2024, 2, 29, tzinfo=__import__('datetime').timezone.utc)",
+    "__import__('datetime').time(1, 2)",
+    "__import__('datetime').timedelta(1, 2, 3)",
+    "__import__('uuid').UUID(int=5)",
+    "__import__('collections').deque([1, 2], 2)",
+    "__import__('collections').Counter('aab')",
+    "__import__('collections').OrderedDict([(2, 1), (1, 2)])",
+    "int",
 )
 
 
-@pytest.mark.parametrize("value", [*NUMBERS, *TEXTS])
+@pytest.mark.parametrize("value", [*NUMBERS, *TEXTS, *RICH])
 def test_plain_data_go_to_the_program_and_back(value):
     check = f"given = {value}\n    assert candidate(given) == given and type(candidate(given)) is type(given)"
     test = f"def check(candidate):\n    {check}\n"
@@ -311,6 +470,132 @@ def test_what_is_made_of_plain_data_is_compared_as_that(value, plain):
     assert labels(f"    return {value}", {"prompt": 'def f():\n    """It."""\n', "test": test, "entry_point": "f"}) == [
         RIGHT
     ]
+
+
+ANSWERS = [
+    ("map(str, [1, 2])", "list(candidate()) == ['1', '2']", RIGHT),
+    ("map(str, [1, 2])", "candidate() == ['1', '2']", WRONG),
+    ("(x for x in [1, 2])", "sum(candidate()) == 3", RIGHT),
+    ("zip([1], [2])", "next(candidate()) == (1, 2)", RIGHT),
+    ("{1: 2}.keys()", "candidate() == {1}", RIGHT),
+    ("{1: 2}.values()", "list(candidate()) == [2]", RIGHT),
+    ("{1: 2}.items()", "sorted(candidate()) == [(1, 2)]", RIGHT),
+    ("__import__('fractions').Fraction(1, 2)", "candidate() == 0.5", RIGHT),
+    ("__import__('decimal').Decimal('1.1')", "candidate() + 1 == __import__('decimal').Decimal('2.1')", RIGHT),
+    ("__import__('datetime').date(2024, 1, 2)", "candidate().year == 2024 and str(candidate()) == '2024-01-02'", RIGHT),
+    ("__import__('collections').Counter('aab')", "candidate().most_common(1) == [('a', 2)]", RIGHT),
+    ("__import__('collections').namedtuple('P', 'a b')(1, 2)", "candidate().b == 2", RIGHT),
+    ("__import__('itertools').count()", "list(__import__('itertools').islice(candidate(), 3)) == [0, 1, 2]", RIGHT),
+    ("__import__('itertools').count()", "len(list(candidate())) == 3", OPEN),
+    ("list(range(200_000))", "len(candidate()) == 200_000", RIGHT),
+    ("lambda x: x + 1", "candidate()(1) == 2", OPEN),
+    ("object()", "candidate() == 5", WRONG),
+    ("object()", "candidate() != 5", OPEN),
+    ("object()", "isinstance(candidate(), Point)", OPEN),
+    ("Point(1)", "candidate() == Point(1)", OPEN),
+    ("Point(1)", "candidate().x == 1", OPEN),
+    ("Point(1)", "str(candidate()) == 'Point'", OPEN),
+    ("(1, Point(1))", "candidate()[0] == 1", RIGHT),
+    ("(1, Point(1))", "candidate()[0] == 2", WRONG),
+]
+
+
+@pytest.mark.parametrize(("value", "test", "expected"), ANSWERS)
+def test_what_tests_do_with_an_answer(value, test, expected):
+    point = "class Point:\n    def __init__(self, x):\n        self.x = x\n\n"
+    reference = {"prompt": f'{point}def f():\n    """It."""\n', "test": f"def check(candidate):\n    assert {test}\n"}
+    assert labels(f"    return {value}", reference | {"entry_point": "f"}) == [expected]
+
+
+IN_PLACE = [
+    ("    x.reverse()", "x = [1, 2, 3]\n    candidate(x)\n    assert x == [3, 2, 1]", [RIGHT]),
+    ("    x.reverse()", "x = [1, 2, 3]\n    assert candidate(x) is None and x == [3, 2, 1]", [RIGHT]),
+    ("    x[:] = [1]", "x = [1, 2, 3]\n    candidate(x)\n    assert x == [3, 2, 1]", [WRONG]),
+    ("    return x[::-1]", "x = [1, 2, 3]\n    candidate(x)\n    assert x == [3, 2, 1]", [WRONG]),
+    ("    x.reverse()\n    return x", "x = [1, 2, 3]\n    candidate(x)\n    assert x == [3, 2, 1]", [OPEN, OPEN]),
+    ("    x.append(4)\n    return 5", "assert candidate([1]) == 6", [OPEN, WRONG]),
+    ("    x.append(4)\n    return 5", "assert candidate([1]) == 5", [OPEN, RIGHT]),
+    ("    x['a'] = x.pop('b')", "x = {'b': [1]}\n    candidate(x)\n    assert x == {'a': [1]}", [RIGHT]),
+    ("    x[0].sort()", "y = [2, 1]\n    x = [y]\n    candidate(x)\n    assert y == [1, 2]", [RIGHT]),
+    ("    x[0], x[1] = x[1], x[0]", "x = [[1], [2]]\n    candidate(x)\n    assert x == [[2], [1]]", [RIGHT]),
+    ("    x.discard(1)", "x = {1, 2}\n    candidate(x)\n    assert x == {2}", [RIGHT]),
+    ("    x.clear()\n    return []", "x = [2, 1]\n    assert candidate(x) == sorted(x)", [OPEN, OPEN]),
+]
+
+
+@pytest.mark.parametrize(("text", "test", "expected"), IN_PLACE)
+def test_what_a_program_does_to_its_arguments(text, test, expected):
+    reference = {
+        "prompt": 'def f(x):\n    """It."""\n',
+        "test": f"def check(candidate):\n    {test}\n",
+        "entry_point": "f",
+    }
+    assert labels(text, reference) == expected
+
+
+RAISED = [
+    ("class E(ValueError): pass", "E('x')", "ValueError", RIGHT),
+    ("import json", "json.JSONDecodeError('x', 'y', 0)", "ValueError", RIGHT),
+    ("class E(Exception): pass", "E('x')", "Exception", RIGHT),
+    ("class E(Exception): pass", "E('x')", "ValueError", WRONG),
+    ("x = 1", "Negative('x')", "Negative", RIGHT),
+    ("x = 1", "UnicodeDecodeError('utf-8', b'x', 0, 1, 'x')", "UnicodeDecodeError", RIGHT),
+    ("x = 1", "KeyError('x')", "LookupError", RIGHT),
+    ("x = 1", "StopIteration('x')", "StopIteration", RIGHT),
+    ("x = 1", "SystemExit('x')", "Exception", WRONG),
+]
+
+
+@pytest.mark.parametrize(("before", "error", "caught", "expected"), RAISED)
+def test_what_a_program_raises_is_caught_by_its_kind(before, error, caught, expected):
+    tried = f"    try:\n        candidate()\n    except {caught}:\n        return\n    assert False\n"
+    test = f"def check(candidate):\n{tried}"
+    prompt = 'class Negative(Exception):\n    pass\n\ndef f():\n    """It."""\n'
+    text = f"{before}\n\ndef f():\n    raise {error}"
+    assert labels(text, {"prompt": prompt, "test": test, "entry_point": "f"})[-1] == expected
+
+
+def test_a_package_that_is_not_in_the_sandbox_leaves_all_open():
+    assert labels("import numpy as np\ndef total(x):\n    return np.sum(x)") == [OPEN] * 3
+    assert labels("    import numpy.linalg\n    return numpy.sum(numbers)") == [OPEN] * 2
+    assert labels("try:\n    import numpy\nexcept ImportError:\n    numpy = None\ntotal = sum")[-1] == RIGHT
+    assert WRONG in labels("import numqy\ntotal = sum")
+    assert WRONG in labels("raise ModuleNotFoundError(\"No module named 'numpy'\")")
+
+
+def test_the_program_is_chosen_among_blocks_by_the_function_that_is_asked_for():
+    fence = "```python\n{}\n```\n"
+    tests = fence.format(
+        "import unittest\nclass Test(unittest.TestCase):\n    def test(self):\n        assert total([]) == 0"
+    )
+    found = labels(fence.format("import math") + fence.format("def total(x):\n    return math.fsum(x)") + tests)
+    assert found == [RIGHT] * 3 + [OPEN] * 4
+    assert labels(fence.format("def total(x):\n    return 5") + fence.format("def total(x):\n    return sum(x)")) == [
+        OPEN,
+        OPEN,
+        RIGHT,
+        RIGHT,
+    ]
+    crlf = (fence.format("def total(x):\n    return sum(x)") + "It is simple.\n").replace("\n", "\r\n")
+    assert labels(crlf) == [RIGHT, RIGHT]
+
+
+def test_a_prompt_that_ends_with_a_header():
+    bare = {**SUM, "prompt": "def total(numbers):\n"}
+    assert labels("    return sum(numbers)", bare) == [RIGHT]
+
+
+def test_tests_that_call_other_functions_of_the_program():
+    reference = {**SUM, "test": "def check(candidate):\n    assert candidate([1]) == 1\n    assert twice(2) == 4\n"}
+    assert labels("total = sum\ndef twice(x):\n    return 2 * x", reference) == [RIGHT] * 3
+    assert labels("total = sum\ndef twice(x):\n    return 3 * x", reference) == [OPEN, OPEN, WRONG]
+    solution = {**reference, "canonical_solution": "    return sum(numbers)\ndef twice(x):\n    return 2 * x\n"}
+    assert WRONG in labels("    return sum(numbers)", solution)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("bubblewrap", "code/2"), ("weak", "code/2-weak-sandbox")])
+def test_its_name_says_which_sandbox(kind, name):
+    assert CodeVerifier(sandbox=Sandbox(kind)).name == name
 
 
 def test_tests_can_use_the_helpers_of_the_prompt_and_see_what_is_raised():
@@ -365,14 +650,29 @@ def test_a_reference_that_lacks_a_field_is_the_users_to_mend(field):
     [
         ("def check(candidate):\n    assert 1 ==\n", "do not load: SyntaxError"),
         ("import nothing\n", "do not load: ModuleNotFoundError"),
+        ("import numpy as np\n" + SUM["test"], "do not load: ModuleNotFoundError"),
         ("def test(candidate):\n    pass\n", "do not load: KeyError"),
         ("def check(candidate):\n    pass\n", "never call total"),
-        ("def check(candidate):\n    candidate(lambda x: x)\n", "no plain data: function"),
+        ("def check(candidate):\n    candidate(lambda x: x)\n", "cannot be told: function"),
+        ("class A: pass\ndef check(candidate):\n    candidate([A()])\n", "cannot be told: A"),
+        ("def check(candidate):\n    numbers = given\n    assert candidate(numbers) == 1\n", "NameError"),
+        ("def check(candidate):\n    import numpy\n    assert candidate([]) == 0\n", "ModuleNotFoundError"),
+        ("def check(candidate):\n    assert sum([1]) == 2\n    assert candidate([]) == 0\n", "before they call"),
+        ("def check(candidate):\n    assert candidate([]) == nought\n", "NameError"),
+        ("def check(candidate):\n    assert candidate([]) == helper(1)\n", "NameError"),
+        ("def check(candidate):\n    candidate([])\n    raise SystemExit(1)\n", "broke"),
     ],
 )
-def test_tests_that_do_not_work_are_the_users_to_mend(test, reason):
-    with pytest.raises(InputError, match=reason):
-        labels(LOOP, {**SUM, "test": test})
+def test_tests_that_do_not_work_are_a_failure_and_stop_no_run(test, reason):
+    for text in (LOOP, "    return 5"):
+        fragments = Scorer(code, CodeVerifier()).judge(text, {**SUM, "test": test})
+        assert all(one.failed and reason in one.error for one in fragments), [one.error for one in fragments]
+
+
+def test_a_reference_solution_that_does_not_pass_is_a_failure_and_no_verdict():
+    wrong = {**SUM, "test": SUM["test"] + "    assert candidate([1]) == 2\n", "canonical_solution": LOOP}
+    fragments = Scorer(code, CodeVerifier()).judge("    return 5", wrong)
+    assert all(one.failed and "reference solution does not pass" in one.error for one in fragments)
 
 
 @pytest.mark.parametrize(

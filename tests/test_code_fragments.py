@@ -90,13 +90,65 @@ PROGRAM = "def f(x):\n    return x"
         f"  ```python\n{PROGRAM}\n  ```",
         f"Cut off:\n```python\n{PROGRAM}",
         f"```bash\npip install x\n```\n```python\n{PROGRAM}\n```\n```text\n5\n```",
-        f"A draft:\n```python\ndef f(x):\n    return 2\n```\nBetter:\n```python\n{PROGRAM}\n```\n```python\nf(1)\n```",
+        f"```python\r\n{PROGRAM}\n```\r\nIt returns x = x.\r\n",
         f"Sure, here it is:\n\n{PROGRAM}\n\nThis returns its argument.",
         PROGRAM,
     ],
 )
 def test_the_program_of_a_response(text):
     assert texts(text) == ["def f(x):", "return x"]
+
+
+DRAFT = "A draft:\n```python\nimport math\n\ndef f(x):\n    return 2\n```\n"
+CASE = "class T(unittest.TestCase):\n    pass\n"
+TESTS = f"Tests:\n```python\nimport unittest\n\ndef test_f():\n    assert f(1) == 1\n\n{CASE}```"
+BLOCK = f"```python\n{PROGRAM}\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{DRAFT}Better:\n{BLOCK}```python\nf(1)\n```", ["def f(x):", "return x"]),
+        (f"{BLOCK}{TESTS}", ["def f(x):", "return x"]),
+        (f"{BLOCK}{TESTS}".replace("\n", "\r\n"), ["def f(x):", "return x"]),
+        (f"{TESTS}\n{BLOCK}", ["def f(x):", "return x"]),
+        (f"{BLOCK}\n```\nOutput: 1\n```", ["def f(x):", "return x"]),
+        (f"{BLOCK}```python\nf = cache(f)\n```", ["def f(x):", "return x"]),
+        (f"```python\n    return x\n```\n{TESTS}", ["return x"]),
+        (
+            "```python\nimport math\nprint(f(1))\n```\n```python\ndef f(x):\n    return math.sqrt(x)\n```",
+            ["import math", "def f(x):", "return math.sqrt(x)"],
+        ),
+        (
+            "```python\nfrom math import sqrt as root\n\ndef g(x):\n    return root(x)\n\ng(input())\n```\n"
+            "```python\ndef f(x):\n    return g(x)\n```",
+            ["from math import sqrt as root", "def g(x):", "return root(x)", "def f(x):", "return g(x)"],
+        ),
+        (
+            "```python\ndef f(x):\n    return g(x)\n```\nwith\n```python\ndef g(x):\n    return x\n\nassert f(1)\n```",
+            ["def f(x):", "return g(x)", "def g(x):", "return x"],
+        ),
+        (
+            "1. First:\n   ```python\n   import math\n   ```\n\n```python\ndef f(x):\n    return math.pi\n```",
+            ["import math", "def f(x):", "return math.pi"],
+        ),
+        (
+            "```python\nimport math\n```\n```python\n    y = math.pi\n    return y\n```",
+            ["import math", "y = math.pi", "return y"],
+        ),
+        ("```python\nN = 3\n```\n```\ndef f(x):\n    return N\n```", ["N = 3", "def f(x):", "return N"]),
+    ],
+)
+def test_the_program_is_the_block_that_defines_the_function_with_what_it_needs_of_others(text, expected):
+    found = program(text, "f")
+    assert found is not None
+    assert [one.text for one in code(text) if found.holds(one)] == expected
+    assert all(text[start:].startswith(line) for start, line in found.lines() if line.strip() and "#``" not in line)
+
+
+def test_all_blocks_are_cut_into_fragments():
+    found = texts(f"{DRAFT}Unsure from here.\n{BLOCK}")
+    assert found == ["import math", "def f(x):", "return 2", "Unsure from here.", "def f(x):", "return x"]
 
 
 def test_a_response_without_a_program():

@@ -294,6 +294,24 @@ def test_the_fallback_comes_after_bubblewrap(monkeypatch):
     assert find(unsafe=True).kind == "bubblewrap"
 
 
+def test_a_weak_sandbox_is_said_on_stderr(monkeypatch, capsys):
+    for kind, said in (("weak", "weak sandbox"), ("none", "no sandbox works here")):
+        running._say.cache_clear()
+        monkeypatch.setattr(running, "works", lambda one, kind=kind: one.kind == kind)
+        for _ in range(2):
+            assert find(unsafe=True).kind == kind
+        assert capsys.readouterr().err.count(said) == 1
+    running._say.cache_clear()
+    monkeypatch.setattr(running, "works", lambda one: True)
+    find()
+    assert capsys.readouterr().err == ""
+
+
+def test_programs_have_unix_sockets(confined):
+    program = "import asyncio, socket; socket.socketpair(); asyncio.run(asyncio.sleep(0)); print('done')"
+    assert confined.run(program).stdout == b"done\n"
+
+
 def test_a_machine_without_the_tools(monkeypatch):
     monkeypatch.setattr(confine, "_PATH", "/nonexistent")
     confine.bubblewrap.cache_clear()

@@ -1,8 +1,14 @@
 """Statements of a Python program, with the character offsets where they stand in the response.
 
-The program of a response is the last Python block between code fences that defines a function or class, else the last
-Python block; without fences it is the text from its first to its last line that looks like code. Prose around it is
-passed over: it can be no part of a program that passes.
+The code of a response stands in its Python blocks between code fences; without fences it is the text from its first to
+its last line that looks like code. Prose around it is passed over: it can be no part of a program that passes. All
+blocks are cut into fragments. The *program* among them (`program`) is
+
+- the last block that defines the function that is asked for;
+- else the last one that is the body of a function; else the last one that defines anything; else the last one;
+- with the imports, functions, classes and assignments of other blocks that it needs.
+
+So a draft, an example of use or a block of tests is not the program, and an import in a block before it is.
 
 A fragment is the shortest piece that can be right or wrong by itself:
 
@@ -20,25 +26,34 @@ from __future__ import annotations
 
 import ast
 import bisect
+import builtins
 import dataclasses
 import functools
 import io
 import itertools
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from rlhalt.fragments.code_names import assigned, bound, own_nodes, used
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment
 
 # Atomic groups keep hostile text from being read more than once.
 _FENCE = re.compile(
     r"^(?>[ \t]*)(?P<fence>`{3,}|~{3,})(?>[ \t]*)(?P<language>(?>[\w.+#-]*))(?>[^\n`]*)(?:\n|\Z)"
-    r"(?P<program>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)",
+    r"(?P<program>.*?)(?:^[ \t]*(?P=fence)[`~]*[ \t\r]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
-_PYTHON = re.compile(r"(?:python|py)?3?", re.IGNORECASE)
+_PYTHON = re.compile(r"i?py(?:thon)?(?:3(?:\.\d+)?)?", re.IGNORECASE)
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]", re.MULTILINE)
+_CODE = re.compile(
+    r"^[ \t]*(?:(?:(?:async[ \t]+)?def|class|from|import|return|for|while|if)\b|[\w.]+[ \t]*=[^=])", re.MULTILINE
+)
+# Between the blocks of a program the fence of the next one stands as a comment.
+_BLOCK = re.compile(r"[ \t]*#(?:``|~~)")
+_BUILTINS = frozenset(dir(builtins))
+_ENDS = (ast.Return, ast.Yield, ast.YieldFrom)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _CODE_LINE = re.compile(
     r"[ \t]+\S"
@@ -54,23 +69,46 @@ _Place = tuple[int, int]  # row and column of a character, from 0
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """The program in a response.
+    """Code of a response.
 
     Attributes:
         start: where it begins in the response.
-        text: as it stands there, but with spaces in place of halting phrases that are no comments.
+        text: as it stands there, but with spaces in place of what is no part of it: halting phrases that are no
+            comments, and what stands between its blocks.
     """
 
     start: int
     text: str
 
     def lines(self) -> list[tuple[int, str]]:
-        """Each line without its end, with the offset in the response where it begins; numbered as Python does."""
+        """Each line without its end, with the offset in the response where it begins; numbered as Python does.
+
+        Where there are several blocks, without the indentation that all lines of a block have.
+        """
         found, begin = [], 0
         for end in _LINE_END.finditer(self.text):
             found.append((self.start + begin, self.text[begin : end.start()]))
             begin = end.end()
-        return [*found, (self.start + begin, self.text[begin:])]
+        found.append((self.start + begin, self.text[begin:]))
+        fences = [row for row, (_, line) in enumerate(found) if _BLOCK.match(line)]
+        if not fences:
+            return found
+        borders = [0, *fences, len(found)]
+        return [one for first, last in itertools.pairwise(borders) for one in _dedented(found[first:last])]
+
+    def holds(self, fragment: Fragment) -> bool:
+        """Whether a fragment of the response is part of it."""
+        begin = fragment.start - self.start
+        return begin >= 0 and self.text[begin : begin + len(fragment.text)] == fragment.text
+
+
+def _dedented(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    inside = [line for _, line in lines if line.strip() and not _BLOCK.match(line)]
+    common = min((len(line) - len(line.lstrip(" \t")) for line in inside), default=0)
+    return [
+        (start, line) if line[:common].strip() else (start + min(common, len(line)), line[common:])
+        for start, line in lines
+    ]
 
 
 def code(text: str) -> list[Fragment]:
@@ -79,25 +117,123 @@ def code(text: str) -> list[Fragment]:
     Each fragment is of kind `statement`, `header`, `line` (where the text does not parse) or `halt`, and has no white
     space at its ends.
     """
-    found = program(text)
-    if found is None:
-        return list(_halts(text, 0, len(text)))
-    outside = [*_halts(text, 0, found.start), *_halts(text, found.start + len(found.text), len(text))]
-    return sorted([*_inside(text, found), *outside], key=lambda one: one.start)
+    found: list[Fragment] = []
+    begin = 0
+    for block in _blocks(text):
+        found += [*_halts(text, begin, block.start), *_inside(text, block)]
+        begin = block.start + len(block.text)
+    return sorted([*found, *_halts(text, begin, len(text))], key=lambda one: one.start)
 
 
-def program(text: str) -> Program | None:
-    """The program in a response, None where there is none."""
-    fences = list(_FENCE.finditer(text))
-    if fences:
-        python = [one for one in fences if _PYTHON.fullmatch(one["language"]) and one["program"].strip()]
-        chosen = [one for one in python if _DEFINES.search(one["program"])] or python
-        return _program(text, *chosen[-1].span("program")) if chosen else None
+def program(text: str, name: str = "", known: Iterable[str] = ()) -> Program | None:
+    """The program in a response, None where there is none.
+
+    Args:
+        name: the function that is asked for.
+        known: names that are there without it.
+    """
+    blocks = [_Block.of(one) for one in _blocks(text)]
+    if not blocks:
+        return None
+    asked = [one for one in blocks if one.defines(name)]
+    main = next(iter([*reversed(asked), *reversed([one for one in blocks if one.is_rest])]), None)
+    if main is None:
+        main = next((one for one in reversed(blocks) if _DEFINES.search(one.program.text)), blocks[-1])
+    needed = _needed(main, blocks, {*known, *_BUILTINS})
+    return _joined(text, main, needed) if needed else main.program
+
+
+def _blocks(text: str) -> list[Program]:
+    """The code of a response, block by block."""
+    fences = [one for one in _FENCE.finditer(text) if one["program"].strip()]
+    if any(True for _ in _FENCE.finditer(text)):
+        tagged = any(_PYTHON.fullmatch(one["language"]) for one in fences)
+        python = [
+            one
+            for one in fences
+            if _PYTHON.fullmatch(one["language"])
+            or (not one["language"] and (not tagged or _CODE.search(one["program"])))
+        ]
+        return [_program(text, *one.span("program")) for one in python]
     bare = _program(text, 0, len(text))
     if parsed := _parsed([line for _, line in bare.lines()]):
-        return bare if any(map(_does_something, parsed.body)) else None
+        return [bare] if any(map(_does_something, parsed.body)) else []
     lines = [(start, start + len(line)) for start, line in bare.lines() if _CODE_LINE.match(line)]
-    return _program(text, lines[0][0], lines[-1][1]) if lines else None
+    return [_program(text, lines[0][0], lines[-1][1])] if lines else []
+
+
+def _defines(text: str, name: str) -> bool:
+    return bool(name and re.search(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b", text, re.MULTILINE))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """A block with what it defines.
+
+    Attributes:
+        body: its statements with the offsets where each begins and ends in the response; none where it does not parse.
+        is_rest: whether it is the body of a function.
+    """
+
+    program: Program
+    body: list[tuple[ast.stmt, int, int]]
+    is_rest: bool
+
+    @classmethod
+    def of(cls, found: Program) -> _Block:
+        lines = found.lines()
+        parsed = _parsed([line for _, line in lines])
+        body = []
+        for one in parsed.body if parsed else ():
+            assert parsed is not None
+            begin, end = (lines[row][0] + column for row, column in parsed.span(one))
+            body.append((one, begin, end))
+        return cls(found, body, any(isinstance(node, _ENDS) for one, *_ in body for node in own_nodes(one)))
+
+    def defines(self, name: str) -> bool:
+        """Whether it defines a function; "f = cache(f)" does not."""
+        if not self.body:
+            return _defines(self.program.text, name)
+        return not self.is_rest and any(
+            name in bound(one) and not (isinstance(one, ast.Assign) and name in used(one)) for one, *_ in self.body
+        )
+
+
+def _needed(main: _Block, blocks: list[_Block], known: set[str]) -> list[tuple[int, int]]:
+    """Where the statements of other blocks stand that bind what the program uses and does not define."""
+    position = blocks.index(main)
+    others = [*reversed(blocks[:position]), *blocks[position + 1 :]]
+    offered = [(bound(one), used(one), begin, end) for block in others for one, begin, end in reversed(block.body)]
+    inside = set().union(*(bound(one) for one, *_ in main.body))
+    if main.is_rest:
+        inside |= set().union(*(assigned(one) for one, *_ in main.body))
+    wanted = set().union(*(used(one) for one, *_ in main.body)) - inside - known
+    found: list[tuple[int, int]] = []
+    while True:
+        news = [one for one in offered if one[0] & wanted and (one[2], one[3]) not in found]
+        if not news:
+            return found
+        names, uses, begin, end = news[0]
+        found.append((begin, end))
+        inside |= names
+        wanted = (wanted | uses) - inside - known
+
+
+def _joined(text: str, main: _Block, spans: list[tuple[int, int]]) -> Program:
+    """The program with statements of other blocks."""
+    own = (main.program.start, main.program.start + len(main.program.text))
+    start, end = min(own[0], *(one for one, _ in spans)), max(own[1], *(one for _, one in spans))
+    start = text.rfind("\n", 0, start) + 1
+    kept = [char if char.isspace() else " " for char in text[start:end]]
+    for first, last in spans:
+        kept[first - start : last - start] = text[first:last]
+    kept[own[0] - start : own[1] - start] = main.program.text
+    for fence in _FENCE.finditer(text):
+        if start <= fence.start("fence") < end:
+            at = fence.start("fence") - start
+            kept[at : at + 3] = "#" + fence["fence"][1:3]
+    joined = Program(start, "".join(kept))
+    return joined if _parsed([line for _, line in joined.lines()]) else main.program
 
 
 def layouts(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -189,6 +325,11 @@ class _Parsed:
             for kind, begin, end in self._of(statement)
         ]
         return [one for one in found if one[2][0] < self.known]
+
+    def span(self, statement: ast.stmt) -> tuple[_Place, _Place]:
+        """Where a statement begins and ends in the program."""
+        end = self._place(statement.end_lineno, statement.end_col_offset)
+        return self._in_program(self._begin(statement)), self._in_program(end)
 
     def comments(self) -> Iterator[_Place]:
         """Where comments begin that stand in no statement."""

@@ -4,7 +4,8 @@
 
 Where bubblewrap works (`kind` is `bubblewrap`), the program
 
-- has no network, not even loopback, and sees no process, user, IPC object or host name of the machine outside;
+- has no network, not even loopback, and no sockets but Unix's (the family is filtered on x86-64 and ARM64); it sees no
+  process, user, IPC object or host name of the machine outside;
 - sees only the interpreter, its libraries and the C libraries, read-only, four devices, and an empty private /tmp in
   memory; no home, no /proc, no shell, no settings, nothing of rlhalt; and an environment that says nothing;
 - runs as a user without any right, also where rlhalt runs as root, cannot gain one, and cannot make namespaces, mounts,

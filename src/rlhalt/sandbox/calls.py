@@ -21,12 +21,16 @@ _CALLS = {
         *(428, 429, 430, 431, 432, 433, 438, 442, 447),
     ),
 }
+_SOCKETS = {"x86_64": (41, 53), "aarch64": (198, 199)}  # socket, socketpair: only for AF_UNIX
+_UNIX = 1
 _X32 = 0x40000000  # the other way to number calls on x86-64
 
 
 @functools.cache
 def call_filter() -> bytes | None:
-    """A program for the kernel's seccomp filter (classic BPF): EPERM for these calls; None on another processor."""
+    """A program for the kernel's seccomp filter (classic BPF): EPERM for these calls and for sockets of another family
+    than AF_UNIX; None on another processor.
+    """
     known = _CALLS.get(platform.machine())
     if known is None or sys.byteorder != "little":
         return None
@@ -35,7 +39,10 @@ def call_filter() -> bytes | None:
     kill, refuse, allow = 0x80000000, 0x00050001, 0x7FFF0000
     rules = [(load, 0, 0, 4), (equal, 1, 0, architecture), (answer, 0, 0, kill), (load, 0, 0, 0)]
     tests = [(at_least, _X32), *((equal, call) for call in calls)]
-    # A jump is relative: over the tests that are left and the rule that allows.
-    rules += [(code, len(tests) - index, 0, value) for index, (code, value) in enumerate(tests)]
-    rules += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
+    sockets = _SOCKETS[platform.machine()]
+    # A jump is relative. The rules end: sockets?, allow, load the family, AF_UNIX?, refuse, allow.
+    rules += [(code, len(tests) - index + len(sockets) + 2, 0, value) for index, (code, value) in enumerate(tests)]
+    rules += [(equal, len(sockets) - index, 0, call) for index, call in enumerate(sockets)]
+    rules += [(answer, 0, 0, allow), (load, 0, 0, 16), (equal, 1, 0, _UNIX), (answer, 0, 0, refuse)]
+    rules += [(answer, 0, 0, allow)]
     return b"".join(struct.pack("<HBBI", *rule) for rule in rules)

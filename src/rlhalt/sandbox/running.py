@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -273,7 +274,7 @@ class Running:
 
 
 def find(unsafe: bool = False) -> Sandbox:
-    """The strongest sandbox that works here.
+    """The strongest sandbox that works here; one weaker than bubblewrap is announced on stderr.
 
     Args:
         unsafe: run without any where none works.
@@ -281,15 +282,24 @@ def find(unsafe: bool = False) -> Sandbox:
     Raises:
         InputError: neither bubblewrap nor the fallback works, and the caller did not ask for `unsafe`.
     """
-    for sandbox in (Sandbox("bubblewrap"), Sandbox("weak")):
-        if works(sandbox):
-            return sandbox
+    if works(Sandbox("bubblewrap")):
+        return Sandbox("bubblewrap")
+    if works(Sandbox("weak")):
+        _say("bubblewrap does not work here; programs run in a weak sandbox that lets them read files")
+        return Sandbox("weak")
     if unsafe:
+        _say("no sandbox works here; programs run with your own rights")
         return Sandbox("none")
     raise InputError(
         "expected a sandbox to run programs in, found neither bubblewrap nor unshare that works here; install "
         "bubblewrap (apt-get install bubblewrap), or pass unsafe to run them with your own rights"
     )
+
+
+@functools.cache
+def _say(what: str) -> None:
+    """Once on stderr."""
+    print(f"rlhalt: {what}; install bubblewrap (apt-get install bubblewrap)", file=sys.stderr, flush=True)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ People label what they copied out of a response, often one atomic statement at a
 the characters they are about. A label that cannot be tied is handed back (`Annotated.unplaced`), never dropped; text
 that nobody labelled is *unverifiable*.
 
-This is where the labels become verdicts; where a data set's files become rows is its module in `rlhalt.tasks`.
+This is where the labels become verdicts; where a data set's files become rows is its package in `rlhalt.domains`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rlhalt.domains.code import humaneval
+from rlhalt.domains.code import humaneval, mbpp
+from rlhalt.domains.files import fields
 from rlhalt.domains.task import AnySplit, Task
 from rlhalt.records import Prompt
 
@@ -14,4 +15,7 @@ class Code(Task):
 
     def file_prompts(self, file: Path, split: AnySplit) -> list[Prompt] | None:
         """Problems of a file with the fields of HumanEval (plain or compressed with gzip) or of MBPP."""
-        return humaneval.prompts(file)
+        found = set() if file.suffix == ".gz" else fields(file)
+        if file.suffix == ".gz" or {"prompt", "canonical_solution", "entry_point"} <= found:
+            return humaneval.prompts(file)
+        return mbpp.prompts(file) if {"code", "test_list"} <= found else None
