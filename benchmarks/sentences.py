@@ -2,9 +2,9 @@
 
     python benchmarks/sentences.py fragments.jsonl      (pip install sentencex pysbd, for those columns)
 
-A row has `input`, `expected` (the sentences) and `fragmenter`; rows of another fragmenter than `sentences` are left
-out, and so are fragments without a letter or digit. Measured on 28 rows: rlhalt 28, sentencex 1.0.32 19, pysbd 0.3.4
-18. The rules of rlhalt were written with these rows in view; before that they split 19 as expected.
+A row has `input`, `expected` (the sentences) and `fragmenter`. Rows of another fragmenter than `sentences` are left out
+(so are fragments without a letter or digit). Measured on 28 rows: rlhalt 28, sentencex 1.0.32 19, pysbd 0.3.4 18.
+The rules of rlhalt were written with these rows in view; before that, 19 rows were split as expected.
 """
 
 from __future__ import annotations
