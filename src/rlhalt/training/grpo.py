@@ -19,6 +19,7 @@ from rlhalt.llm import Client
 from rlhalt.pairs.leakage import prompts_seen
 from rlhalt.records import Prompt, read
 from rlhalt.reward import Specification, load_specification
+from rlhalt.templates import turn_ends
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.online.alarms import Limits
@@ -118,11 +119,12 @@ def main(argv: Sequence[str]) -> None:
         from datasets import Dataset
 
         from rlhalt.training.online.reward import FragmentReward
-        from rlhalt.training.online.trainer import FragmentGRPOTrainer
+        from rlhalt.training.online.trainer import FragmentGRPOTrainer, stop_vllm
         from rlhalt.training.template import rows_as_sampled
 
         run.result(prompts=prompts_seen(rows), threshold=pay.threshold, verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args)
+        stop_vllm(args, turn_ends(tokenizer, model.generation_config))
         with rows_as_sampled(tokenizer, args.chat_template_kwargs) as template:
             trainer = FragmentGRPOTrainer(
                 model,
