@@ -233,7 +233,7 @@ def test_length_and_template_reach_sampling_training_and_evaluation(talking_mode
     (model / "chat_template.jinja").write_text(tagged)
     given = {"enable_thinking": False}
     less = {"decisions": None, "dial": None, "grpo": None, "online_thresholds": [], "supervised": [], "prompts": 2}
-    path = recipe(tmp_path, model, max_tokens=5, chat_template_kwargs=given, **less)
+    path = recipe(tmp_path, model, max_tokens=30, chat_template_kwargs=given, **less)
     rendered = []
     template = rows.Template
     monkeypatch.setattr(rows, "Template", lambda made, told: (rendered.append(told), template(made, told))[1])
@@ -244,10 +244,10 @@ def test_length_and_template_reach_sampling_training_and_evaluation(talking_mode
     assert len(files) == 4
     for file in files:
         for row in read(file, Response):
-            assert row.n_tokens <= 5
-            assert row.sampler["max_tokens"] == 5
+            assert row.n_tokens <= 30
+            assert row.sampler["max_tokens"] == 30
             assert row.sampler["template_args"] == json.dumps(given)
-    assert "were cut off at 5 tokens" in capsys.readouterr().err
+    assert "were cut off at 30 tokens" in capsys.readouterr().err
     record = json.loads((out / "evaluation" / "base" / "run.json").read_text())
     assert record["cut_off"]["greedy"] > 0.1
 
