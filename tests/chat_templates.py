@@ -104,6 +104,7 @@ class Family:
 
 
 _IM = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_LLAMA_ENDS = ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>")
 _LLAMA_HEAD = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nToday Date: 26 Jul 2024\n\n"
 _LLAMA_TAIL = (
     f"<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n{QUESTION}<|eot_id|>"
@@ -128,9 +129,9 @@ FAMILIES = {
     # No padding token anywhere; another end of turn where tools are called.
     "llama": Family(
         LLAMA,
-        ("<|end_of_text|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>"),
-        ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"),
-        frozenset({"<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"}),
+        (*_LLAMA_ENDS, "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>"),
+        _LLAMA_ENDS,
+        frozenset(_LLAMA_ENDS),
         f"{_LLAMA_HEAD}{_LLAMA_TAIL}",
         f"{_LLAMA_HEAD}Reliability: 0.80{_LLAMA_TAIL}",
         "<|eot_id|>",

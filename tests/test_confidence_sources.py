@@ -143,6 +143,20 @@ def test_each_fragment_is_asked_about_after_the_whole_response(monkeypatch, scor
     assert asked[1][:-1] == [*shot, *rows[0].prompt, {"role": "assistant", "content": rows[0].response}]
 
 
+def test_a_number_in_the_reasoning_is_no_reply(monkeypatch, scored_row):
+    class Policy:
+        def complete(self, chats, *, temperature, max_tokens, seed):
+            return [Completion(text, 8, "length") for text in ["<think>\nOf 50", "<think>50</think>\n80"]]
+
+    loaded = []
+    monkeypatch.setattr(verbalized, "load_engine", lambda *given: (loaded.append(given), Policy())[1])
+    found = verbalized.stated(
+        "m", [scored_row(["A is big.", "A is old."], "++")], template_args={"enable_thinking": True}
+    )
+    assert found == [pytest.approx([math.nan, 0.8], nan_ok=True)]
+    assert loaded == [("m", "transformers", {"enable_thinking": True})]
+
+
 def test_nothing_said_asks_no_model(monkeypatch, scored_row):
     monkeypatch.setattr(verbalized, "load_engine", lambda *_: pytest.fail("asked"))
     assert verbalized.stated("m", [scored_row([], ""), scored_row([HALT_PHRASE], ".")]) == [

@@ -76,6 +76,17 @@ def test_plain_texts_and_references_as_json_will_do():
     assert run(one, ["Norway is in Europe."], [json.dumps({"subject": "Norway"})], prompts=["?"], other=1) == [0.5]
 
 
+def test_a_completion_that_begins_inside_its_reasoning():
+    """The template has opened it in the prompt; offsets point into what the policy wrote."""
+    domain = load_domain("countries")
+    one = FragmentReward(domain.scorer(), Pay(0.5, domain.halting), "<think>\n")
+    thought = "Norway is in Asia.\n</think>\n\n"
+    (found,) = one.judge(f"{thought}Norway is in Europe.", {"subject": "Norway"}).result()
+    assert (found.start, found.label) == (len(thought), "correct")
+    # Cut off in its reasoning, or ended there, it has said nothing.
+    assert one.judge("Norway is in Asia.", {"subject": "Norway"}).result() == []
+
+
 def test_what_failed_has_no_reward_and_is_counted():
     scorer = Scorer(sentences, Broken())
     logged = {}

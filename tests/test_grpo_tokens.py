@@ -119,6 +119,25 @@ def test_behind_the_opening_a_token_has_no_value(tokenizer):
     assert said[3] == " Unsure from here.<|im_end|>"
 
 
+def test_reasoning_before_the_answer_has_no_value(tokenizer):
+    thought = "<think>\nOslo? Asia.\n</think>\n\n"
+    text = f"{thought}Its capital is Oslo. Unsure from here.<|im_end|>"
+    ids = tokenizer.encode(text)
+    plain, starts = token_starts(tokenizer, ids)
+    fragments = [
+        Fragment(one.start + len(thought), one.end + len(thought), one.kind, one.text, one.label)
+        for one in judged(plain.removeprefix(thought))
+    ]
+    found = spread(starts, fragments, [1, 2, 3], begin=len(thought))
+    said = {v: tokenizer.decode([one for one, its in zip(ids, found, strict=True) if its == v]) for v in set(found)}
+    # The last blank belongs to the fragment that it opens, as everywhere.
+    assert said == {0: thought[:-1], 1: "\nIts capital is Oslo.", 2: " Unsure from here.<|im_end|>"}
+    # A response without an answer decides nothing but to end.
+    ids = tokenizer.encode("<think>\nOslo?<|im_end|>")
+    plain, starts = token_starts(tokenizer, ids)
+    assert spread(starts, [], [5], begin=len(plain)) == [0] * (len(ids) - 1) + [5]
+
+
 def test_every_token_of_a_character_belongs_to_its_fragment(tokenizer):
     ids = tokenizer.encode("Oslo. 東京.")
     text, starts = token_starts(tokenizer, ids)

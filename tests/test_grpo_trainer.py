@@ -290,6 +290,19 @@ def test_a_checkpoint_amid_what_one_generation_serves_is_refused(tmp_path, chang
     check_arguments(arguments(tmp_path, save_strategy="no", save_steps=5, **change))
 
 
+def test_vllm_stops_at_every_end_of_a_turn():
+    from types import SimpleNamespace
+
+    from rlhalt.training.fragment_grpo.trainer import stop_vllm
+
+    args = SimpleNamespace(use_vllm=True, generation_kwargs={"min_tokens": 1})
+    stop_vllm(args, [1, 7])
+    assert args.generation_kwargs == {"stop_token_ids": [1, 7], "min_tokens": 1}
+    args = SimpleNamespace(use_vllm=False, generation_kwargs=None)
+    stop_vllm(args, [1, 7])
+    assert args.generation_kwargs is None
+
+
 def test_an_alarm_stops_a_run(tiny_model, tmp_path):
     said = [f"Unsure from here.{END}"] * 4
     limits = callbacks.Limits(refused=0.9, drift=4, empty=1.1, failed=0.02, patience=2)

@@ -16,7 +16,7 @@ import yaml
 from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.pipeline import load_recipe
-from rlhalt.records import Decision, Pair, Scored, Target, read
+from rlhalt.records import Decision, Pair, Response, Scored, Target, read
 from tiny_training import ONLINE, TRAINING
 
 KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
@@ -220,6 +220,37 @@ def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):
     with pytest.raises(InputError, match=names) as caught:
         load_recipe(recipe(tmp_path, tmp_path, **change))
     assert "\n" not in str(caught.value)
+
+
+def test_length_and_template_reach_sampling_training_and_evaluation(talking_model, tmp_path, monkeypatch, capsys):
+    """With a template that has an argument; a recipe without online training and other methods is enough."""
+    import shutil
+
+    from rlhalt.training import template as rows
+
+    model = tmp_path / "model"
+    shutil.copytree(talking_model, model)
+    tagged = (model / "chat_template.jinja").read_text() + "{% if enable_thinking is defined %}{% endif %}"
+    (model / "chat_template.jinja").write_text(tagged)
+    given = {"enable_thinking": False}
+    less = {"decisions": None, "dial": None, "grpo": None, "online_thresholds": [], "supervised": [], "prompts": 2}
+    path = recipe(tmp_path, model, max_tokens=30, chat_template_kwargs=given, **less)
+    rendered = []
+    template = rows.Template
+    monkeypatch.setattr(rows, "Template", lambda made, told: (rendered.append(told), template(made, told))[1])
+    assert main(["quickstart", "--config", str(path)]) == 0
+    assert rendered == [given, given]
+    out = tmp_path / "out"
+    files = [out / "base" / "responses.jsonl", *(out / "evaluation").glob("*/greedy.jsonl")]
+    assert len(files) == 4
+    for file in files:
+        for row in read(file, Response):
+            assert row.n_tokens <= 30
+            assert row.sampler["max_tokens"] == 30
+            assert row.sampler["template_args"] == json.dumps(given)
+    assert "were cut off at 30 tokens" in capsys.readouterr().err
+    record = json.loads((out / "evaluation" / "base" / "run.json").read_text())
+    assert record["cut_off"]["greedy"] > 0.1
 
 
 def test_the_recipes_of_the_project_are_read():

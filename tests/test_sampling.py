@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -118,6 +119,48 @@ def test_a_model_that_is_none_is_refused(name):
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"neither config\.json nor adapter_config\.json"):
         resolve_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(("every", "warned"), [(1, True), (5, True), (20, False)])
+def test_many_responses_that_are_cut_off_are_told(tmp_path, capsys, every, warned):
+    class Long(Echo):
+        def complete(self, chats, **how):
+            return [
+                Completion(one.text, 2, "stop" if (number + 1) % every else "length")
+                for number, one in enumerate(super().complete(chats, **how))
+            ]
+
+    output = tmp_path / "responses.jsonl"
+    sample(PROMPTS, Settings("m", responses=4, max_tokens=2), output, lambda *_: Long())
+    said = capsys.readouterr().err
+    assert ("were cut off at 2 tokens" in said) == warned
+    assert json.loads((tmp_path / "responses.run.json").read_text())["cut_off"] == pytest.approx(1 / every)
+
+
+def test_arguments_of_the_template_are_part_of_the_settings(tmp_path):
+    loaded = []
+
+    def load(*given):
+        loaded.append(given)
+        return Echo()
+
+    plain = sample(PROMPTS, Settings("m"), tmp_path / "plain.jsonl", load)
+    told = sample(PROMPTS, Settings("m", template_args={"enable_thinking": False}), tmp_path / "told.jsonl", load)
+    assert [given[2] for given in loaded] == [{}, {"enable_thinking": False}]
+    assert not {row.key for row in plain} & {row.key for row in told}
+    assert told[0].sampler["template_args"] == '{"enable_thinking": false}'
+    # Responses that were drawn before there were arguments are still those of the same settings.
+    assert "template_args" not in plain[0].sampler
+
+
+@pytest.mark.parametrize("given", ["enable_thinking", "=false", "enable thinking=false"])
+def test_an_argument_of_the_template_without_name_or_value_is_refused(given, capsys):
+    from rlhalt.cli import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["sample", "--model", "m", "--prompts", "p", "--output", "o", "--template-arg", given])
+    assert stopped.value.code == 2
+    assert "expected NAME=VALUE" in capsys.readouterr().err
 
 
 class TestTransformers:

@@ -172,15 +172,14 @@ def templates_of_trl():
 def test_wellknown_templates_ask_as_they_did_before(templates_of_trl):
     """The templates that come with TRL; some take content in parts alone, and are refused."""
     made = tokenizer(FAMILIES["gemma"])
-    read_whole = 0
+    refused = []
     for path in templates_of_trl:
         made.chat_template = path.read_text(encoding="utf-8")
         try:
             template = Template(made)
         except InputError as error:
-            assert "shows a user's text" in str(error), path
+            refused.append(str(error))
             continue
-        read_whole += 1
         for chat in (ASKED, [*ASKED, {"role": "assistant", "content": RIGHT}, *ASKED]):
             plain = made.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
             if "strftime_now" not in made.chat_template:
@@ -190,7 +189,8 @@ def test_wellknown_templates_ask_as_they_did_before(templates_of_trl):
             assert said.endswith(f"Europe?\n</think>\n\n{WRONG}{template.end}"), path
         assert SYSTEM["content"] in template.asked([SYSTEM, *ASKED]), path
         assert template.end.strip(), path
-    assert read_whole > 50
+    assert all("shows a user's text" in one for one in refused)
+    assert len(refused) < len(templates_of_trl) / 5
 
 
 class TestChain:

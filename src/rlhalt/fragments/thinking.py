@@ -149,11 +149,16 @@ def _block(text: str) -> tuple[int, bool] | None:
         end = _closed(text, mark)
         if end is None:
             return len(text), False
-    elif (alone := _ALONE.search(text)) and not alone.lastgroup:
+    elif _may_close(text) and (alone := _ALONE.search(text)) and not alone.lastgroup:
         end = alone.end()
     else:
         return None
     return len(text) - len(text[end:].lstrip()), True
+
+
+def _may_close(text: str) -> bool:
+    # Most answers hold no mark at all; looking for the places of all of them takes as long as splitting.
+    return any(one.closing in text for one in MARKS)
 
 
 def _closed(response: str, opening: re.Match[str]) -> int | None:

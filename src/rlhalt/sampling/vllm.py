@@ -62,11 +62,10 @@ class VllmEngine:
             top_p=1.0,
             top_k=0,
             stop_token_ids=self._ends,
-            # The text is made of the tokens here, as with transformers.
-            detokenize=False,
         )
         prompts = [{"prompt_token_ids": self._template.encode(chat)} for chat in chats]
         outputs = self._llm.generate(prompts, params, use_tqdm=False)
+        # The text is made of the tokens, as with transformers: vLLM's own lacks marks that are special tokens.
         return [
             completed(self._tokenizer, self._ends, output.outputs[0].token_ids, self._template.opens(chat))
             for chat, output in zip(chats, outputs, strict=True)

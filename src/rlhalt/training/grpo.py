@@ -18,6 +18,7 @@ from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.records import Prompt, read
 from rlhalt.rewards import check_threshold
+from rlhalt.templates import turn_ends
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.fragment_grpo.advantages import CREDITS, Pay
@@ -92,11 +93,12 @@ def main(argv: Sequence[str]) -> None:
         from datasets import Dataset
 
         from rlhalt.training.fragment_grpo.reward import FragmentReward
-        from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
+        from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer, stop_vllm
         from rlhalt.training.template import rows_as_sampled
 
         run.result(prompts=prompts_seen(rows), thresholds=[pay.threshold], verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args)
+        stop_vllm(args, turn_ends(tokenizer, model.generation_config))
         with rows_as_sampled(tokenizer, args.chat_template_kwargs) as template:
             trainer = FragmentGRPOTrainer(
                 model,

@@ -199,6 +199,17 @@ def check_arguments(args: Any) -> None:
         )
 
 
+def stop_vllm(args: Any, ends: Sequence[int]) -> None:
+    """Have vLLM stop at every end of a turn; by itself it reads the model's generation configuration alone.
+
+    Args:
+        args: a `GRPOConfig`.
+        ends: see `rlhalt.templates.turn_ends`.
+    """
+    if args.use_vllm:
+        args.generation_kwargs = {"stop_token_ids": list(ends), **(args.generation_kwargs or {})}
+
+
 def check_vllm(args: Any) -> None:
     """See that the vLLM that a `GRPOConfig` asks for can be had here.
 
