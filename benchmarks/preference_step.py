@@ -37,7 +37,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
 
 from rlhalt.alignment import Prompts, align
-from rlhalt.models import EMBEDDED, resolve_model
+from rlhalt.embedded import SMOLLM2
+from rlhalt.models import resolve_model
 from rlhalt.pairs import decisions, pairs
 from rlhalt.records import Json, Pair, Scored, read
 from rlhalt.training.decisions.trainer import DecisionConfig, DecisionTrainer
@@ -54,7 +55,7 @@ def main() -> None:
     """Measure; print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scored", help="JSON lines of scored responses")
-    parser.add_argument("--model", default=EMBEDDED)
+    parser.add_argument("--model", default=SMOLLM2)
     parser.add_argument("--steps", type=int, default=12, help="measured steps of each way")
     parser.add_argument("--batch", type=int, default=8, help="pairs or responses a step")
     parser.add_argument("--memory-of", metavar="WAY", help=argparse.SUPPRESS)

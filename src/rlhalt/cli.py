@@ -87,6 +87,7 @@ def _sample(args: argparse.Namespace) -> None:
 
     if args.sampler and args.engine != "ray":
         raise InputError("expected --engine ray with it: here --engine says what samples", field="--sampler")
+    prompts = _some(list(read(args.prompts, Prompt)), args.prompts)
     sampler = args.sampler if args.engine == "ray" else args.engine
     settings = Settings(
         model=args.model,
@@ -95,10 +96,9 @@ def _sample(args: argparse.Namespace) -> None:
         temperature=args.temperature,
         max_tokens=args.max_tokens,
         seed=args.seed,
-        few_shot=_few_shot(args),
+        few_shot=_few_shot(args.few_shot, prompts),
         batch_size=args.batch_size,
     )
-    prompts = _some(list(read(args.prompts, Prompt)), args.prompts)
     sample(prompts, settings, args.output, cluster=_cluster(args, gpu=True))
 
 
@@ -113,12 +113,10 @@ def _cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
     return None
 
 
-def _few_shot(args: argparse.Namespace) -> tuple[Any, ...]:
-    if not args.few_shot:
-        return ()
-    from rlhalt.tasks.countries import few_shot
+def _few_shot(wanted: bool, prompts: Sequence[Any]) -> tuple[Any, ...]:
+    from rlhalt.tasks.examples import few_shot
 
-    return tuple(few_shot())
+    return few_shot(prompts) if wanted else ()
 
 
 def _some(rows: list[Any], path: str) -> list[Any]:
@@ -229,16 +227,18 @@ def _evaluate(args: argparse.Namespace) -> None:
     from rlhalt.records import Prompt, read
     from rlhalt.reward import load_specification
     from rlhalt.sampling import default_engine
-    from rlhalt.tasks.countries import few_shot
+    from rlhalt.tasks.examples import has_examples
 
-    prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
+    prompts = _some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
+    # The base model goes on where others have ended: shown the form of an answer where its domain has examples.
+    shown = _few_shot(bool(args.base) and has_examples(prompts[0].domain), prompts)
     with _client(args) as client:
         evaluate(
-            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args), args.dial),
-            _some(prompts, args.prompts),
+            Policy(args.name, args.model, args.threshold, args.seed, _few_shot(args.few_shot, prompts), args.dial),
+            prompts,
             load_specification(args.reward).scorer(client, unsafe=args.unsafe),
             args.output,
-            base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
+            base=Policy("base", args.base, few_shot=shown) if args.base else None,
             samples=args.samples,
             temperature=args.temperature,
             engine=args.engine or default_engine(),
@@ -320,9 +320,9 @@ def _parser() -> argparse.ArgumentParser:
         return one
 
     def sampling(one: argparse.ArgumentParser) -> None:
-        one.add_argument("--model", required=True, help="smollm2-135m-instruct, a model or adapter folder, a hub name")
+        one.add_argument("--model", required=True, help="smollm2-135m-instruct, gemma-3-270m, a folder, a hub name")
         one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
-        one.add_argument("--few-shot", action="store_true", help="put three examples before every prompt")
+        one.add_argument("--few-shot", action="store_true", help="put the domain's examples before every prompt")
         one.add_argument("--seed", type=int, default=0)
 
     def spreading(one: argparse.ArgumentParser) -> None:

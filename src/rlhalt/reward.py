@@ -168,13 +168,18 @@ def _own(kind: str, name: str) -> Any:
         raise InputError(f"expected {name!r} to be importable, found: {error}", field=kind) from None
 
 
+def domain_folder(name: str | Path) -> Path | None:
+    """The folder of a domain, by its name (`countries`) or by itself; None where there is no reward.yaml."""
+    return next((path for path in (Path(name), *(base / str(name) for base in _FOLDERS)) if _is_spec(path)), None)
+
+
 def load_specification(name: str | Path) -> Specification:
     """A specification by domain name (`countries`) or by folder.
 
     Raises:
         InputError: an unknown name (the known ones are listed), a missing, misspelt or wrong key.
     """
-    folder = next((path for path in (Path(name), *(base / str(name) for base in _FOLDERS)) if _is_spec(path)), None)
+    folder = domain_folder(name)
     if folder is None:
         known = sorted({path.name for base in _FOLDERS if base.is_dir() for path in base.iterdir() if _is_spec(path)})
         raise InputError(

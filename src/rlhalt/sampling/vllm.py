@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.models import load_policy, resolve_model
+from rlhalt.plain import STOP, answer, completes, give_template
 from rlhalt.records import Message
 from rlhalt.sampling import Completion, encode
 
@@ -42,7 +43,7 @@ class VllmEngine:
             # A model's whole context would need more cache than short answers do.
             longest = AutoConfig.from_pretrained(folder).max_position_embeddings
             self._llm = LLM(model=folder, max_model_len=min(LONGEST, longest), **options)
-        self._tokenizer = self._llm.get_tokenizer()
+        self._tokenizer = give_template(self._llm.get_tokenizer())
 
     def complete(
         self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
@@ -50,14 +51,19 @@ class VllmEngine:
         """See `rlhalt.sampling.Engine`."""
         from vllm import SamplingParams
 
+        stops = [STOP] if completes(self._tokenizer) else None
         params = SamplingParams(
-            temperature=temperature, max_tokens=max_tokens, seed=None if self._cpu else seed, top_p=1.0, top_k=0
-        )
+            temperature=temperature, max_tokens=max_tokens, seed=None if self._cpu else seed, top_p=1.0, top_k=0,
+            stop=stops,
+        )  # fmt: skip
         prompts = [{"prompt_token_ids": encode(self._tokenizer, chat)} for chat in chats]
         outputs = self._llm.generate(prompts, params, use_tqdm=False)
         completions = []
         for output in outputs:
             one = output.outputs[0]
+            if stops and (said := answer(self._tokenizer, one.token_ids)):
+                completions.append(Completion(*said, "stop"))
+                continue
             ended = one.finish_reason == "stop"
             n_tokens = len(one.token_ids) - (1 if ended and one.token_ids[-1] == self._tokenizer.eos_token_id else 0)
             completions.append(Completion(one.text, n_tokens, "stop" if ended else "length"))

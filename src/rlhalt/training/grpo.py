@@ -121,7 +121,7 @@ def main(argv: Sequence[str]) -> None:
         from rlhalt.training.online.trainer import FragmentGRPOTrainer
 
         run.result(prompts=prompts_seen(rows), threshold=pay.threshold, verifier=scorer.verifier.name)
-        model, tokenizer, peft_config = load_trainable(model_args)
+        model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         trainer = FragmentGRPOTrainer(
             model,
             FragmentReward(scorer, pay),
