@@ -38,7 +38,7 @@ class TransformersEngine:
         """See `rlhalt.sampling.Engine`."""
 
         ids_B_T = [encode(self._tokenizer, chat) for chat in chats]
-        shared = _common_prefix(ids_B_T)
+        shared = _common_prefix(ids_B_T) if self._all_in_window(max(map(len, ids_B_T)) + max_tokens) else 0
         inputs = self._padded(ids_B_T, shared)
         cache = None
         if shared >= 32:
@@ -55,6 +55,11 @@ class TransformersEngine:
             stopping_criteria=self._stops,
         )
         return [self._completion(row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
+
+    def _all_in_window(self, length: int) -> bool:
+        """Whether every token of a row sees all before it: a window counts columns, those of padding too."""
+        window = getattr(self._model.config.get_text_config(), "sliding_window", None)
+        return window is None or length <= window
 
     def _padded(self, ids_B_T: list[list[int]], shared: int) -> dict[str, torch.Tensor]:
         """Rows of equal length, padded between the shared prefix and the rest, so that the prefix is a column block."""

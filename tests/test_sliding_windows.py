@@ -1,4 +1,4 @@
-"""Shared prefixes in a model like Gemma 3: sliding windows in most layers, tied embeddings."""
+"""A model like Gemma 3, with sliding windows in most layers and tied embeddings: in training and in sampling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from rlhalt.models import load_policy
 from tiny_training import TRAINING
 
-WINDOW = 6
+WINDOW = 24
 FACTS = ["Norway is in Europe.", "Its capital is Oslo.", "Its currency is the krone.", "It borders Spain."]
 
 
@@ -31,7 +31,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def gemma(tiny_model, tmp_path_factory) -> Path:
-    """A Gemma 3 of four layers, three of them with a window of 6 tokens; the tokenizer is the tiny model's."""
+    """A Gemma 3 of four layers, three of them with a window of 24 tokens; the tokenizer is the tiny model's."""
     from transformers import AutoTokenizer, Gemma3ForCausalLM, Gemma3TextConfig
 
     folder = tmp_path_factory.mktemp("gemma")
@@ -107,7 +107,7 @@ def test_sequences_longer_than_the_window_are_computed_as_each_by_itself(gemma):
 
     config = AutoConfig.from_pretrained(gemma)
     model = AutoModelForCausalLM.from_pretrained(gemma, dtype=torch.float32).eval()
-    sequences = [[3 + place for place in range(20)], [3 + place for place in range(9)] + [90 + n for n in range(12)]]
+    sequences = [[3 + place for place in range(70)], [3 + place for place in range(40)] + [90 + n for n in range(30)]]
     tree = lay_out(sequences, [1, 1])
     ids, positions = torch.tensor([tree.ids]), torch.tensor([tree.positions])
     mask = _mask(model.config, sees(torch.tensor([tree.ends])), positions)
@@ -137,3 +137,16 @@ def test_an_adapter_on_it_is_merged_saved_and_loaded_again(trained, tmp_path):
         policy, _ = load_policy(str(tmp_path / "adapter"))
         rounded = policy(input_ids=ids).logits.float()
     assert float((rounded - expected).abs().mean()) < 0.05 * float(expected.abs().mean())
+
+
+def test_a_batch_with_padding_gives_the_answers_of_each_prompt_by_itself(gemma):
+    from rlhalt.sampling.local import TransformersEngine
+
+    engine = TransformersEngine(str(gemma))
+    # In bfloat16 a batch rounds otherwise than one row.
+    engine._model.float()
+    shared = " ".join(FACTS * 2)
+    chats = [[{"role": "user", "content": f"{shared} {end}"}] for end in ("Oslo.", "It borders Spain. " * 4, "Is it?")]
+    together = engine.complete(chats, temperature=0.0, max_tokens=12, seed=0)
+    assert together == [engine.complete([chat], temperature=0.0, max_tokens=12, seed=0)[0] for chat in chats]
+    assert len({one.text for one in together}) == 3
