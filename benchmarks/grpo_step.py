@@ -39,8 +39,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from rlhalt.domains import load_domain
+from rlhalt.embedded import SMOLLM2
 from rlhalt.llm import Client, Limits, Server
-from rlhalt.models import EMBEDDED, resolve_model
+from rlhalt.models import resolve_model
 from rlhalt.records import Json, Prompt
 from rlhalt.training.fragment_grpo.advantages import Pay
 from rlhalt.training.fragment_grpo.reward import FragmentReward
@@ -55,7 +56,7 @@ def main() -> None:
     """Measure; print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("step", "memory"), default="step")
-    parser.add_argument("--model", default=EMBEDDED)
+    parser.add_argument("--model", default=SMOLLM2)
     parser.add_argument("--steps", type=int, default=12, help="measured steps of each way")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="with memory the first")
     parser.add_argument("--batch", type=int, default=16, help="responses a step, in groups of at most 8")

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.domains.biography import factscore
+from rlhalt.embedded import SMOLLM2
 from rlhalt.llm import Client, Request, Server
-from rlhalt.models import EMBEDDED, resolve_model
+from rlhalt.models import resolve_model
 from rlhalt.records import Fragment, Scored
 from rlhalt.verifiers.judge import JudgeVerifier
 
@@ -66,7 +67,7 @@ def main() -> None:
     """Print what each way costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs=2, type=Path, help="FActScore's ChatGPT.jsonl and InstructGPT.jsonl")
-    parser.add_argument("--tokenizer", default=EMBEDDED, help="a model folder or hub name")
+    parser.add_argument("--tokenizer", default=SMOLLM2, help="a model folder or hub name")
     args = parser.parse_args()
 
     from transformers import AutoTokenizer

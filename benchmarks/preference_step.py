@@ -36,7 +36,8 @@ from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
 
-from rlhalt.models import EMBEDDED, resolve_model
+from rlhalt.embedded import SMOLLM2
+from rlhalt.models import resolve_model
 from rlhalt.records import Json, Pair, Scored, read
 from rlhalt.training.decision_trees.trainer import DecisionConfig, DecisionTrainer
 from rlhalt.training.decision_trees.trees import trees
@@ -55,7 +56,7 @@ def main() -> None:
     """Measure; print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scored", help="JSON lines of scored responses")
-    parser.add_argument("--model", default=EMBEDDED)
+    parser.add_argument("--model", default=SMOLLM2)
     parser.add_argument("--steps", type=int, default=12, help="measured steps of each way")
     parser.add_argument("--batch", type=int, default=8, help="pairs or responses a step")
     parser.add_argument("--memory-of", metavar="WAY", help=argparse.SUPPRESS)

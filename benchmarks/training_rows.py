@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rlhalt.models import EMBEDDED, resolve_model
+from rlhalt.embedded import SMOLLM2
+from rlhalt.models import resolve_model
 from rlhalt.records import Json, Pair, Rows, write
 
 BATCH = 8
@@ -43,7 +44,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pairs.jsonl"
             write(path, pairs(count))
-            command = [sys.executable, __file__, "--feed", str(path), "--tokenizer", resolve_model(EMBEDDED)]
+            command = [sys.executable, __file__, "--feed", str(path), "--tokenizer", resolve_model(SMOLLM2)]
             environment = {**os.environ, "RLHALT_CACHE": folder}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
             found[str(count)] = {"file MiB": path.stat().st_size >> 20, **json.loads(done.stdout.splitlines()[-1])}

@@ -21,6 +21,7 @@ from rlhalt.errors import InputError
 from rlhalt.journal import Journal
 from rlhalt.jsonl import doubled
 from rlhalt.models import identity, resolve_model
+from rlhalt.plain import answer, completes
 from rlhalt.progress import track
 from rlhalt.provenance import Run, already_done
 from rlhalt.records import Json, Message, Prompt, Response, content_key, read
@@ -112,9 +113,13 @@ def completed(tokenizer: Any, ends: Collection[int], ids: Sequence[int], opening
     Args:
         ends: see `rlhalt.templates.turn_ends`.
         opening: the mark with which the prompt opened the reasoning.
+
+    A model that completes (`rlhalt.plain`) ends its answer where it begins the next question.
     """
     length = next((place for place, one in enumerate(ids) if one in ends), None)
     said = list(ids[:length])
+    if completes(tokenizer) and (found := answer(tokenizer, said)):
+        return Completion(*found, "stop")
     text = tokenizer.decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return Completion(opening + text, len(said), "length" if length is None else "stop")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlhalt.models import load_policy
+from rlhalt.plain import STOP, completes
 from rlhalt.records import Json, Message
 from rlhalt.sampling import Completion, completed
 from rlhalt.templates import Template, turn_ends
@@ -27,13 +28,19 @@ class TransformersEngine:
             # For one query token a row the CPU's fused attention is slower than plain products (half the rate).
             self._model.set_attn_implementation("eager")
         self._shared: tuple[tuple[int, ...], Any] | None = None
+        self._stops: list[Any] | None = None
+        if completes(self._tokenizer):
+            from transformers import StopStringCriteria
+
+            # Made once: it reads the whole vocabulary, 5 seconds with Gemma's.
+            self._stops = [StopStringCriteria(self._tokenizer, STOP)]
 
     def complete(
         self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
     ) -> list[Completion]:
         """See `rlhalt.sampling.Engine`."""
         ids_B_T = [self._template.encode(chat) for chat in chats]
-        shared = _common_prefix(ids_B_T)
+        shared = _common_prefix(ids_B_T) if self._all_in_window(max(map(len, ids_B_T)) + max_tokens) else 0
         inputs = self._padded(ids_B_T, shared)
         cache = None
         if shared >= 32:
@@ -47,12 +54,18 @@ class TransformersEngine:
             eos_token_id=self._ends,
             do_sample=False,
             logits_processor=[_draw(temperature, seed)] if temperature > 0 else [],
+            stopping_criteria=self._stops,
         )
         said = output[:, inputs["input_ids"].shape[1] :].tolist()
         return [
             completed(self._tokenizer, self._ends, ids, self._template.opens(chat))
             for chat, ids in zip(chats, said, strict=True)
         ]
+
+    def _all_in_window(self, length: int) -> bool:
+        """Whether every token of a row sees all before it: a window counts columns, those of padding too."""
+        window = getattr(self._model.config.get_text_config(), "sliding_window", None)
+        return window is None or length <= window
 
     def _padded(self, ids_B_T: list[list[int]], shared: int) -> dict[str, torch.Tensor]:
         """Rows of equal length, padded between the shared prefix and the rest, so that the prefix is a column block."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.models import load_policy, resolve_model
+from rlhalt.plain import STOP, completes, give_template
 from rlhalt.records import Json, Message
 from rlhalt.sampling import Completion, completed
 from rlhalt.templates import Template, prepare
@@ -45,7 +46,7 @@ class VllmEngine:
             longest = config.get_text_config().max_position_embeddings
             self._llm = LLM(model=folder, max_model_len=min(LONGEST, longest), **options)
             generation = _generation_config(folder, config)
-        self._tokenizer = self._llm.get_tokenizer()
+        self._tokenizer = give_template(self._llm.get_tokenizer())
         self._ends = prepare(self._tokenizer, generation)
         self._template = Template(self._tokenizer, template_args)
 
@@ -55,6 +56,7 @@ class VllmEngine:
         """See `rlhalt.sampling.Engine`."""
         from vllm import SamplingParams
 
+        stops = [STOP] if completes(self._tokenizer) else None
         params = SamplingParams(
             temperature=temperature,
             max_tokens=max_tokens,
@@ -62,6 +64,7 @@ class VllmEngine:
             top_p=1.0,
             top_k=0,
             stop_token_ids=self._ends,
+            stop=stops,
         )
         prompts = [{"prompt_token_ids": self._template.encode(chat)} for chat in chats]
         outputs = self._llm.generate(prompts, params, use_tqdm=False)

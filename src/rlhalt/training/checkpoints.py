@@ -19,10 +19,15 @@ class Resumable:
     Attributes:
         resume: go on from the newest whole checkpoint in `output_dir`, or begin where there is none: the same command
             starts a training and goes on with it.
+        base_template: the chat template for a model that has none, `plain` (`rlhalt.plain`) or a .jinja file; it is
+            saved with the trained model. A model's own template stays.
     """
 
     resume: bool = dataclasses.field(
         default=False, metadata={"help": "Go on from the newest whole checkpoint in output_dir, if there is one."}
+    )
+    base_template: str | None = dataclasses.field(
+        default=None, metadata={"help": "Chat template for a model that has none: plain, or a .jinja file."}
     )
 
 

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     with training_run("decisions", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from datasets import Dataset
 
-        model, tokenizer, peft_config = load_trainable(model_args)
+        model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         made, refused = trees(Prompts(tokenizer, data.chat_template_kwargs), rows, args.max_length)
         run.result(
             prompts=prompts_seen(rows),

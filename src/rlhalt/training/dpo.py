@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> None:
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 
-        model, tokenizer, peft_config = load_trainable(model_args)
+        model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         taken = aligned(tokenizer, rows, args.max_length, data.chat_template_kwargs)
         run.result(
             prompts=taken.prompts,

@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
         from rlhalt.training.template import rows_as_sampled
 
         run.result(prompts=prompts_seen(rows), thresholds=[pay.threshold], verifier=scorer.verifier.name)
-        model, tokenizer, peft_config = load_trainable(model_args)
+        model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         stop_vllm(args, turn_ends(tokenizer, model.generation_config))
         with rows_as_sampled(tokenizer, args.chat_template_kwargs) as template:
             trainer = FragmentGRPOTrainer(

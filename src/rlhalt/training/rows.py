@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rlhalt.models import cache_folder
+from rlhalt.embedded import cache_folder
 from rlhalt.records import Json, R, Rows, content_key, file_hash
 
 
 def on_disk(rows: Rows[R], columns: Sequence[str]) -> Any:
-    """Columns of a file as a `datasets.Dataset`, mapped into memory from `rlhalt.models.cache_folder` / rows.
+    """Columns of a file as a `datasets.Dataset`, mapped into memory from `rlhalt.embedded.cache_folder` / rows.
 
     It is written once for a file's content, by one process while the others wait. What is made of it, the tokens say,
     is kept beside it.

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
 from rlhalt.models import resolve_model, whole_model
+from rlhalt.plain import named_template
 from rlhalt.provenance import Run
 from rlhalt.strict_yaml import read_settings
 from rlhalt.templates import prepare
@@ -59,12 +60,18 @@ def described(*parsed: Any) -> dict[str, Any]:
     return differing
 
 
-def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
+def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any, Any]:
     """The model to train, its tokenizer and the LoRA configuration for TRL.
 
     A folder with a LoRA adapter is gone on with: TRL then keeps a frozen copy of it as the reference. Anything else is
     a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
     bfloat16. Model and tokenizer know all tokens that end a turn, and one that pads (`rlhalt.templates.prepare`).
+
+    Args:
+        base_template: see `rlhalt.training.checkpoints.Resumable`.
+
+    Raises:
+        InputError: see `resolve_model`; or the model has no chat template, and none is named.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -75,6 +82,8 @@ def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
     folder = resolve_model(model_args.model_name_or_path)
     whole, adapter = whole_model(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = _base_template(base_template, model_args.model_name_or_path)
     model = AutoModelForCausalLM.from_pretrained(
         whole, dtype=torch.float32, attn_implementation=model_args.attn_implementation
     )
@@ -84,6 +93,16 @@ def load_trainable(model_args: Any) -> tuple[Any, Any, Any]:
 
         return PeftModel.from_pretrained(model, folder, is_trainable=True), tokenizer, None
     return model, tokenizer, get_peft_config(model_args)
+
+
+def _base_template(name: str | None, model: str) -> str:
+    if name is None:
+        raise InputError(
+            f"expected a model with a chat template, found none in {model}; name one to train it with, as "
+            "base_template: plain, or a .jinja file",
+            field="base_template",
+        )
+    return named_template(name)
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
             raise InputError("expected targets to train on, found none", path=data.train_file)
         run.result(prompts=prompts)
         dataset = on_disk(rows, ("prompt", "completion"))
-        model, tokenizer, peft_config = load_trainable(model_args)
+        model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
             trainer = SFTTrainer(
                 model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config

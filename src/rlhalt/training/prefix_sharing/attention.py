@@ -12,6 +12,8 @@ from rlhalt.errors import InputError
 from rlhalt.training.prefix_sharing.layout import UNSCORED
 from rlhalt.training.setup import scoring_only_completions
 
+FULL, SLIDING = "full_attention", "sliding_attention"
+
 
 def sees(ends_R_L: torch.Tensor) -> torch.Tensor:
     """What each token of the trees sees, (R, 1, L, L) of bool: the tokens whose subtree it stands in."""
@@ -34,13 +36,33 @@ def over_trees(
         model: with `trl.trainer.utils.add_fused_lm_head`, wrapped by whatever trains it.
         config: of the model.
     """
-    seen: torch.Tensor = sees(tree_ends)
-    if config._attn_implementation == "eager":
-        seen = torch.zeros_like(seen, dtype=torch.float32).masked_fill(~seen, torch.finfo(torch.float32).min)
+    mask = _mask(config, sees(tree_ends), tree_positions)
     with scoring_only_completions():
         return model(
-            input_ids=tree_ids, attention_mask=seen, position_ids=tree_positions, shift_labels=tree_labels, **kwargs
+            input_ids=tree_ids, attention_mask=mask, position_ids=tree_positions, shift_labels=tree_labels, **kwargs
         )
+
+
+def _mask(
+    config: PreTrainedConfig, seen_R_1_L_L: torch.Tensor, positions_R_L: torch.Tensor
+) -> torch.Tensor | dict[str, torch.Tensor]:
+    """The mask as the model takes it: one for all layers, or one for each kind of layer where some have a window."""
+    if _kinds(config) == {FULL}:
+        return _as_taken(config, seen_R_1_L_L)
+    # A window counts tokens of the sequence, which are not neighbours in the tree: their positions tell.
+    distance_R_L_L = positions_R_L[:, :, None] - positions_R_L[:, None, :]
+    near = seen_R_1_L_L & (distance_R_L_L < config.get_text_config().sliding_window)[:, None]
+    return {FULL: _as_taken(config, seen_R_1_L_L), SLIDING: _as_taken(config, near)}
+
+
+def _as_taken(config: PreTrainedConfig, seen: torch.Tensor) -> torch.Tensor:
+    if config._attn_implementation != "eager":
+        return seen
+    return torch.zeros_like(seen, dtype=torch.float32).masked_fill(~seen, torch.finfo(torch.float32).min)
+
+
+def _kinds(config: PreTrainedConfig) -> set[str]:
+    return set(getattr(config.get_text_config(), "layer_types", None) or [FULL])
 
 
 def check_trees(
@@ -91,13 +113,17 @@ def check_attention(config: PreTrainedConfig, hint: str) -> None:
     Raises:
         InputError: it does not.
     """
-    text = config.get_text_config()
     if config._attn_implementation not in ("sdpa", "eager"):
         raise InputError(
             f"expected attention that takes a mask (sdpa or eager), found {config._attn_implementation}; {hint}",
             field="attn_implementation",
         )
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    # The first batch may be shorter than the window: what a window cuts off would show only later.
-    if kinds != {"full_attention"} or getattr(text, "sliding_window", None):
-        raise InputError(f"expected full attention in all layers, found {', '.join(sorted(kinds))}; {hint}")
+    kinds = _kinds(config)
+    window = getattr(config.get_text_config(), "sliding_window", None)
+    # The first batch may be shorter than the window: what a window cuts off would show only later. So it must be said
+    # which layers have one.
+    if not kinds <= {FULL, SLIDING} or (SLIDING in kinds) != bool(window):
+        raise InputError(
+            f"expected full attention in all layers, or a sliding_window and layer_types that say where it is, found "
+            f"{', '.join(sorted(kinds))} with sliding_window {window}; {hint}"
+        )

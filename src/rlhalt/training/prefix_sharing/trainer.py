@@ -17,8 +17,8 @@ from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedConfig
 from trl import DPOTrainer
 
+from rlhalt.embedded import cache_folder
 from rlhalt.errors import InputError
-from rlhalt.models import cache_folder
 from rlhalt.records import content_key
 from rlhalt.training.prefix_sharing.attention import check_trees, over_trees
 from rlhalt.training.prefix_sharing.collator import SharedCollator
@@ -65,7 +65,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     """DPO with the losses and gradients of TRL's DPOTrainer, with whatever of its options.
 
     Reference values are computed beforehand with `precompute_ref_log_probs: true` and kept under
-    `rlhalt.models.cache_folder`, else at every step.
+    `rlhalt.embedded.cache_folder`, else at every step.
 
     Raises:
         InputError: a model whose attention cannot take a tree, also where only its first batch shows it.
