@@ -55,7 +55,8 @@ from rlhalt.training_data import (
 )
 from rlhalt.training_data.targets.methods import MethodName
 
-_FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "recipes")
+# In a checkout the folder is at the top level; an installed wheel carries it inside the package.
+_FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "configs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,16 +115,21 @@ class Recipe:
     supervised: list[MethodName] = dataclasses.field(default_factory=list)
 
 
+def recipe_names() -> list[str]:
+    """The recipes that come with rlhalt."""
+    return sorted({path.stem for base in _FOLDERS for path in (base / "recipes").glob("*.yaml")})
+
+
 def load_recipe(path: str | Path | None) -> Recipe:
-    """Read a recipe; `configs/quickstart.yaml` if None.
+    """Read a recipe: a file, or the name of one that comes with rlhalt; `quickstart` if None.
+
+    The training configurations that it names lie beside it, or are those of `configs/`.
 
     Raises:
-        InputError: a missing file, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
+        InputError: missing files, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
             adapter.
     """
-    if path is None:
-        path = next(base / "quickstart.yaml" for base in _FOLDERS if (base / "quickstart.yaml").is_file())
-    path = Path(path)
+    path = _recipe_file("quickstart" if path is None else path)
     data = read_fields(path, Recipe)
     for key in ("thresholds", "seeds"):
         if not data[key]:
@@ -140,8 +146,35 @@ def load_recipe(path: str | Path | None) -> Recipe:
         )
     for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "grpo"):
         if data.get(key) is not None:
-            data[key] = str(path.parent / data[key])
+            data[key] = str(_beside(path, data[key]))
+    _check_files(Recipe(**data), path)
     return Recipe(**data)
+
+
+def _recipe_file(name: str | Path) -> Path:
+    found = [base / "recipes" / f"{name}.yaml" for base in _FOLDERS]
+    path = next((one for one in (Path(name), *found) if one.is_file()), None)
+    if path is None:
+        raise InputError(f"expected a recipe ({', '.join(recipe_names())}) or a YAML file, found neither", path=name)
+    return path
+
+
+def _beside(recipe: Path, config: str) -> Path:
+    """Where a training configuration lies; beside the recipe where it is nowhere, for the message."""
+    places = (recipe.parent / config, *(base / config for base in _FOLDERS))
+    return next((one for one in places if one.is_file()), places[0])
+
+
+def _check_files(recipe: Recipe, path: Path) -> None:
+    """See that all files are there that a recipe names, before anything runs.
+
+    Raises:
+        InputError: naming all that are missing.
+    """
+    named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.grpo)
+    missing = [one for one in (*named, recipe.train_file, recipe.heldout_file) if one and not Path(one).is_file()]
+    if missing:
+        raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -160,6 +160,7 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
     Raises:
         InputError: a reference that lacks what the judge must see; or a scorer that asks no model.
     """
+    from rlhalt.fragments import thinking
     from rlhalt.fragments.sentences import sentences
     from rlhalt.llm import Usage
 
@@ -170,10 +171,11 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
                 continue
             earlier = scorer.reusable(one, journal.earlier(one.key))
             if hasattr(scorer.fragment, "estimate"):
-                usage += scorer.fragment.estimate([one.response])
-                fragments = list(earlier) or sentences(one.response)
+                said = thinking.answer(one.response)
+                usage += scorer.fragment.estimate([said])
+                fragments = list(earlier) or sentences(said)
             else:
-                fragments = scorer.remembered(scorer.split(one.response), earlier)
+                fragments = scorer.remembered(thinking.fragmented(scorer.split, one.response), earlier)
             if hasattr(scorer.verifier, "estimate"):
                 usage += scorer.verifier.estimate([(fragments, one.reference)])
     return usage

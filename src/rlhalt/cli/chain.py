@@ -1,4 +1,4 @@
-"""The verbs that train, and those that run several others: train, doctor, quickstart, rounds."""
+"""The verbs that train, and those that run several others: train, doctor, quickstart, run, rounds, new, list."""
 
 from __future__ import annotations
 
@@ -25,14 +25,25 @@ def add_training(verb: Verb) -> None:
 
 
 def add_recipes(verb: Verb) -> None:
-    """Declare quickstart and rounds."""
+    """Declare quickstart, run, rounds, new and list."""
     one = verb("quickstart", _quickstart, "the whole chain, resumable")
-    one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")
+    one.add_argument("--config", default=None, help="a recipe, configs/recipes/quickstart.yaml if not given")
     one.add_argument("--output", help="folder; the recipe's own if not given")
+
+    one = verb("run", _run, "run a recipe, from prompts to report; resumable")
+    one.add_argument("recipe", help="a name that `rlhalt list` shows, or a YAML file")
+    one.add_argument("--output", help="folder; the recipe's own if not given")
+
+    one = verb("new", _new, "write a domain of your own that runs, to change piece by piece")
+    one.add_argument("what", choices=("domain",))
+    one.add_argument("folder", help="a new folder; its name is the domain's")
+
+    one = verb("list", _list, "the domains, methods, styles, recipes and models there are")
+    one.add_argument("kind", nargs="?", choices=("domains", "methods", "styles", "recipes", "models"))
 
     one = verb("rounds", _rounds, "the chain again and again: the trained model answers, is scored, paired, trained")
     one.add_argument("--rounds", type=count, required=True)
-    one.add_argument("--config", default=None, help="a recipe, configs/quickstart.yaml if not given")
+    one.add_argument("--config", default=None, help="a recipe, configs/recipes/quickstart.yaml if not given")
     one.add_argument("--output", help="folder; the recipe's own with -rounds behind its name if not given")
 
 
@@ -61,6 +72,28 @@ def _quickstart(args: argparse.Namespace) -> None:
     from rlhalt.pipeline import load_recipe, run
 
     run(load_recipe(args.config), Path(args.output) if args.output else None)
+
+
+def _run(args: argparse.Namespace) -> None:
+    from rlhalt.pipeline import load_recipe, run
+
+    run(load_recipe(args.recipe), Path(args.output) if args.output else None)
+
+
+def _new(args: argparse.Namespace) -> None:
+    from rlhalt.domains.new import write_domain
+
+    for path in write_domain(args.folder):
+        print(path)
+    print(f"next: python -m pytest {args.folder}, then rlhalt run {args.folder}/recipe.yaml")
+
+
+def _list(args: argparse.Namespace) -> None:
+    from rlhalt.overview import overview
+
+    for kind, names in overview().items():
+        if args.kind in (None, kind):
+            print(f"{kind}: {', '.join(names)}" if args.kind is None else "\n".join(names))
 
 
 def _rounds(args: argparse.Namespace) -> None:

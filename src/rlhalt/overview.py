@@ -1,0 +1,22 @@
+"""What there is to choose from: domains, methods, styles, recipes, models. `rlhalt list` prints it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+
+def overview() -> dict[str, list[str]]:
+    """The names by kind."""
+    from rlhalt.domains.domain import domain_names
+    from rlhalt.embedded import SOURCES
+    from rlhalt.pipeline import recipe_names
+    from rlhalt.training_data.styles import Style
+    from rlhalt.training_data.targets.methods import MethodName
+
+    return {
+        "domains": domain_names(),
+        "methods": list(get_args(MethodName)),
+        "styles": list(get_args(Style)),
+        "recipes": recipe_names(),
+        "models": sorted(SOURCES),
+    }
