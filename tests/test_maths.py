@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlhalt.credit import response_reward
 from rlhalt.errors import InputError
 from rlhalt.fragments.steps import steps
 from rlhalt.records import iter_json
@@ -593,3 +594,33 @@ def test_the_first_wrong_step_is_found_as_often_as_the_readme_says():
 def test_enough_was_labelled_of_every_model():
     models = Counter(row["model"] for _, row in iter_json(AUDIT))
     assert models == dict.fromkeys(MODELS, 28)
+
+
+def test_leaving_the_answer_line_out_does_not_pay():
+    """Wrong solutions without their last line earn less than nothing on average; they earned +0.49 before."""
+    scorer = Scorer(steps, MathsVerifier(no_worker))
+    rewards = []
+    for row in real(SOLUTIONS)[:150]:
+        reference = {"answer": row["ground_truth"], "question": row["question"]}
+        for model in MODELS:
+            if not row[model]["is_correct"]:
+                text = row[model]["solution"].rstrip().rpartition("\n")[0]
+                rewards.append(response_reward(scorer.judge(text, reference), 0.5, "causal"))
+    assert sum(rewards) / len(rewards) < 0
+
+
+def test_the_second_audit_is_as_the_readme_says():
+    counts: Counter[tuple[str, str]] = Counter()
+    for _, label in iter_json(AUDIT.with_name("audit-steps.jsonl")):
+        text = real(SOLUTIONS)[label["problem"]][label["model"]]["solution"]
+        assert hashlib.sha256(text.encode()).hexdigest()[:16] == label["solution_sha"]
+        begin, end = label["start"], label["end"]
+        # A link may have been joined to its chain since it was labelled.
+        found = max(judged(label["problem"], label["model"]), key=lambda one: min(one.end, end) - max(one.start, begin))
+        counts[label["label"], str(found.label)] += 1
+        if found.label == "incorrect" and label["label"] == "right":
+            assert found.probability == LEAVING
+    assert counts.total() == 150
+    assert counts["right", RIGHT] >= 59
+    assert counts["right", WRONG] <= 5
+    assert counts["wrong", RIGHT] + counts["follows", RIGHT] <= 9
