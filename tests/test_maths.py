@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.steps import steps
 from rlhalt.records import iter_json
+from rlhalt.rewards import response_reward
 from rlhalt.scoring import Scorer
 from rlhalt.verifiers.arithmetic import equations, numbers
 from rlhalt.verifiers.equality import Equality, MathVerify, TooSlow
@@ -91,6 +92,43 @@ EGGS = {
         ("32 / 96 * 100% = 33.333", "unclear"),
         ("14 + 7 + 21 + 7 + 5 = 50 fries", "false"),
         ("4500*(1-0.01)=450", "false"),
+        # As a reader means it.
+        ("1 hour + 30 minutes = 90 minutes", "holds"),
+        ("1 hour + 30 minutes = 100 minutes", "false"),
+        ("5 ft 6 in + 4 in = 70 in", "holds"),
+        ("$2 + 50¢ = $2.50", "holds"),
+        ("1.2 million + 300,000 = 1.5 million", "holds"),
+        ("25 cents × 8 = $3", "false"),
+        ("2 hours + 3 minutes = 5 hours", "unclear"),
+        ("$50 - 10% = $45", "holds"),
+        ("$50 - 10% = $40", "false"),
+        ("3/5 × 100 = 60%", "holds"),
+        ("25 / 1/3 = 75", "unclear"),
+        ("21/2 × 4 = 10", "unclear"),
+        ("2½ × 4 = 10", "holds"),
+        ("2½ × 4 = 12", "false"),
+        ("√9+16 = 5", "unclear"),
+        ("√16 + 2 = 6", "holds"),
+        ("6 ÷ 2(1+2) = 1", "unclear"),
+        ("She works from 9-5 = 8 hours a day", "unclear"),
+        ("pages 10-20 = 11 pages", "unclear"),
+        ("The team is 25 - 30 = 5 points behind", "unclear"),
+        ("-3 + 5 = -2", "false"),
+        ("2 packs = 2 × 6", "unclear"),
+        ("15 = 3 * 4", "false"),
+        ("1 000 + 500 = 1 500", "holds"),
+        ("\\frac34 \\times 20 = 15", "holds"),
+        ("10³ + 1 = 1002", "false"),
+        ("3 × 4 = **13**", "false"),
+        ("**2** × **3** = **6**", "holds"),
+        ("60 km/h × 2 h = 130 km", "false"),
+        ("3 times 15 is 35", "false"),
+        ("half of 8,000 is 4,000 bars", "holds"),
+        ("The sum of 15 and 5 is 25", "false"),
+        ("Label = 9 × $2 = $18", "holds"),
+        ("5 + 5 = 10 (5 each)", "holds"),
+        ("a) 5 + 5 = 10", "holds"),
+        ("1,000,000 * 1000000 = 1,000,000,000,001", "false"),
     ],
 )
 def test_equations(text, status):
@@ -122,6 +160,12 @@ def test_equations(text, status):
         "16,0000/10=16000 cars",
         "$100+($100*(10/100) = $110",
         "Over 50:40-4-24=12 judges",
+        "She has 3 times 8 is 24 more than 4",
+        "3m + 4 = 19",
+        "Let m be minutes. 3m + 5 = 20 minutes",
+        "C(5,2) = 11",
+        "1 + 2 + ... + 10 = 56",
+        "20% off $80 = $65",
     ],
 )
 def test_what_cannot_be_read_is_no_equation(text):
@@ -142,6 +186,48 @@ WHOLE = st.integers(1, 10**6)
 
 @given(WHOLE, WHOLE, st.sampled_from("+-*"), st.integers(-3, 3))
 def test_whole_numbers_are_exact(a, b, operator, off):
+    right = {"+": a + b, "-": a - b, "*": a * b}[operator] + off
+    (found,) = equations(f"so {a:,} {operator} {b} = {right:,} things")
+    assert (found.status == "holds") == (off == 0)
+
+
+UNITS = st.sampled_from(
+    ["things", "minutes", "hours", "cents", "%", "dozen eggs", "weeks", "feet", "pounds", "less", "km", "a day", ""]
+)
+
+
+def off_by_one(a, b, operator, off, unit, first):
+    right = {"+": a + b, "-": a - b, "*": a * b}[operator] + off
+    if operator == "-" and a < b:
+        return  # a hyphen may be a range, a sign may be lost
+    text = f"in {unit} there are {a:,} {operator} {b} = {right:,} {unit}"
+    found = equations(text if first else f"so {right} = {a} {operator} {b}")
+    assert all(one.status != "holds" for one in found), text
+    assert not first or [one.status for one in found] == ["false"], text
+
+
+MANY = settings(max_examples=20_000, derandomize=False)
+OFF_BY_ONE = given(
+    st.integers(3, 10**9), st.integers(3, 10**9), st.sampled_from("+-*"), st.sampled_from([-1, 1]), UNITS, st.booleans()
+)
+
+
+@OFF_BY_ONE
+def test_no_excuse_takes_whole_numbers_that_are_off_by_one(a, b, operator, off, unit, first):
+    off_by_one(a, b, operator, off, unit, first)
+
+
+@pytest.mark.slow
+@MANY
+@OFF_BY_ONE
+def test_no_excuse_takes_many_random_whole_numbers_that_are_off_by_one(a, b, operator, off, unit, first):
+    off_by_one(a, b, operator, off, unit, first)
+
+
+@pytest.mark.slow
+@MANY
+@given(WHOLE, WHOLE, st.sampled_from("+-*"), st.integers(-3, 3))
+def test_many_random_whole_numbers_are_exact(a, b, operator, off):
     right = {"+": a + b, "-": a - b, "*": a * b}[operator] + off
     (found,) = equations(f"so {a:,} {operator} {b} = {right:,} things")
     assert (found.status == "holds") == (off == 0)
@@ -224,6 +310,69 @@ RIGHT, WRONG, OPEN = "correct", "incorrect", "unverifiable"
 )
 def test_verdicts(text, reference, expected):
     assert labels(text, reference) == expected
+
+
+WEEK = "She works 5 days a week and earns 7 dollars a day."
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "expected"),
+    [
+        # A finished response without an answer earns nothing; what is false stays false.
+        ("48/2 = 24\n48+24 = 73", CLIPS, [RIGHT, WRONG]),
+        ("48/2 = 24\nThe answer is unclear.", CLIPS, [OPEN, OPEN]),
+        ("48/2 = 24\nShe has 72 clips.", CLIPS, [RIGHT, RIGHT]),
+        ("48/2 = 24\nShe sold 48 clips in", CLIPS, [OPEN, OPEN]),
+        ("48/2 = 24\n48*2 = 96", CLIPS, [OPEN, OPEN]),
+        ("48/2 = 24\nSo she sold 24+24 = 48 clips.", CLIPS, [RIGHT, WRONG]),
+        # Operands are no results, and only known numbers count.
+        ("A week has 5 * 7 = 5 hours.\nA: 35", {"answer": "<<5*7=35>>\n#### 35", "question": WEEK}, [OPEN, RIGHT]),
+        ("1+1 = 2\n2+1 = 3\n23+1 = 24\nA: 72", CLIPS, [OPEN, OPEN, OPEN, RIGHT]),
+        ("9*2 = 18\nUnsure from here.", EGGS, [OPEN, "halt"]),
+        ("5 * 7 = 35\nUnsure from here.", {"answer": "#### 35", "question": WEEK}, [RIGHT, "halt"]),
+        ("5 * 7 = 35\nUnsure from here.", {"answer": "#### 35"}, [OPEN, "halt"]),
+    ],
+)
+def test_what_counts(text, reference, expected):
+    assert labels(text, reference) == expected
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "1+1 = 2 ",
+            "9**9",
+            "^{9}",
+            "half of ",
+            "3 times 4 is ",
+            "A: ",
+            "the answer is ",
+            "x",
+            "1,000 ",
+            "2 1/2 ",
+            "(",
+        ),
+        *("\\boxed{", "}", "$", "=", " and ", "sum of 1", "\\frac12", "!", "9!", "%", "so ", "-", "1:", "**", "\n"),
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(PIECES, min_size=1, max_size=4).map("".join), st.sampled_from(["18", "\\frac{1}{2}", "x+1"]))
+def test_no_text_of_500_characters_takes_longer_than_a_second(piece, gold):
+    text = "A: " + (piece * 500)[:497]
+    begin = time.process_time()
+    Scorer(steps, MathsVerifier(lambda gold, answer: False)).judge(text, {"answer": f"#### {gold}"})
+    assert time.process_time() - begin < 1
+
+
+def test_a_tower_of_powers_is_no_failure(equality):
+    scorer = Scorer(steps, MathsVerifier(equality.worker))
+    for text in ("A: 9**9**9**9", "A: 9^{9^{9^{9}}}", "A: x^{99^{99^{9}}}", "A: 99999!!!"):
+        begin = time.monotonic()
+        (answer,) = scorer.judge(text, {"answer": "#### 18"})
+        assert answer.label in (OPEN, WRONG)
+        assert time.monotonic() - begin < 5
 
 
 def test_every_verdict_has_its_evidence():
@@ -445,3 +594,33 @@ def test_the_first_wrong_step_is_found_as_often_as_the_readme_says():
 def test_enough_was_labelled_of_every_model():
     models = Counter(row["model"] for _, row in iter_json(AUDIT))
     assert models == dict.fromkeys(MODELS, 28)
+
+
+def test_leaving_the_answer_line_out_does_not_pay():
+    """Wrong solutions without their last line earn less than nothing on average; they earned +0.49 before."""
+    scorer = Scorer(steps, MathsVerifier(lambda gold, answer: False))
+    rewards = []
+    for row in real(SOLUTIONS)[:150]:
+        reference = {"answer": row["ground_truth"], "question": row["question"]}
+        for model in MODELS:
+            if not row[model]["is_correct"]:
+                text = row[model]["solution"].rstrip().rpartition("\n")[0]
+                rewards.append(response_reward(scorer.judge(text, reference), 0.5, "causal"))
+    assert sum(rewards) / len(rewards) < 0
+
+
+def test_the_second_audit_is_as_the_readme_says():
+    counts: Counter[tuple[str, str]] = Counter()
+    for _, label in iter_json(AUDIT.with_name("audit-steps.jsonl")):
+        text = real(SOLUTIONS)[label["problem"]][label["model"]]["solution"]
+        assert hashlib.sha256(text.encode()).hexdigest()[:16] == label["solution_sha"]
+        begin, end = label["start"], label["end"]
+        # A link may have been joined to its chain since it was labelled.
+        found = max(judged(label["problem"], label["model"]), key=lambda one: min(one.end, end) - max(one.start, begin))
+        counts[label["label"], str(found.label)] += 1
+        if found.label == "incorrect" and label["label"] == "right":
+            assert found.probability == LEAVING
+    assert counts.total() == 150
+    assert counts["right", RIGHT] >= 59
+    assert counts["right", WRONG] <= 5
+    assert counts["wrong", RIGHT] + counts["follows", RIGHT] <= 9

@@ -39,6 +39,7 @@ _FOLDERS = (Path(__file__).parents[3] / "reward", Path(__file__).parents[1] / "r
 FRAGMENTERS = ("sentences", "steps", "code", "claims")
 VERIFIERS = ("maths", "code", "judge")
 FILE, EXAMPLES = "domain.yaml", "examples.jsonl"
+_EARLIER = "reward" + ".yaml"
 _FILES = ("prompt", "claims")
 _BY_LANGUAGE = ("sentences", "claims")
 SECONDS = 60.0  # for a response, unless domain.yaml says otherwise; plenty for 100,000 characters on a busy machine
@@ -333,8 +334,8 @@ def _folder(name: str | Path) -> Path:
     if offered is not None:
         module = importlib.import_module(offered.module)
         return Path(str(module.__file__)).parent
-    if (Path(name) / "domain.yaml").is_file():
-        raise InputError(f"expected {FILE}, found domain.yaml, its earlier name; rename it", path=name)
+    if (Path(name) / _EARLIER).is_file():
+        raise InputError(f"expected {FILE}, found {_EARLIER}, its earlier name; rename it", path=name)
     raise InputError(
         f"expected a domain ({', '.join(domain_names())}) or a folder with {FILE}, found {str(name)!r}", path=name
     )

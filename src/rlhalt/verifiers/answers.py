@@ -203,7 +203,8 @@ def _of_equation(text: str) -> Amount | None:
     """Of "9*2 = $18 a day" what stands after the sign; of "18 = 9 * 2" the number alone."""
     sides = [one.strip() for one in text.split("=") if one.strip()]
     found = [_of_words(re.sub(r"^[^\d]*:\s", "", one)) for one in sides]
-    named = [re.fullmatch(r"[^\W\d_][^\d=+*/\\^{}]*(?:\(\d+\))?", one) for one in sides]
+    # A name, f(2), or signs that cannot be read, but no formula with letters.
+    named = [re.fullmatch(r"[^\W\d_][^\d=+*/\\^{}]*(?:\(\d+\))?|[^a-zA-Z\\]+", one) for one in sides]
     if not found or len(sides) > 6 or any(one is None and not name for one, name in zip(found, named, strict=True)):
         return None
     last = found[-1]

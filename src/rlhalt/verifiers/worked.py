@@ -77,7 +77,7 @@ def steps(fragments: Sequence[Fragment], solution: Solution) -> dict[int, Step]:
 def whole(fragments: Sequence[Fragment], index: int) -> str:
     """The text of a fragment; of a later link of a chain with what stands before its "="."""
     text = fragments[index].text
-    if text.startswith("=") and index:
+    if text.startswith("=") and index and not fragments[index - 1].text.endswith((".", "!", "?", ":")):
         return ANNOTATION.sub("", fragments[index - 1].text).rpartition("=")[2] + " " + text
     return text
 
