@@ -10,6 +10,7 @@ from typing import Any
 from rlhalt.embedded import SOURCES, embedded_model
 from rlhalt.errors import InputError
 from rlhalt.plain import give_template
+from rlhalt.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
 from rlhalt.templates import prepare
 
@@ -73,7 +74,9 @@ def _hash(path: Path, modified_ns: int) -> str:
 
 
 def load_policy(name: str) -> tuple[Any, Any]:
-    """A model for inference (bfloat16, adapter merged, on a GPU where there is one) and its tokenizer.
+    """A model for inference (adapter merged, on a GPU where there is one) and its tokenizer.
+
+    The data type is `rlhalt.precision.inference_dtype`.
 
     Both know all tokens that end a turn, and one that pads, see `rlhalt.templates.prepare`. A tokenizer without a chat
     template is given that of `rlhalt.plain`, for completion.
@@ -93,9 +96,9 @@ def load_policy(name: str) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, folder).merge_and_unload().to(torch.bfloat16)
+        model = PeftModel.from_pretrained(model, folder).merge_and_unload().to(inference_dtype())
     else:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=inference_dtype())
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     tokenizer = give_template(AutoTokenizer.from_pretrained(folder))
     prepare(tokenizer, model.generation_config)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TransformersEngine:
-    """An `Engine` on `model.generate`: bfloat16, on a GPU where there is one."""
+    """An `Engine` on `model.generate`, on a GPU where there is one, in `rlhalt.precision.inference_dtype`."""
 
     def __init__(self, model: str, template_args: Json | None = None) -> None:
         self._model, self._tokenizer = load_policy(model)

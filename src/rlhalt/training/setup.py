@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from rlhalt.errors import InputError
 from rlhalt.models import resolve_model, whole_model
 from rlhalt.plain import named_template
+from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
 from rlhalt.strict_yaml import read_settings
 from rlhalt.templates import prepare
@@ -39,10 +40,20 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     parser.error = _refuse
     try:
         parsed = tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
+        if _emulated(parsed[1]):
+            print(
+                "rlhalt: this CPU has no instructions for bfloat16 and would emulate it; training in float32",
+                file=sys.stderr,
+            )
+            parsed = tuple(parser.parse_args_and_config(args=[*argv, "--bf16", "false"], fail_with_unknown_args=True))
     except ValueError as error:
         raise InputError(str(error)) from None
     check_processes(parsed[1])
     return parsed
+
+
+def _emulated(args: Any) -> bool:
+    return bool(args.bf16 and args.device.type == "cpu" and not cpu_computes_bfloat16())
 
 
 def _refuse(message: str) -> NoReturn:
@@ -62,10 +73,9 @@ def described(*parsed: Any) -> dict[str, Any]:
 
 def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any, Any]:
     """The model to train, its tokenizer and the LoRA configuration for TRL.
-
     A folder with a LoRA adapter is gone on with: TRL then keeps a frozen copy of it as the reference. Anything else is
     a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
-    bfloat16. Model and tokenizer know all tokens that end a turn, and one that pads (`rlhalt.templates.prepare`).
+    bfloat16 (in float32 on a CPU without instructions for it, see `parse`). Model and tokenizer know all tokens that end a turn, and one that pads (`rlhalt.templates.prepare`).
 
     Args:
         base_template: see `rlhalt.training.checkpoints.Resumable`.
