@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +68,13 @@ def add(verb: Verb) -> None:
     one.add_argument("--method", help="halt, halt-odds, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
     one.add_argument("--percentile", type=flags.share, default=0.6, help="of halt, idk and random-trim: α")
     one.add_argument("--reading", choices=("ascending", "descending"), default="ascending", help="of the percentile")
-    one.add_argument("--seed", type=flags.seed, default=0, help="of random-trim")
+    one.add_argument("--seed", type=flags.seed, default=0, help="of random-trim and --draws")
+    one.add_argument(
+        "--draws",
+        metavar="N",
+        type=flags.count,
+        help="write N pairs drawn by weight, for trainers that do not know weights, as trl dpo",
+    )
     one.add_argument("--output", required=True)
 
     one = verb("decisions", _decisions, "make decisions at the threshold τ, for train decisions")
@@ -82,12 +90,18 @@ def add(verb: Verb) -> None:
 
 
 def _prompts(args: argparse.Namespace) -> None:
+    from rlhalt.records import content_key
     from rlhalt.runs import once
     from rlhalt.tasks import load
 
-    inputs = [args.file] if args.file else []
+    flags.separate([args.file], [args.output])
     chosen = load(args.task, args.file, args.split, args.domain)
-    once("prompts", args.output, inputs, {"task": args.task, "split": args.split}, lambda: chosen)
+    config = {"task": args.task, "split": args.split, "domain": args.domain}
+    # Built-in prompts have no file whose hash could say that they have changed.
+    config["content"] = content_key([dataclasses.asdict(one) for one in chosen])
+    once("prompts", args.output, [args.file] if args.file else [], config, lambda: chosen)
+    splits = Counter(one.split for one in chosen)
+    print(f"{splits['train']} train, {splits['heldout']} held out")
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -96,6 +110,7 @@ def _sample(args: argparse.Namespace) -> None:
 
     if args.sampler and args.engine != "ray":
         raise InputError("only used with --engine ray; locally, set the sampler with --engine", field="--sampler")
+    flags.separate([args.prompts], [args.output])
     sampler = args.sampler if args.engine == "ray" else args.engine
     settings = Settings(
         model=args.model,
@@ -116,16 +131,18 @@ def _score(args: argparse.Namespace) -> None:
     from rlhalt.reward import load_specification
     from rlhalt.score_file import estimate, score_file
 
+    flags.separate([args.responses], [args.output, args.judge_cache])
     responses = Rows(Path(args.responses), Response)
+    domain = flags.domain_of(args.reward, args.responses)
     with flags.judge(args).client() as client:
-        scorer = load_specification(args.reward).scorer(client, unsafe=args.unsafe)
+        scorer = load_specification(domain).scorer(client, unsafe=args.unsafe)
         if args.dry_run:
             print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
         else:
-            score_file(responses, scorer, args.output, _spread(args, scorer))
+            score_file(responses, scorer, args.output, _spread(args, domain, scorer))
 
 
-def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
+def _spread(args: argparse.Namespace, domain: str, scorer: Scorer) -> Spread | None:
     cluster = flags.cluster(args)
     if cluster is None:
         return None
@@ -139,12 +156,13 @@ def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
         asks = functools.partial(
             Client, scorer.client.server, scorer.client.limits.shared(cluster.workers), cache=cache
         )
-    return Spread(cluster, scorer_elsewhere(args.reward, asks, unsafe=args.unsafe))
+    return Spread(cluster, scorer_elsewhere(domain, asks, unsafe=args.unsafe))
 
 
 def _annotated(args: argparse.Namespace) -> None:
     from rlhalt.tasks.factscore import write_scored
 
+    flags.separate(args.files, [args.output])
     found = write_scored(args.files, args.output, args.granularity, args.split)
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
 
@@ -155,13 +173,17 @@ def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.records import Pair, read
     from rlhalt.reward import load_specification
 
-    specification = load_specification(args.reward)
+    if args.method and not args.targets:
+        raise InputError("expected --targets with it: the file that the method's targets go to", field="--method")
+    flags.separate([args.scored], [args.output, args.targets])
+    specification = load_specification(flags.domain_of(args.reward, args.scored))
     style = args.style or default_style(specification.halting)
     threshold = specification.threshold if args.threshold is None else args.threshold
-    write_pairs(args.scored, args.output, threshold, style)
+    # Named before anything is written: a misspelt method writes no pairs.
+    method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed) if args.method else None
+    write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed)
     print(summary(read(args.output, Pair)))
-    if args.targets and args.method:
-        method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
+    if method:
         write_supervised(args.scored, args.targets, method)
     elif args.targets:
         write_targets(args.scored, args.targets, style, args.best)
@@ -172,7 +194,8 @@ def _decisions(args: argparse.Namespace) -> None:
     from rlhalt.records import Decision, read
     from rlhalt.reward import load_specification
 
-    specification = load_specification(args.reward)
+    flags.separate([args.scored], [args.output])
+    specification = load_specification(flags.domain_of(args.reward, args.scored))
     style = args.style or default_style(specification.halting)
     threshold = specification.threshold if args.threshold is None else args.threshold
     if args.dial:

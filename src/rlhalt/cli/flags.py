@@ -87,7 +87,7 @@ def sampling(one: argparse.ArgumentParser) -> None:
 
 def reward(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with reward.yaml") -> None:
     """The flag that names the domain."""
-    one.add_argument("--reward", default="countries", help=text)
+    one.add_argument("--reward", help=f"{text}; the rows' own domain if not given")
 
 
 def spreading(one: argparse.ArgumentParser) -> None:
@@ -132,6 +132,49 @@ def cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
     if args.workers is not None:
         raise InputError("only used with --engine ray", field="--workers")
     return None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Domain:
+    """What every row of prompts, responses and scored responses says, or leaves out."""
+
+    key: str = ""
+    domain: str = ""
+
+
+def domain_of(reward: str | None, path: str) -> str:
+    """The domain that judges the rows of a file: the one they name, or `reward` where they name none.
+
+    Raises:
+        InputError: the rows name several domains, none without `reward`, or another one than `reward`.
+    """
+    from rlhalt.jsonl import iter_rows
+    from rlhalt.reward import load_specification
+
+    first: dict[str, int] = {}
+    for row, one in iter_rows(path, _Domain):
+        first.setdefault(one.domain, row)
+    named = [one for one in first if one]
+    if len(named) > 1:
+        raise InputError(
+            f"expected rows of one domain, found '{named[0]}' in row {first[named[0]]} and '{named[1]}' in row "
+            f"{first[named[1]]}; put them into files of their own",
+            path=path,
+            field="domain",
+        )
+    if reward is None:
+        if not named:
+            raise InputError("the rows name no domain; say what judges them", path=path, field="--reward")
+        return named[0]
+    known = {reward, Path(reward).resolve().name, load_specification(reward).domain}
+    if named and named[0] not in known and Path(named[0]).name not in known:
+        raise InputError(
+            f"expected rows of the domain '{reward}', found '{named[0]}' in row {first[named[0]]}; leave out --reward, "
+            "or write the prompts again with --domain",
+            path=path,
+            field="domain",
+        )
+    return reward
 
 
 def few_shot(args: argparse.Namespace) -> tuple[Any, ...]:

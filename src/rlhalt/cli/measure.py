@@ -67,12 +67,14 @@ def _evaluate(args: argparse.Namespace) -> None:
     from rlhalt.sampling import default_engine
     from rlhalt.tasks.countries import few_shot
 
+    flags.separate([args.prompts], [args.judge_cache])
+    domain = flags.domain_of(args.reward, args.prompts)
     prompts = [one for one in read(args.prompts, Prompt) if one.split == "heldout"]
     with flags.judge(args).client() as client:
         evaluate(
             Policy(args.name, args.model, args.threshold, args.seed, flags.few_shot(args), args.dial),
             flags.some(prompts, args.prompts),
-            load_specification(args.reward).scorer(client, unsafe=args.unsafe),
+            load_specification(domain).scorer(client, unsafe=args.unsafe),
             args.output,
             base=Policy("base", args.base, few_shot=tuple(few_shot())) if args.base else None,
             samples=args.samples,
@@ -99,6 +101,7 @@ def _general(args: argparse.Namespace) -> None:
 def _compare(args: argparse.Namespace) -> None:
     from rlhalt.recipe import report
 
+    flags.separate(args.evaluations, [args.output])
     report([Path(one) for one in args.evaluations], Path(args.output))
 
 

@@ -25,7 +25,12 @@ def load(task: Task, file: str | Path | None, split: Split = "all", domain: str 
     Raises:
         InputError: a file or domain missing, or see the task's module.
     """
+    if domain is not None and task != "jsonl":
+        raise InputError(f"only used with --task jsonl; {task} has a domain of its own", field="--domain")
     if task == "countries":
+        if file is not None:
+            raise InputError("countries are built in; expected no file", field="--file")
+
         from rlhalt.tasks import countries
 
         found = countries.prompts()
