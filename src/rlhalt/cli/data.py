@@ -173,19 +173,23 @@ def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.records import Pair, read
     from rlhalt.reward import load_specification
 
-    if args.method and not args.targets:
+    if args.method is not None and args.targets is None:
         raise InputError("expected --targets with it: the file that the method's targets go to", field="--method")
     flags.separate([args.scored], [args.output, args.targets])
     specification = load_specification(flags.domain_of(args.reward, args.scored))
-    style = args.style or default_style(specification.halting)
+    style = default_style(specification.halting) if args.style is None else args.style
     threshold = specification.threshold if args.threshold is None else args.threshold
     # Named before anything is written: a misspelt method writes no pairs.
-    method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed) if args.method else None
+    method = (
+        Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
+        if args.method is not None
+        else None
+    )
     write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed)
     print(summary(read(args.output, Pair)))
     if method:
         write_supervised(args.scored, args.targets, method)
-    elif args.targets:
+    elif args.targets is not None:
         write_targets(args.scored, args.targets, style, args.best)
 
 
@@ -196,7 +200,7 @@ def _decisions(args: argparse.Namespace) -> None:
 
     flags.separate([args.scored], [args.output])
     specification = load_specification(flags.domain_of(args.reward, args.scored))
-    style = args.style or default_style(specification.halting)
+    style = default_style(specification.halting) if args.style is None else args.style
     threshold = specification.threshold if args.threshold is None else args.threshold
     if args.dial:
         write_dialled(args.scored, args.output, args.dial, style, args.seed)

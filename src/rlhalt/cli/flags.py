@@ -205,4 +205,4 @@ def separate(inputs: Sequence[str | Path | None], outputs: Sequence[str | Path |
     """
     from rlhalt.runs import refuse_overwriting
 
-    refuse_overwriting([one for one in inputs if one], [one for one in outputs if one])
+    refuse_overwriting([one for one in inputs if one is not None], [one for one in outputs if one is not None])

@@ -53,7 +53,14 @@ def described(*parsed: Any) -> dict[str, Any]:
     for one in parsed:
         for field in dataclasses.fields(one):
             value = getattr(one, field.name)
-            if field.init and value != field.default and isinstance(value, str | int | float | list | None):
+            # A token or a key is a secret; `judge_key` names a variable only.
+            secret = field.name.endswith(("_token", "_key", "_keys")) and field.name != "judge_key"
+            if (
+                field.init
+                and not secret
+                and value != field.default
+                and isinstance(value, str | int | float | list | None)
+            ):
                 differing[field.name] = value
     return differing
 
