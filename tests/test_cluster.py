@@ -99,7 +99,7 @@ def parrot(folder: Path) -> Scorer:
 
 def response(text: str, reference: Json | None = None) -> Response:
     asked = [{"role": "user", "content": "State facts."}]
-    return Response(content_key(text), "p", 0, asked, text, reference or {}, "d", "train", "stop", {}, 3)
+    return Response(content_key(text), "p", 0, asked, text, reference or {}, "", "train", "stop", {}, 3)
 
 
 def test_the_policy_writes_the_same_here_and_in_workers(tiny_model, tmp_path):

@@ -309,7 +309,7 @@ def test_a_folder_without_run_json_is_refused(tmp_path):
         ("confidence.jsonl", lambda text: "".join(text.splitlines(True)[1:]), "no confidence for response"),
         (
             "confidence.jsonl",
-            lambda text: text.replace('_probability": [', '_probability": [0.5, ', 1),
+            lambda text: text.replace('_probability":[', '_probability":[0.5,', 1),
             "found 6 token and 5",
         ),
     ],

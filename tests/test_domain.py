@@ -41,7 +41,7 @@ options:
 
 def response(text: str, reference: dict | None = None) -> Response:
     asked = [{"role": "user", "content": "State facts."}]
-    return Response(content_key(text), "p", 0, asked, text, reference or {"subject": "A"}, "d", "train", "stop", {}, 3)
+    return Response(content_key(text), "p", 0, asked, text, reference or {"subject": "A"}, "", "train", "stop", {}, 3)
 
 
 def test_the_built_in_specification_judges():

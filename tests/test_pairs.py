@@ -353,13 +353,16 @@ def test_pairs_are_written_once_whole_or_not_at_all(scored_row, tmp_path, monkey
     assert {one.threshold for one in read(tmp_path / "pairs.jsonl", Pair)} == {0.8}
 
 
-def test_responses_to_held_out_prompts_are_refused(scored_row, tmp_path):
+def test_responses_to_held_out_prompts_are_left_out_and_counted(scored_row, tmp_path, capsys):
     import dataclasses
 
     trained = scored_row([ASIA], "+")
     held_out = dataclasses.replace(scored_row([CAPITAL], "-"), split="heldout")
     write(tmp_path / "scored.jsonl", [trained, held_out])
-    with pytest.raises(InputError, match=r"scored\.jsonl:2: field 'split': .*heldout") as caught:
-        write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
-    assert held_out.key in str(caught.value)
-    assert not (tmp_path / "pairs.jsonl").exists()
+    write_pairs(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", 0.5, "remove")
+    assert {one.source for one in read(tmp_path / "pairs.jsonl", Pair)} == {trained.key}
+    assert "left out 1 of 2 responses" in capsys.readouterr().err
+    write(tmp_path / "scored.jsonl", [held_out])
+    with pytest.raises(InputError, match="all 1 to held-out prompts"):
+        write_pairs(tmp_path / "scored.jsonl", tmp_path / "none.jsonl", 0.5, "remove")
+    assert not (tmp_path / "none.jsonl").exists()

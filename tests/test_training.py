@@ -247,3 +247,13 @@ class TestTrlHooks:
         args = DPOConfig(output_dir=str(tmp_path / "out"), max_steps=1, **KEYS)
         trainer = DPOTrainer(model=str(tiny_model), args=args, train_dataset=dataset)
         assert trainer.train().training_loss == pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_no_secret_is_written_down():
+    from trl import DPOConfig
+
+    from rlhalt.training.setup import described
+
+    args = DPOConfig(output_dir="out", hub_token="secret", use_cpu=True, bf16=False)
+    assert "secret" not in str(described(args))
+    assert described(args)["output_dir"] == "out"

@@ -265,6 +265,9 @@ def decode(line: bytes, kind: type[R], path: Path, row: int, seen: Counter[Any] 
     """
     try:
         record: R = _decoder(kind).decode(line)
+        if any(line.count(name) > 1 for name in _once(kind)):
+            # A key may stand twice, of which msgspec takes the last.
+            parse_line(line, path, row, nan=getattr(kind, "nan", False))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         data = parse_line(line, path, row, nan=getattr(kind, "nan", False))
         return None if data is None else from_json(kind, data, path, row, seen)
@@ -272,6 +275,13 @@ def decode(line: bytes, kind: type[R], path: Path, row: int, seen: Counter[Any] 
         # What has a type has few levels; a reference may have any number.
         _refuse_levels(record, path, row)
     return _checked(record, path, row)
+
+
+@functools.cache
+def _once(kind: type[Any]) -> list[bytes]:
+    """The keys that a line has once: inside of texts their quotes are escaped."""
+    nested = {"start", "end", "kind", "text", "label", "probability", "verifier", "evidence", "error", "claim"}
+    return [f'"{one.name}":'.encode() for one in dataclasses.fields(kind) if one.name not in nested]
 
 
 def _refuse_levels(record: Any, path: Path, row: int) -> None:

@@ -148,6 +148,8 @@ def refuse_overwriting(inputs: Sequence[str | Path], outputs: Sequence[str | Pat
         InputError: one would overwrite the other.
     """
     for one in outputs:
+        if not str(one):
+            raise InputError("expected the name of an output, found an empty one")
         for other in inputs:
             if _same(one, other):
                 raise InputError("expected an output that is no input, found the file that is read", path=one)

@@ -288,7 +288,7 @@ class Scored(Response):
         """See `rlhalt.jsonl.Row`."""
         super().check()
         for place, one in enumerate(self.fragments):
-            if not 0 <= one.start <= one.end or self.response[one.start : one.end] != one.text:
+            if not 0 <= one.start <= one.end <= len(self.response) or self.response[one.start : one.end] != one.text:
                 raise Wrong(f"fragments[{place}]", f"a fragment's offsets do not point at its text {one.text[:60]!r}")
             if one.probability is not None and not 0 <= one.probability <= 1:
                 raise Wrong(

@@ -122,7 +122,7 @@ class Scorer:
     def _fragments(self, text: str) -> list[Fragment]:
         fragments = list(self.fragment(text))
         for one in fragments:
-            if not 0 <= one.start <= one.end or text[one.start : one.end] != one.text:
+            if not 0 <= one.start <= one.end <= len(text) or text[one.start : one.end] != one.text:
                 raise VerifierFailure(f"expected fragments of the text, found {one.text[:40]!r} at {one.start}")
         return fragments
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
+import msgspec
 import yaml
 
 from rlhalt.errors import InputError
-from rlhalt.records import Json
-
-# `int | None` is the one, `Literal[...] | None` the other.
-_UNIONS = (types.UnionType, Union)
+from rlhalt.jsonl import Json, Wrong, explained, refuse_unwritable
 
 
 def read_yaml(path: str | Path) -> Json:
@@ -28,12 +25,35 @@ def read_yaml(path: str | Path) -> Json:
     if not path.is_file():
         raise InputError("expected a YAML file, found no such file", path=path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML, found {str(error).splitlines()[0]}", path=path) from None
+        data = yaml.load(path.read_text(encoding="utf-8"), _Strict)
+        refuse_unwritable(data)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        told = str(error).splitlines() or [type(error).__name__]
+        raise InputError(f"expected YAML, found {told[0]}", path=path) from None
+    except RecursionError:
+        raise InputError("expected YAML of few levels, found more than can be read", path=path) from None
+    except Wrong as wrong:
+        raise InputError(wrong.message, path=path, field=wrong.field or None) from None
     if not isinstance(data, dict):
         raise InputError("expected keys and values", path=path)
     return data
+
+
+class _Strict(yaml.SafeLoader):
+    """Reads plain values only, and every key once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping.
+
+        Raises:
+            Wrong: a key that appears twice.
+        """
+        names = [one.value for one, _ in node.value if isinstance(one, yaml.ScalarNode)]
+        for place, name in enumerate(names):
+            if name in names[:place] and name != "<<":
+                raise Wrong(str(name), "expected every key once, found it twice")
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
 def read_settings(path: str | Path, known: Collection[str], required: Collection[str] = ()) -> Json:
@@ -48,9 +68,10 @@ def read_settings(path: str | Path, known: Collection[str], required: Collection
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(known))}"
             raise InputError(f"unknown key; {hint}", path=path, field=str(key))
-    for key in required:
-        if key not in data:
-            raise InputError("expected this key, found none", path=path, field=key)
+    missing = [key for key in required if key not in data]
+    if missing:
+        others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
+        raise InputError(f"expected this key, found none{others}", path=path, field=missing[0])
     return data
 
 
@@ -66,30 +87,13 @@ def read_fields(path: str | Path, kind: type[Any], given: Collection[str] = ()) 
     fields = [one for one in dataclasses.fields(kind) if one.name not in given]
     required = [one.name for one in fields if one.default is one.default_factory is dataclasses.MISSING]
     data = read_settings(path, [field.name for field in fields], required)
-    for key, hint in get_type_hints(kind).items():
-        if key in data and not _fits(data[key], hint):
-            raise InputError(f"expected {_spoken(hint)}, found {data[key]!r}", path=path, field=key)
-    return data
-
-
-def _fits(value: object, hint: Any) -> bool:
-    if get_origin(hint) in _UNIONS:
-        return any(_fits(value, one) for one in get_args(hint))
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) is list:
-        return isinstance(value, list) and all(_fits(one, get_args(hint)[0]) for one in value)
-    if get_origin(hint) is dict:
-        return isinstance(value, dict) and all(isinstance(one, str) for one in value)
-    # A boolean is an int, and a whole number is a number.
-    return not isinstance(value, bool) and isinstance(value, (int, float) if hint is float else hint)
-
-
-def _spoken(hint: Any) -> str:
-    if get_origin(hint) in (*_UNIONS, Literal):
-        return " or ".join(one if isinstance(one, str) else _spoken(one) for one in get_args(hint))
-    if get_origin(hint) is list:
-        return f"a list, each {_spoken(get_args(hint)[0])}"
-    if get_origin(hint) is dict:
-        return "keys and values"
-    return {str: "text", int: "a whole number", float: "a number", types.NoneType: "null"}[hint]
+    read: Json = {}
+    for name, hint in get_type_hints(kind).items():
+        if name in data:
+            try:
+                read[name] = msgspec.convert(data[name], hint)
+            except msgspec.ValidationError as error:
+                place, message = explained(error, data[name])
+                inside = place if place.startswith("[") or not place else f".{place}"
+                raise InputError(message, path=path, field=f"{name}{inside}") from None
+    return read

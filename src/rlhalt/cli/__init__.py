@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import rlhalt
 from rlhalt.cli import chain, data, measure
 from rlhalt.cli.flags import KINDS, Parser
-from rlhalt.errors import RlhaltError
+from rlhalt.errors import InputError, RlhaltError
 
 
 def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> None:
+    if any("\0" in one for one in argv):
+        raise InputError("expected arguments of text, found a null character")
     # The trainers' keys are TRL's: they are parsed there, strictly, not here.
     if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in KINDS and not {"-h", "--help"} & set(argv):
         chain.train(argv[1], argv[2:])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.Argum
 def add(verb: Verb) -> None:
     """Declare the verbs."""
     one = verb("prompts", _prompts, "write a domain's prompts with their references")
-    flags.domain(one)
+    one.add_argument("--domain", default="countries", help="a name that `rlhalt list` shows, or a folder; %(default)s")
     one.add_argument("--file", help="prompts that do not come with the domain: GSM8K's train.jsonl, or your own rows")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
     one.add_argument("--output", required=True)
@@ -63,7 +65,13 @@ def add(verb: Verb) -> None:
     one.add_argument("--method", help="halt, halt-per-tau, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
     one.add_argument("--percentile", type=flags.share, default=0.6, help="of halt, idk and random-trim: α")
     one.add_argument("--reading", choices=("ascending", "descending"), default="ascending", help="of the percentile")
-    one.add_argument("--seed", type=flags.seed, default=0, help="of random-trim")
+    one.add_argument("--seed", type=flags.seed, default=0, help="of random-trim and --draws")
+    one.add_argument(
+        "--draws",
+        metavar="N",
+        type=flags.count,
+        help="write N pairs drawn by weight, for trainers that do not know weights, as trl dpo",
+    )
     one.add_argument("--output", required=True)
 
     one = verb("decisions", _decisions, "make decisions at the threshold τ, for train decisions")
@@ -87,10 +95,15 @@ def _prompts(args: argparse.Namespace) -> None:
     from rlhalt.provenance import once
     from rlhalt.records import content_key
 
+    flags.separate([args.file], [args.output])
     domain = load_domain(args.domain)
     chosen = domain.prompts(args.file, args.split)
-    config = {"domain": domain.domain, "split": args.split, "prompts": content_key([one.key for one in chosen])}
+    # Prompts that come with a domain have no file whose hash could say that they have changed.
+    content = content_key([dataclasses.asdict(one) for one in chosen])
+    config = {"domain": domain.domain, "split": args.split, "content": content}
     once("prompts", args.output, [args.file] if args.file else [], config, lambda: chosen)
+    splits = Counter(one.split for one in chosen)
+    print(f"{splits['train']} train, {splits['heldout']} held out")
 
 
 def _sample(args: argparse.Namespace) -> None:
@@ -99,6 +112,7 @@ def _sample(args: argparse.Namespace) -> None:
 
     if args.sampler and args.engine != "ray":
         raise InputError("only used with --engine ray; locally, set the sampler with --engine", field="--sampler")
+    flags.separate([args.prompts], [args.output])
     sampler = args.sampler if args.engine == "ray" else args.engine
     prompts = flags.some(list(read(args.prompts, Prompt)), args.prompts)
     settings = Settings(
@@ -120,16 +134,18 @@ def _score(args: argparse.Namespace) -> None:
     from rlhalt.records import Response, Rows
     from rlhalt.score_file import estimate, score_file
 
+    flags.separate([args.responses], [args.output, args.judge_cache])
     responses = Rows(Path(args.responses), Response)
+    domain = flags.domain_of(args.domain, args.responses)
     with flags.judge(args).client() as client:
-        scorer = load_domain(args.domain).scorer(client, unsafe=args.unsafe)
+        scorer = load_domain(domain).scorer(client, unsafe=args.unsafe)
         if args.dry_run:
             print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
         else:
-            score_file(responses, scorer, args.output, _spread(args, scorer))
+            score_file(responses, scorer, args.output, _spread(args, domain, scorer))
 
 
-def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
+def _spread(args: argparse.Namespace, domain: str, scorer: Scorer) -> Spread | None:
     cluster = flags.cluster(args)
     if cluster is None:
         return None
@@ -143,12 +159,13 @@ def _spread(args: argparse.Namespace, scorer: Scorer) -> Spread | None:
         asks = functools.partial(
             Client, scorer.client.server, scorer.client.limits.shared(cluster.workers), cache=cache
         )
-    return Spread(cluster, scorer_elsewhere(args.domain, asks, unsafe=args.unsafe))
+    return Spread(cluster, scorer_elsewhere(domain, asks, unsafe=args.unsafe))
 
 
 def _annotated(args: argparse.Namespace) -> None:
     from rlhalt.domains.biography.factscore import write_scored
 
+    flags.separate(args.files, [args.output])
     found = write_scored(args.files, args.output, args.granularity, args.split)
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
 
@@ -159,15 +176,23 @@ def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
     from rlhalt.training_data.statistics import summary
 
-    domain = load_domain(args.domain)
-    style = args.style or default_style(domain.halting)
+    if args.method is not None and args.targets is None:
+        raise InputError("expected --targets with it: the file that the method's targets go to", field="--method")
+    flags.separate([args.scored], [args.output, args.targets])
+    domain = load_domain(flags.domain_of(args.domain, args.scored))
+    style = default_style(domain.halting) if args.style is None else args.style
     threshold = domain.threshold if args.threshold is None else args.threshold
-    write_pairs(args.scored, args.output, threshold, style)
+    # Named before anything is written: a misspelt method writes no pairs.
+    method = (
+        Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
+        if args.method is not None
+        else None
+    )
+    write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed)
     print(summary(read(args.output, Pair)))
-    if args.targets and args.method:
-        method = Method(args.method, style, args.percentile, args.reading, threshold, args.seed)
+    if method:
         write_supervised(args.scored, args.targets, method)
-    elif args.targets:
+    elif args.targets is not None:
         write_targets(args.scored, args.targets, style, args.best)
 
 
@@ -176,8 +201,9 @@ def _decisions(args: argparse.Namespace) -> None:
     from rlhalt.records import Decision, read
     from rlhalt.training_data import default_style, write_conditioned_decisions, write_decisions
 
-    domain = load_domain(args.domain)
-    style = args.style or default_style(domain.halting)
+    flags.separate([args.scored], [args.output])
+    domain = load_domain(flags.domain_of(args.domain, args.scored))
+    style = default_style(domain.halting) if args.style is None else args.style
     threshold = domain.threshold if args.threshold is None else args.threshold
     if args.threshold_in_prompt:
         write_conditioned_decisions(args.scored, args.output, args.threshold_in_prompt, style, args.seed)

@@ -109,7 +109,7 @@ def _template_arg(text: str) -> tuple[str, Any]:
 
 def domain(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with domain.yaml") -> None:
     """The flag that names the domain."""
-    one.add_argument("--domain", default="countries", help=text)
+    one.add_argument("--domain", help=f"{text}; the rows' own domain if not given")
 
 
 def spreading(one: argparse.ArgumentParser) -> None:
@@ -154,6 +154,49 @@ def cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
     if args.workers is not None:
         raise InputError("only used with --engine ray", field="--workers")
     return None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Domain:
+    """What every row of prompts, responses and scored responses says, or leaves out."""
+
+    key: str = ""
+    domain: str = ""
+
+
+def domain_of(given: str | None, path: str) -> str:
+    """The domain that judges the rows of a file: the one they name, or `given` where they name none.
+
+    Raises:
+        InputError: the rows name several domains, none where none is given, or another one than the given.
+    """
+    from rlhalt.domains import load_domain
+    from rlhalt.jsonl import iter_rows
+
+    first: dict[str, int] = {}
+    for row, one in iter_rows(path, _Domain):
+        first.setdefault(one.domain, row)
+    named = [one for one in first if one]
+    if len(named) > 1:
+        raise InputError(
+            f"expected rows of one domain, found '{named[0]}' in row {first[named[0]]} and '{named[1]}' in row "
+            f"{first[named[1]]}; put them into files of their own",
+            path=path,
+            field="domain",
+        )
+    if given is None:
+        if not named:
+            raise InputError("the rows name no domain; say what judges them", path=path, field="--domain")
+        return named[0]
+    known = {given, Path(given).resolve().name, load_domain(given).domain}
+    if named and named[0] not in known and Path(named[0]).name not in known:
+        raise InputError(
+            f"expected rows of the domain '{given}', found '{named[0]}' in row {first[named[0]]}; leave out --domain, "
+            "or write the prompts again with --domain",
+            path=path,
+            field="domain",
+        )
+    return given
 
 
 def few_shot(args: argparse.Namespace, prompts: Sequence[Prompt]) -> tuple[Message, ...]:
@@ -203,4 +246,4 @@ def separate(inputs: Sequence[str | Path | None], outputs: Sequence[str | Path |
     """
     from rlhalt.provenance import refuse_overwriting
 
-    refuse_overwriting([one for one in inputs if one], [one for one in outputs if one])
+    refuse_overwriting([one for one in inputs if one is not None], [one for one in outputs if one is not None])

@@ -72,8 +72,9 @@ def _evaluate(args: argparse.Namespace) -> None:
     from rlhalt.records import Prompt, read
     from rlhalt.sampling import default_engine
 
+    flags.separate([args.prompts], [args.judge_cache])
+    domain = load_domain(flags.domain_of(args.domain, args.prompts))
     prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
-    domain = load_domain(args.domain)
     template_args = dict(args.template_arg)
     # The base model continues what others ended: it is shown the form of an answer where the domain has examples.
     shown = flags.examples(prompts) if args.base and domain.has_examples else ()
@@ -117,6 +118,7 @@ def _general(args: argparse.Namespace) -> None:
 def _compare(args: argparse.Namespace) -> None:
     from rlhalt.pipeline import report
 
+    flags.separate(args.evaluations, [args.output])
     report([Path(one) for one in args.evaluations], Path(args.output))
 
 

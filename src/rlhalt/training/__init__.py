@@ -25,8 +25,8 @@ def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str |
         word, *rest = rest
         if word == "--config":
             config, rest = rest[:1], rest[1:]
-        elif word in _ELSEWHERE:
-            # With its value, where it has one.
+        elif word in _ELSEWHERE or word.partition("=")[0].endswith(("_token", "hub_key", "api_key")):
+            # With its value, where it has one; and no secret is written down.
             rest = list(itertools.dropwhile(lambda one: not one.startswith("--"), rest))
         else:
             keys.append(word)

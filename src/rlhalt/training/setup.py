@@ -66,7 +66,14 @@ def described(*parsed: Any) -> dict[str, Any]:
     for one in parsed:
         for field in dataclasses.fields(one):
             value = getattr(one, field.name)
-            if field.init and value != field.default and isinstance(value, str | int | float | list | dict | None):
+            # A token or a key is a secret; `judge_key` names a variable only.
+            secret = field.name.endswith(("_token", "_key", "_keys")) and field.name != "judge_key"
+            if (
+                field.init
+                and not secret
+                and value != field.default
+                and isinstance(value, str | int | float | list | dict | None)
+            ):
                 differing[field.name] = value
     return differing
 
@@ -74,10 +81,10 @@ def described(*parsed: Any) -> dict[str, Any]:
 def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any, Any]:
     """The model to train, its tokenizer and the LoRA configuration for TRL.
 
-    A folder with a LoRA adapter is trained further: TRL then keeps a frozen copy of it as the reference. Anything else is
-    a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in bfloat16
-    (in float32 on a CPU without instructions for it, see `parse`). Model and tokenizer know all tokens that end a turn,
-    and one that pads (`rlhalt.templates.prepare`).
+    A folder with a LoRA adapter is trained further: TRL then keeps a frozen copy of it as the reference. Anything else
+    is a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
+    bfloat16 (in float32 on a CPU without instructions for it, see `parse`). Model and tokenizer know all tokens that end
+    a turn, and one that pads (`rlhalt.templates.prepare`).
 
     Args:
         base_template: see `rlhalt.training.checkpoints.Resumable`.

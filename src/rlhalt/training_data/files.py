@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import random
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.provenance import once
-from rlhalt.records import Scored, read
+from rlhalt.records import Json, Pair, Scored, content_key, read
 from rlhalt.training_data.decisions import conditioned_decisions, decisions
 from rlhalt.training_data.styles import Style, pairs, targets
 from rlhalt.training_data.targets.methods import Method, supervised
@@ -16,32 +18,76 @@ from rlhalt.training_data.targets.selection import best
 
 
 def training_rows(path: str | Path) -> Iterator[Scored]:
-    """The scored responses of a file, all to training prompts.
+    """The scored responses of a file that are to training prompts; how many others are left out goes to stderr.
+
+    What is trained on held-out prompts cannot be measured on them.
 
     Raises:
-        InputError: a response to a prompt of another split. What is trained on held-out prompts cannot be measured on
-            them.
+        InputError: there are responses, and all are to held-out prompts.
     """
-    for number, row in enumerate(read(path, Scored), start=1):
-        if row.split != "train":
-            raise InputError(
-                f"expected responses to prompts of the split train, found '{row.split}' (key {row.key}); "
-                "leave these prompts to the evaluation",
-                path=path,
-                row=number,
-                field="split",
-            )
-        yield row
+    total = left = 0
+    for row in read(path, Scored):
+        total += 1
+        if row.split == "train":
+            yield row
+        else:
+            left += 1
+    if left == total > 0:
+        raise InputError(
+            f"expected responses to prompts of the split train, found all {total} to held-out prompts; sample training "
+            "prompts too",
+            path=path,
+            field="split",
+        )
+    if left:
+        print(f"{path}: left out {left} of {total} responses, which are to held-out prompts", file=sys.stderr)
 
 
-def write_pairs(scored: str | Path, output: str | Path, threshold: float, style: Style) -> None:
+def write_pairs(
+    scored: str | Path, output: str | Path, threshold: float, style: Style, draws: int | None = None, seed: int = 0
+) -> None:
     """The pairs of a file of scored responses, into a file; see `rlhalt.training_data.pairs`.
+
+    Args:
+        draws: write so many pairs, drawn by weight; see `drawn`.
+        seed: of the draws.
 
     Raises:
         InputError: see `training_rows` and `pairs`.
     """
-    config = {"style": style, "threshold": threshold}
-    once("pairs", output, [scored], config, lambda: pairs(training_rows(scored), threshold, style))
+    config: Json = {"style": style, "threshold": threshold}
+    if draws is None:
+        once("pairs", output, [scored], config, lambda: pairs(training_rows(scored), threshold, style))
+        return
+    config |= {"draws": draws, "seed": seed}
+    once(
+        "pairs",
+        output,
+        [scored],
+        config,
+        lambda: drawn(list(pairs(training_rows(scored), threshold, style)), draws, seed),
+    )
+
+
+def drawn(rows: Sequence[Pair], count: int, seed: int) -> Iterator[Pair]:
+    """Pairs drawn by weight with replacement, each of weight 1: for trainers that do not know weights.
+
+    Trained on them without weights, the expected loss is that of the weighted pairs. TRL's DPOTrainer drops the column
+    `weight`; on the pairs as they are it would train at τ = ½.
+
+    Args:
+        rows: pairs with weights.
+        count: how many to draw.
+        seed: of the draws.
+
+    Raises:
+        InputError: there are no pairs.
+    """
+    if not rows:
+        raise InputError("expected at least one pair to draw from, found none", field="draws")
+    chosen = random.Random(seed).choices(rows, weights=[one.weight for one in rows], k=count)
+    for number, one in enumerate(chosen):
+        yield dataclasses.replace(one, key=content_key(one.key, number), weight=1.0)
 
 
 def write_decisions(scored: str | Path, output: str | Path, threshold: float, style: Style) -> None:
