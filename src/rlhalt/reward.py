@@ -50,7 +50,7 @@ class Specification:
         max_failure_rate: share of failed fragments above which a run stops.
         promised_agreement, promised_decided: what the audit against human-checked fragments must reach; none where
             there is no audit.
-        table: the knowledge that `knowledge` checks against; `countries`.
+        table: the knowledge that `knowledge` checks against; `countries` or `elements`.
         prompt: the judge's instructions, a text file in the folder.
         fields: what of a reference the judge sees.
         claims: the instructions of the `claims` fragmenter, a text file in the folder.
@@ -65,7 +65,7 @@ class Specification:
     max_failure_rate: float
     promised_agreement: float | None = None
     promised_decided: float | None = None
-    table: Literal["countries"] | None = None
+    table: Literal["countries", "elements"] | None = None
     prompt: str | None = None
     fields: list[str] | None = None
     claims: str | None = None
@@ -117,10 +117,9 @@ class Specification:
 
     def _verifier(self, client: Client | None, unsafe: bool) -> Verifier:
         if self.verifier == "knowledge":
-            from rlhalt.tasks import countries
             from rlhalt.verifiers.knowledge import KnowledgeVerifier
 
-            return KnowledgeVerifier(countries.facts())
+            return KnowledgeVerifier(_attribute(f"rlhalt.tasks.{self.table}:facts")())
         if self.verifier == "maths":
             from rlhalt.verifiers.maths import MathsVerifier
 
