@@ -130,8 +130,8 @@ _PLACES = (
 )
 _BORDERS = (
     r"(?:(?:is|are|also|completely|entirely|fully|mostly|located|situated|sandwiched|wedged|nestled|lies|sits|lying) )*"
-    r"(?:borders|border|bordering|bordered by|bordered(?= (?:to|in|on) )|bounded by|surrounded by|enclosed by|landlocked by|"
-    r"enclaved within|"
+    r"(?:borders|border|bordering|bordered by|bordered(?= (?:to|in|on) )|bounded by|surrounded by|enclosed by|"
+    r"landlocked by|enclaved within|"
     r"(?:shares|sharing|has) (?!no\b|any\b)(?:(?:an?|its|land|common|only|long|short|world 's|longest|international) )*"
     r"borders? with|adjacent to|next to|(?:between|in between))(?: only| on| with)?(?: both)?"
 )
