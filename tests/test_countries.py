@@ -1,5 +1,7 @@
 import re
+from pathlib import Path
 
+from rlhalt.audit import agreement, decided_share, judge
 from rlhalt.domains import load_domain
 from rlhalt.domains.countries import borders, facts, few_shot, names, prompts
 
@@ -81,3 +83,14 @@ def test_known_errors_of_the_sources_are_corrected():
     assert "lev" not in entries["Bulgaria"].facts["currency"]
     assert "malay" in entries["Malaysia"].facts["language"]
     assert "russian" not in entries["Armenia"].facts["language"]
+
+
+def test_the_audit_on_another_models_answers():
+    """150 sentences of Gemma 3 270M, labelled by a language model that did not see the verdicts."""
+    judged = judge(
+        Path(__file__).parents[1] / "reward" / "countries" / "audit-gemma.jsonl",
+        load_domain("countries").scorer(),
+    )
+    assert len(judged) == 150
+    assert agreement(judged) >= 0.97
+    assert decided_share(judged) >= 0.90

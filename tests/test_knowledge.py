@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,7 +7,9 @@ from hypothesis import strategies as st
 from rlhalt.domains.countries import facts, few_shot
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
-from rlhalt.verifiers.knowledge import Amount, KnowledgeVerifier, plain
+from rlhalt.records import Fragment
+from rlhalt.verifiers.knowledge import KnowledgeVerifier
+from rlhalt.verifiers.table import Amount, plain
 
 VERIFIER = KnowledgeVerifier(facts())
 
@@ -65,6 +69,38 @@ Solomon Islands | The Solomon Islands have a population of about 700,000.
 Ukraine | The country of Ukraine also has a population of about 33 million.
 New Zealand | The official language of New Zealand is New Zealand Sign Language.
 Kenya | Ken\u200bya is in East Afri\u00adca.
+Kenya | The currency of Kenya is Kenyan shillings.
+United Kingdom | The currency of the United Kingdom is pounds sterling.
+Russia | The currency of Russia is the Russian rouble.
+Kenya | **Capital:** Nairobi
+Kenya | **Capital City:** The capital city of Kenya is Nairobi.
+Kenya | **Official languages**: English and Swahili
+Kenya | **Population:** about 54 million people (2023)
+Kenya | Nairobi is the capital.
+Kenya | The Kenyan shilling (KES) is the official currency.
+Kenya | Kenya is bordered by Ethiopia to the north, Somalia to the east, Tanzania to the south and Uganda to the west.
+Kenya | Kenya is bordered to the north by Ethiopia and to the south by Tanzania.
+Kenya | Kenya, a country in East Africa, borders Uganda.
+Kenya | Kenya, officially the Republic of Kenya, is a country in East Africa.
+Kenya | The capital of Kenya is [Nairobi](https://example.org/nairobi).
+Kenya | The capital of Kenya is <b>Nairobi</b> [1].
+Kenya | Kenya's population is 55 000 000.
+Kenya | Kenya has 55M inhabitants.
+Kenya | The population of Kenya is around 55 mn (as of 2023).
+India | India has over 140 crore people.
+Kenya | Kenya has a population of over 54 million.
+Kenya | The population of Kenya is 50-55 million.
+Kenya | Kenya has fewer than 60 million people.
+Kenya | The population of Kenya is fifty-five million.
+South Africa | South Africa has three capitals: Pretoria, Cape Town and Bloemfontein.
+Brazil | Brasília, not Rio de Janeiro, is the capital of Brazil.
+Turkey | The capital of Turkey is Ankara rather than Istanbul.
+Uruguay | Uruguay borders two countries: Argentina and Brazil.
+Luxembourg | Luxembourg lies between Belgium, France and Germany.
+Croatia | Croatia adopted the euro in January 2023.
+Ecuador | Ecuador has used the US dollar as its official currency since 2000.
+Morocco | The official languages of Morocco are Arabic and Berber (Amazigh).
+Vietnam | Its capital is Hanoi, while Ho Chi Minh City is its largest city.
 """
 
 INCORRECT = """
@@ -104,6 +140,25 @@ Tajikistan | It borders India.
 Tajikistan | The language of Tajikistan is Pashto.
 Libya | The currency of Libya is the Libija or the Libi.
 Kenya | Kenya is in Asia or Europe.
+Turkey | Istanbul, not Ankara, is the capital of Turkey.
+Kenya | **Capital:** Mombasa
+Kenya | **Capital**: [Kampala](https://example.org/kampala)
+Kenya | The Ugandan shilling is the official currency.
+Canada | Canada's capital, Toronto, lies in Ontario.
+Ethiopia | Ethiopia, whose capital is Asmara, is landlocked.
+Croatia | Croatia still uses the kuna.
+Sweden | Sweden adopted the euro in 1999.
+Pakistan | Karachi has been the capital of Pakistan since 1967.
+India | India has fewer than one billion inhabitants.
+Kenya | Kenya has over 90 million people.
+Senegal | Senegal's population is approximately one hundred million.
+Zambia | Zambia has a coastline on the Indian Ocean.
+Bolivia | Bolivia is not landlocked.
+Kenya | Nairobi isn't the capital of Kenya.
+Georgia | Georgia borders North Carolina.
+Canada | Canada shares its only land border with the United States and Mexico.
+Kenya | The official languages of Kenya are English and French.
+Kenya | Kenya is bordered by Chad to the north.
 """
 
 UNVERIFIABLE = """
@@ -146,6 +201,53 @@ Kenya | Kenya is in Africa, perhaps.
 Kenya | Kenya is in the world.
 Kenya | Kenya has a capital.
 Kenya | Kenya borders other countries.
+Kenya | The capital of Kenya is famous for its national park.
+Kenya | Kenya's capital was founded in 1899 as a railway depot.
+Kenya | The currency of Kenya is subdivided into 100 cents.
+Kenya | The currency of Kenya is stable.
+Kenya | The currency of Kenya is the strongest.
+Kenya | The official language of Kenya is taught in schools.
+Egypt | Egypt's capital is Africa's second-largest city.
+Kenya | The capital of Kenya might be Mombasa.
+Kenya | The capital of Kenya is Mombasa, I think.
+Kenya | It is false that the capital of Kenya is Mombasa.
+Kenya | If the capital of Kenya is Mombasa, then I am the queen.
+Kenya | According to legend, the capital of Kenya is Mombasa.
+Brazil | Rio de Janeiro was the capital of Brazil until 1960.
+Brazil | The capital of Brazil was formerly Rio de Janeiro.
+Nigeria | The population of Nigeria was about 45 million in 1960.
+Nigeria | Nigeria had a population of 45 million in 1960.
+Croatia | Before 2023 the currency of Croatia was the kuna.
+Croatia | Croatia adopted the kuna in 1994.
+Croatia | Croatia adopted the euro in 2011.
+Indonesia | Indonesia's capital is being moved from Jakarta to Nusantara.
+Netherlands | The capital of the Netherlands is The Hague.
+Japan | Japan uses the metric system.
+Kenya | Kenya uses M-Pesa for mobile payments.
+Norway | Norway is not a member of the European Union.
+Norway | Norway is not part of the European Union.
+Kenya | Kenya lies on the Indian Ocean.
+Norway | Norway lies on the North Sea.
+Iraq | Iraq is mostly landlocked.
+United Kingdom | The United Kingdom borders Spain at Gibraltar.
+France | France borders Brazil.
+Australia | Australia's neighbours include Indonesia and New Zealand.
+Qatar | Qatar is home to about 350,000 citizens.
+Kenya | Kenya has fewer than 52 million people.
+Kenya | Kenya has more than 10 million people.
+Kenya | Kenya borders Ethiopia to the south.
+Kenya | Kenya has three official languages: English and Swahili.
+Kenya | Kenya has a population of 20 million cattle.
+Kenya | Kenya borders Tanzania, which has Dodoma as its capital.
+Kenya | Kenya borders Tanzania; in Tanzania, the capital is Dodoma.
+Kenya | Kenya's largest city is Nairobi, with about 4.4 million people.
+Kenya | Nairobi, the capital of Kenya, has a population of over 4 million.
+Spain | The capital of Spain is Madrid; the capital of Portugal is Lisbon.
+Portugal | The capital of Portugal is Lisboa.
+Iran | The capital of Iran is Teheran.
+Kenya | The capital of Kenya is Nairobi City County.
+Kenya | The capital of Kenya is Nairobi/Mombasa.
+South Korea | North Korea's capital is Pyongyang.
 """
 
 
@@ -268,6 +370,34 @@ def test_a_reference_the_table_does_not_know(reference):
         VERIFIER.verify("x", [], reference)
 
 
+def test_it_after_a_neighbour_is_the_neighbour():
+    assert judge("Kenya", "Kenya's neighbour is Uganda. Its capital is Kampala.")[1].label == "unverifiable"
+    assert judge("Kenya", "Kenya borders Uganda. It also borders Nigeria.")[1].label == "incorrect"
+
+
+def test_bounds():
+    amount = Amount((100.0,), 0.25)
+    assert [amount.over(number) for number in (50, 80, 100, 110, 130)] == [None, True, True, None, False]
+    assert [amount.under(number) for number in (70, 90, 100, 120, 150)] == [False, None, True, True, None]
+    assert -40 in Amount((-38.83,), 0.05)
+
+
+PHRASES = """
+just over|slightly more than|about|the capital of|Kenya|, and|Nairobi,|which has|as well as|in the|one hundred|
+55 000|million|and the|of the|official language|to the north by|a country in|has a population of|( |,|borders Uganda,|
+eastern part of|** |- |1,|either|[x](|<b |55-|'s|United States and|a member of|no|covers about|sq km|its capital,
+"""
+
+
+@given(st.lists(st.sampled_from(PHRASES.replace("\n", "").split("|")), min_size=1, max_size=4), st.booleans())
+def test_no_text_of_500_characters_takes_longer_than_a_second(phrases, named):
+    text = ("Kenya has a population of " if named else "") + " ".join(phrases * 500)[:470] + "x"
+    fragments = [Fragment(0, len(text), "sentence", text)]
+    start = time.process_time()
+    VERIFIER.verify(text, fragments, {"subject": "Kenya"})
+    assert time.process_time() - start < 1
+
+
 def test_amounts_have_a_tolerance():
     assert 80 in Amount((100.0,), 0.25)
     assert 70 not in Amount((100.0,), 0.25)
@@ -281,6 +411,9 @@ def test_amounts_have_a_tolerance():
         ("Guinea-Bissau’s", "guinea bissau 's"),
         ("U.S.", "us"),
         ("isn't", "is not"),
+        ("at -38.83 °C, 50–55 million", "at minus 38.83 °c, 50 to 55 million"),
+        ("**Capital:** [Nairobi](https://x.org/a_b) 🇰🇪[2]", "capital: nairobi"),
+        ("55 000 000 km²", "55000000 km2"),
     ],
 )
 def test_plain(text, expected):

