@@ -113,25 +113,40 @@ def test_scoring_by_the_command_line(tmp_path, scored_row):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["--task", "truthfulqa"], "--file"),
-        (["--task", "gsm8k", "--file", "FILE"], "--split"),
-        (["--task", "jsonl", "--file", "FILE"], "--domain"),
+        (["--domain", "truthfulqa"], "--file"),
+        (["--domain", "maths", "--file", "FILE"], "--split"),
+        (["--domain", "mine", "--file", "FILE"], "expected a domain"),
     ],
 )
-def test_prompts_say_which_flag_a_task_needs(tmp_path, capsys, argv, says):
-    (tmp_path / "rows").write_text('{"prompt": "Why?", "reference": {"answer": "So."}}\n', encoding="utf-8")
+def test_prompts_say_which_flag_a_domain_needs(tmp_path, capsys, argv, says):
+    (tmp_path / "rows").write_text('{"question": "1+1?", "answer": "#### 2"}\n', encoding="utf-8")
     argv = [str(tmp_path / "rows") if one == "FILE" else one for one in argv]
     assert main(["prompts", *argv, "--output", str(tmp_path / "prompts.jsonl")]) == 2
     assert says in capsys.readouterr().err
 
 
 def test_prompts_of_a_file_of_ones_own(tmp_path):
-    (tmp_path / "rows").write_text('{"prompt": "Why?", "reference": {"answer": "So."}}\n', encoding="utf-8")
+    (tmp_path / "rows").write_text('{"prompt": "Why?", "reference": {"answer": "#### 2"}}\n', encoding="utf-8")
     output = tmp_path / "prompts.jsonl"
-    argv = ["prompts", "--task", "jsonl", "--file", str(tmp_path / "rows"), "--domain", "own", "--output", str(output)]
+    argv = ["prompts", "--domain", "maths", "--file", str(tmp_path / "rows"), "--output", str(output)]
     assert main(argv) == 0
     (one,) = read(output, Prompt)
-    assert (one.prompt[0]["content"], one.reference, one.domain) == ("Why?", {"answer": "So."}, "own")
+    reference = {"answer": "#### 2", "n_desired": 1}
+    assert (one.prompt[0]["content"], one.reference, one.domain) == ("Why?", reference, "maths")
+
+
+def test_few_shot_examples_of_a_folder(tmp_path, monkeypatch):
+    from rlhalt import sampling
+
+    drawn = []
+    monkeypatch.setattr(sampling, "sample", lambda prompts, settings, *_, **__: drawn.append(settings.few_shot))
+    folder = tmp_path / "legs"
+    assert main(["new", "domain", str(folder)]) == 0
+    assert main(["prompts", "--domain", str(folder), "--output", str(tmp_path / "prompts.jsonl")]) == 0
+    argv = ["sample", "--model", "tiny", "--prompts", str(tmp_path / "prompts.jsonl"), "--few-shot"]
+    assert main([*argv, "--output", str(tmp_path / "responses.jsonl")]) == 2
+    assert main([*argv, "--domain", str(folder), "--output", str(tmp_path / "responses.jsonl")]) == 0
+    assert [len(one) for one in drawn] == [4]
 
 
 @pytest.mark.parametrize("dial", [False, True])

@@ -34,10 +34,11 @@ def test_reference_answers_and_examples_are_five_right_facts():
     domain = load_domain("elements")
     for row in domain.prompts():
         found = labels(row.reference["subject"], row.reference["answer"])
-        assert found == ["correct"] * 5, (row.reference, found)
+        assert found == ["correct"] * row.reference["n_desired"], (row.reference, found)
+        assert len(found) >= 4
     for question, answer in zip(domain.few_shot()[::2], domain.few_shot()[1::2], strict=True):
         subject = question["content"].split()[-1].rstrip(".").title()
-        assert labels(subject, answer["content"]) == ["correct"] * 5
+        assert labels(subject, answer["content"]) == ["correct"] * 5, answer
 
 
 @pytest.mark.parametrize(

@@ -624,3 +624,11 @@ def test_the_second_audit_is_as_the_readme_says():
     assert counts["right", RIGHT] >= 59
     assert counts["right", WRONG] <= 5
     assert counts["wrong", RIGHT] + counts["follows", RIGHT] <= 9
+
+
+def test_a_reference_without_annotations_is_read_line_by_line():
+    from rlhalt.domains import load_domain
+
+    reference = {"question": "Ada has 9 nuts, loses 2 and finds 9.", "answer": "9 - 2 = 7\n7 + 9 = 16\n#### 16"}
+    found = load_domain("maths").scorer().judge(reference["answer"], reference)
+    assert [one.label for one in found] == ["correct"] * 3

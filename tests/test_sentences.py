@@ -329,3 +329,17 @@ def test_the_time_grows_with_the_length_and_not_with_its_square(phrase):
     start = time.perf_counter()
     sentences(phrase * (100_000 // len(phrase)))
     assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("The symbol of calcium is Ca. Its atomic number is 20.", "The symbol of calcium is Ca."),
+        ("The symbol of platinum is Pt. It is dense.", "The symbol of platinum is Pt."),
+        ("The symbol is Cf. It was made in 1950.", "The symbol is Cf."),
+        ("He is Dr. No and lives there. It is late.", "He is Dr. No and lives there."),
+        ("She met Dr. Our and left. It was late.", "She met Dr. Our and left."),
+    ],
+)
+def test_a_symbol_that_looks_like_an_abbreviation_ends_a_sentence(text, first):
+    assert sentences(text)[0].text == first

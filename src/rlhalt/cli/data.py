@@ -30,6 +30,7 @@ def add(verb: Verb) -> None:
 
     one = verb("sample", _sample, "draw responses from a policy")
     flags.sampling(one)
+    flags.domain(one, "gives the examples of --few-shot: a name, or a folder with domain.yaml")
     one.add_argument("--engine", choices=(*flags.ENGINES, "ray"), help="vllm where installed, else transformers; ray")
     one.add_argument("--sampler", choices=flags.ENGINES, help="what samples with ray; vllm where installed here")
     flags.spreading(one)

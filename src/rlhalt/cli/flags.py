@@ -201,11 +201,11 @@ def domain_of(given: str | None, path: str) -> str:
 
 def few_shot(args: argparse.Namespace, prompts: Sequence[Prompt]) -> tuple[Message, ...]:
     """The examples that are put before every prompt; none where they are not asked for."""
-    return examples(prompts) if args.few_shot else ()
+    return examples(prompts, args.domain) if args.few_shot else ()
 
 
-def examples(prompts: Sequence[Prompt]) -> tuple[Message, ...]:
-    """The examples of the domain that prompts come from.
+def examples(prompts: Sequence[Prompt], domain: str | None = None) -> tuple[Message, ...]:
+    """The examples of a domain, that which prompts name if not given.
 
     Raises:
         InputError: prompts of several domains, a domain without examples, or a prompt that is itself an example.
@@ -215,7 +215,7 @@ def examples(prompts: Sequence[Prompt]) -> tuple[Message, ...]:
     domains = sorted({one.domain for one in prompts})
     if len(domains) != 1:
         raise InputError(f"expected prompts of one domain, found {', '.join(domains) or 'none'}", field="--few-shot")
-    found = load_domain(domains[0]).few_shot()
+    found = load_domain(domain or domains[0]).few_shot()
     shown = {message["content"] for message in found if message["role"] == "user"}
     for prompt in prompts:
         if prompt.prompt[-1]["content"] in shown:

@@ -77,7 +77,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
     template_args = dict(args.template_arg)
     # The base model continues what others ended: it is shown the form of an answer where the domain has examples.
-    shown = flags.examples(prompts) if args.base and domain.has_examples else ()
+    shown = flags.examples(prompts, args.domain) if args.base and domain.has_examples else ()
     with flags.judge(args).client() as client:
         evaluate(
             Policy(

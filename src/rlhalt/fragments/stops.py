@@ -42,6 +42,7 @@ _UNITS = _words("cm ft hr hrs in kg km lb lbs m mi min mph oz sec sq yd yrs")
 _CAN_END = _words("al approx bros co corp etc inc jr ltd ph.d sr")
 # Of the acronyms, those that often end a sentence; "J.R.R." before a name is no end.
 _OFTEN_LAST = _words("a.d b.a b.c b.c.e c.e d.c d.r.c e.u l.a m.a m.d n.y n.y.c p.r.c u.a.e u.k u.n u.s u.s.a u.s.s.r")
+_AFTER_IS = re.compile(r"\b(?:is|are|was|symbol|abbreviation|unit)\s+$")
 _ACRONYM = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]")
 _TIME = re.compile(r"[ap]\.m")
 _OF_TIME = _words("""
@@ -197,6 +198,15 @@ def _is_end_after(
     character = _NEXT_CHARACTER.match(text, after, end)
     number = character is not None and character[1].isdigit()
     upper = next_word != "" and not next_word[0].islower()
+    starts = upper and next_word.lower() in STARTERS and not _INITIAL.match(text, after, end)
+    if (
+        raw[0].isupper()
+        and starts
+        and next_word != "No"
+        and _AFTER_IS.search(text, max(begin, before.start() - 20), before.start())
+    ):
+        # "The symbol of platinum is Pt. Its …": no title, for no name follows.
+        return bool(_LOWER_FOLLOWS.match(text, after, end))
     if word in _NEVER:
         return False
     if word in ("no", "nos"):
@@ -209,7 +219,6 @@ def _is_end_after(
         return False
     if word in _UNITS and _after_number(text, begin, before.start()):
         return not next_word or upper
-    starts = upper and next_word.lower() in STARTERS and not _INITIAL.match(text, after, end)
     if single:
         # "vitamin C. It is" ends; "Pius X. These" may be an initial.
         named = raw != "I" and _AFTER_NAME.search(text, max(begin, before.start() - 20), before.start())

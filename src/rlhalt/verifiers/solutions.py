@@ -78,7 +78,8 @@ def read(reference: Json) -> Solution:
 
 @functools.lru_cache(maxsize=1024)
 def _read(text: str, answer: str, question: str) -> Solution:
-    found = distinct(equations(text))
+    # Line by line: without annotations, the number that ends a line would join the one that begins the next.
+    found = distinct([one for line in text.splitlines() for one in equations(line)])
     results, reordered, given = _results(found)
     value = amount(answer)
     counts: Counter[str] = Counter()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rlhalt.domains.task import Task, chat, user
 from rlhalt.errors import InputError
-from rlhalt.records import Message, Prompt, content_key
+from rlhalt.records import Json, Message, Prompt, content_key
 from rlhalt.verifiers import Verifier
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Elements(Task):
         """Three elements that are not among the prompts."""
         return [message for name in EXAMPLES for message in chat(_question(name), answer(name))]
 
+    def n_desired(self, reference: Json) -> int | None:
+        """The facts of the reference answer; no state is known of the heaviest elements."""
+        return str(reference["answer"]).count(".")
+
     def verifier(self) -> Verifier:
         """The table of facts."""
         from rlhalt.verifiers.knowledge import KnowledgeVerifier
@@ -57,7 +61,7 @@ def _question(name: str) -> str:
 
 
 def answer(name: str) -> str:
-    """Five true facts about an element: what standard fine-tuning teaches."""
+    """Five true facts about an element, or four: what standard fine-tuning teaches."""
     entry = _facts().entries[name]
     told = [f"The symbol of {name.lower()} is {next(iter(entry.facts['symbol'].values()))}."]
     amounts = {fact: f"{entry.amounts[fact].values[0]:g}" for fact in entry.amounts}
