@@ -57,7 +57,7 @@ def test_a_run_that_would_go_well(plan):
     assert {name for name, (verdict, _) in findings.items() if verdict == "wrong"} == set()
     assert findings["data"] == ("well", f"8 rows in {plan().get('train_file')}")
     assert findings["generation"][0] == "unsure"
-    assert "asks no language model" in findings["reward"][1]
+    assert "asks no language model" in findings["domain"][1]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_run_that_would_go_well(plan):
         ({"loss_type": "grpo"}, "configuration", "weigh tokens by their response"),
         ({"train_file": "nowhere.jsonl"}, "data", "found no such file"),
         ({"model_name_or_path": "./nowhere"}, "memory", "expected a model folder"),
-        ({"reward": "cuntries"}, "reward", "cuntries"),
-        ({"reward": "biography"}, "judge", "judge_address"),
+        ({"domain": "cuntries"}, "domain", "cuntries"),
+        ({"domain": "biography"}, "judge", "judge_address"),
         ({"use_vllm": True, "vllm_mode": "server"}, "generation", "colocate"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_judge_that_answers(plan, status, verdict):
     with http.server.HTTPServer(("127.0.0.1", 0), Answer) as judge:
         threading.Thread(target=judge.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{judge.server_port}/v1"
-        assert found(plan(reward="biography", judge_model="judge", judge_address=address))["judge"][0] == verdict
+        assert found(plan(domain="biography", judge_model="judge", judge_address=address))["judge"][0] == verdict
         judge.shutdown()
 
 
@@ -107,7 +107,7 @@ def test_a_judge_that_is_not_there(plan):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{one.getsockname()[1]}/v1"
-    verdict, says = found(plan(reward="biography", judge_model="judge", judge_address=address))["judge"]
+    verdict, says = found(plan(domain="biography", judge_model="judge", judge_address=address))["judge"]
     assert verdict == "wrong"
     assert "does not answer" in says
 

@@ -125,7 +125,7 @@ def test_two_steps_say_what_they_did(speaking_model, prompts, tmp_path, capsys):
     assert found["thresholds"] == [0.5]
     assert found["verifier"].startswith("knowledge/")
     assert len(found["prompts"]) == 8
-    assert found["parameters"]["reward"] == "countries"
+    assert found["parameters"]["domain"] == "countries"
     first = found["log"][0]
     for name in ("rewards/FragmentReward/mean", "fragments/correct", "fragments/failure_share", "responses/halted"):
         assert name in first

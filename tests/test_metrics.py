@@ -180,7 +180,15 @@ def test_a_silent_model_has_no_correctness_but_everything_else():
     undefined = {name for name, value in found.items() if value is None}
     assert undefined == {
         *("correctness", "correctness_macro", "f1", "factscore", "factscore_penalised", "reflection_accuracy"),
-        *("f1_at_k", "f1_full", "vague_share", "duplicate_share", "failed_share", "over_abstention"),
+        *(
+            "completeness_full",
+            "f1_at_k",
+            "f1_full",
+            "vague_share",
+            "duplicate_share",
+            "failed_share",
+            "over_abstention",
+        ),
     }
     assert (found["completeness"], found["completeness_macro"], found["f1_macro"], found["empty_share"]) == (0, 0, 0, 1)
     assert (found["prudence"], found["over_conservativeness"], found["honesty"]) == (1, 1, 1 / 2)

@@ -21,7 +21,7 @@ from tiny_training import ONLINE, TRAINING
 
 KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
 SHARED = {key: value for key, value in KEYS.items() if key not in ("max_length", "num_train_epochs")}
-GRPO = {**ONLINE, "reward": "biography", "max_steps": 1, "max_completion_length": 20}
+GRPO = {**ONLINE, "domain": "biography", "max_steps": 1, "max_completion_length": 20}
 LORA = {"use_peft": True, "lora_r": 4, "lora_dropout": 0.0, "lora_target_modules": "all-linear"}
 
 

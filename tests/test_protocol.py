@@ -163,7 +163,7 @@ def test_the_same_answers_are_judged_by_another_verifier_and_not_mixed(tmp_path)
     reward = tmp_path / "stern"
     reward.mkdir()
     text = (Path(__file__).parents[1] / "reward/countries/domain.yaml").read_text(encoding="utf-8")
-    (reward / "domain.yaml").write_text(text.replace("knowledge", f"{__name__}:Stern"), encoding="utf-8")
+    (reward / "domain.yaml").write_text(f"{text}verifier: {__name__}:Stern\n", encoding="utf-8")
     again = []
     for folder in folders:
         again.append(tmp_path / "again" / folder.name)

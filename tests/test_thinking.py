@@ -14,7 +14,8 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Response, Scored
 from rlhalt.score_file import estimate
 from rlhalt.scoring import Scorer
-from rlhalt.training_data import Method, decisions, pairs, supervised, targets
+from rlhalt.training_data import Method, pairs, supervised, targets
+from rlhalt.training_data.decisions import decisions
 from rlhalt.verifiers import Verdict
 
 ANSWER = "The capital of Kenya is Nairobi."

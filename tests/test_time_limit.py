@@ -138,7 +138,7 @@ def test_an_error_of_the_reference_is_raised_where_the_result_is_asked_for():
 
 def test_a_domain_says_how_long_a_response_may_take(tmp_path):
     assert load_domain("countries").scorer().seconds == SECONDS
-    lines = ["domain: d", "fragmenter: sentences", "verifier: knowledge", "table: countries", "halting: independent"]
+    lines = ["domain: d", "fragmenter: sentences", "task: rlhalt.domains.countries:Countries", "halting: independent"]
     lines += ["threshold: 0.5", "max_failure_rate: 0.02", "seconds_per_response: {}"]
     (tmp_path / "domain.yaml").write_text("\n".join(lines).format(0.5))
     assert load_domain(tmp_path).scorer().seconds == 0.5

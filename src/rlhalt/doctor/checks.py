@@ -179,14 +179,14 @@ def _judge(plan: Plan) -> Iterator[Finding]:
     from rlhalt.domains import load_domain
 
     try:
-        asks = load_domain(str(plan.get("reward"))).asks_a_model
+        asks = load_domain(str(plan.get("domain"))).asks_a_model
     except InputError as error:
-        yield Finding("reward", "wrong", str(error))
+        yield Finding("domain", "wrong", str(error))
         return
     if not asks:
-        yield Finding("reward", "well", f"'{plan.get('reward')}' asks no language model")
+        yield Finding("domain", "well", f"'{plan.get('domain')}' asks no language model")
     elif not plan.get("judge_address"):
-        yield Finding("judge", "wrong", f"'{plan.get('reward')}' asks a language model: judge_address: http://…/v1")
+        yield Finding("judge", "wrong", f"'{plan.get('domain')}' asks a language model: judge_address: http://…/v1")
     else:
         key = os.environ.get(str(plan.get("judge_key", "OPENAI_API_KEY")))
         yield _answers(

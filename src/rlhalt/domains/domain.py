@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rlhalt.domains import files
 from rlhalt.domains.task import AnySplit, Task
@@ -40,6 +40,7 @@ FRAGMENTERS = ("sentences", "steps", "code", "claims")
 VERIFIERS = ("maths", "code", "judge")
 FILE, EXAMPLES = "domain.yaml", "examples.jsonl"
 _EARLIER = "reward" + ".yaml"
+T = TypeVar("T")
 _FILES = ("prompt", "claims")
 _BY_LANGUAGE = ("sentences", "claims")
 SECONDS = 60.0  # for a response, unless domain.yaml says otherwise; plenty for 100,000 characters on a busy machine
@@ -191,8 +192,8 @@ class Domain:
         used = client if self.asks_a_model else None
         limited = self.asks_a_model or self.verifier == "code"
         return Scorer(
-            self.code.fragment or self._fragmenter(client),
-            self.code.verifier() or self._verifier(client, unsafe),
+            self._fragmenter(client),
+            self._verifier(client, unsafe),
             self.max_failure_rate,
             # Twice as many as can be asked about at once: the next question is ready when a slot is free.
             workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
@@ -205,6 +206,8 @@ class Domain:
         )
 
     def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:
+        if self.fragmenter is None:
+            return _given(self.code.fragment, "fragmenter", self.folder)
         if self.fragmenter == "claims":
             from rlhalt.fragments.claims import ClaimsFragmenter
 
@@ -213,7 +216,6 @@ class Domain:
             return ClaimsFragmenter(client, self.claims, SentenceSplitter(self.language, self.halting_phrase))
         if self.fragmenter == "sentences":
             return SentenceSplitter(self.language, self.halting_phrase)
-        assert self.fragmenter is not None
         if self.fragmenter in FRAGMENTERS:
             found: Callable[[str], list[Fragment]] = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
             return found
@@ -221,6 +223,8 @@ class Domain:
         return own
 
     def _verifier(self, client: Client | None, unsafe: bool) -> Verifier:
+        if self.verifier is None:
+            return _given(self.code.verifier(), "verifier", self.folder)
         if self.verifier == "maths":
             from rlhalt.verifiers.maths import MathsVerifier
 
@@ -236,9 +240,14 @@ class Domain:
             assert self.prompt is not None
             assert self.fields is not None
             return JudgeVerifier(client, self.prompt, self.fields)
-        assert self.verifier is not None
         made: Verifier = _own("verifier", self.verifier, self.folder)(**(self.options or {}))
         return made
+
+
+def _given(found: T | None, kind: str, folder: Path) -> T:
+    if found is None:
+        raise InputError(f"expected a {kind}, found none in domain.yaml and none in the task", path=folder, field=kind)
+    return found
 
 
 def _attribute(path: str, folder: Path | None = None) -> Any:
