@@ -1,4 +1,4 @@
-"""What a server between us and a model does wrong: 50 kinds, by where they happen.
+"""What a server between us and a model does wrong: 58 kinds, by where they happen.
 
 Every kind can be told from an answer: what it gives is a failure, or the verdicts that the model meant.
 """

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,9 @@ def test_ctrl_c_ends_the_command_and_keeps_what_was_done(tmp_path, verb):
             text=True,
         )
         try:
-            until(lambda: len(server.requests) >= 4)
+            until(lambda: len(server.requests) >= 4, command)
             server.latency = 3600.0
-            until(lambda: len(server.starts) >= 8 and time.monotonic() - server.starts[-1] > 0.5)
+            until(lambda: len(server.starts) >= 8 and time.monotonic() - server.starts[-1] > 0.5, command)
             stopped = time.monotonic()
             command.send_signal(signal.SIGINT)
             _, said = command.communicate(timeout=60)
@@ -68,8 +69,9 @@ def test_ctrl_c_ends_the_command_and_keeps_what_was_done(tmp_path, verb):
     print(f"{verb}: {took:.2f} s")
 
 
-def until(true) -> None:
+def until(true: Callable[[], bool], command: subprocess.Popen[str]) -> None:
     end = time.monotonic() + 120
     while not true():
+        assert command.poll() is None, command.stderr.read()
         assert time.monotonic() < end
         time.sleep(0.02)
