@@ -34,6 +34,7 @@ _WORD = re.compile(r"\w+")
 _PASSAGES_A_FRAGMENT = 5  # as FActScore (arXiv 2305.14251) retrieves
 _CLAUSE = re.compile(r"(?:[^\w\s'’]+(?:\s|$))+")  # what separates clauses; not the comma of 1,815
 _RUN = 4  # words
+_PASSAGES_A_RUN = 2
 
 _REPLY = """ The last line says which fragments to judge. Where a second string follows a fragment's own, it
 is what the fragment says, put so that it can be read alone: judge that statement. A statement that the fragment, read
@@ -214,8 +215,8 @@ def passages(text: str, queries: Sequence[str]) -> list[str]:
 
     All of a text up to 4,000 characters; of a longer one its beginning, which says what it is about, and the passages
     of about 500 characters nearest to each query by BM25 (Robertson and Zaragoza 2009): the five nearest to the whole
-    query, and the nearest to each run of four words of its clauses. More words in a query can only add passages: a
-    fragment cannot push out the one that contradicts it.
+    query, and the two nearest to each run of four words of its clauses. What a run finds is shown whatever words stand
+    around it: a fragment cannot push out the passage that contradicts it.
     """
     if len(text) <= _WHOLE:
         return [text]
@@ -224,7 +225,7 @@ def passages(text: str, queries: Sequence[str]) -> list[str]:
     for query in queries:
         chosen.update(nearest(tuple(_words(query)), _PASSAGES_A_FRAGMENT))
         for run in _runs(query):
-            chosen.update(nearest(run, 1))
+            chosen.update(nearest(run, _PASSAGES_A_RUN))
     return [parts[one] for one in sorted(chosen)]
 
 
