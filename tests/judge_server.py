@@ -18,9 +18,11 @@ import struct
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from judge_faults import BODIES, SAID, STATUSES
 from rlhalt.llm import Limits
 
 # Give up at once: a fault is seen as it is.
@@ -103,6 +105,8 @@ def read_prompt(message: str) -> Prompt:
             claims[int(number)] = json.loads(rest[end:])
     texts = {name: [json.loads(line) for line in lines] for name, lines in data.items()}
     last = outside.pop()
+    if last.startswith("The last reply could not be read"):
+        last = outside.pop()
     asked = [int(one) for one in re.findall(r"\d+", last)]
     return Prompt("\n".join(outside), texts, fragments, asked, claims, splits)
 
@@ -134,7 +138,10 @@ class JudgeServer:
         starts: when each request arrived, seconds.
         at_once: the largest number of requests under way together.
         struck: how often each fault was injected.
-        answer: what is said instead of verdicts, where set.
+        answer: what is said instead of verdicts, where set; or what makes a text, or a whole choice, of a request.
+        chaos: the share of requests that a fault of `kinds` strikes, each kind equally often.
+        refuses: fields of a request that are answered with a 400, and what it says.
+        model: the name that the server gives its model.
         retry_after, takes_schema, usage: what a 429 asks for, whether `response_format` is known, the tokens told.
         status: what every request is answered with, where set.
     """
@@ -146,13 +153,18 @@ class JudgeServer:
         self.takes_schema = True
         self.status: int | None = None
         self.usage: dict[str, int] | None = {"prompt_tokens": 100, "completion_tokens": 10}
-        self.answer: str | None = None
+        self.answer: str | Callable[[dict[str, Any]], str | dict[str, Any]] | None = None
+        self.chaos = 0.0
+        self.kinds: tuple[str, ...] = ()
+        self.refuses: dict[str, str] = {}
+        self.model = "served"
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.starts: list[float] = []
         self.at_once = 0
         self.struck: Counter[str] = Counter()
         self._under_way = 0
+        self._deck: list[str] = []
         self._random = random.Random(seed)
 
     @property
@@ -167,8 +179,13 @@ class JudgeServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self.close()
+
+    def close(self) -> None:
+        """Serve no more; connections are refused from then on."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(10)
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -207,10 +224,21 @@ class JudgeServer:
             writer.close()
 
     def _strikes(self) -> str | None:
+        if self.chaos:
+            return self._of_chaos()
         struck = [fault for fault, rate in self.faults.items() if self._random.random() < rate]
         if not struck:
             return None
         fault = self._random.choice(struck)
+        self.struck[fault] += 1
+        return fault
+
+    def _of_chaos(self) -> str | None:
+        if self._random.random() >= self.chaos:
+            return None
+        if not self._deck:
+            self._deck = self._random.sample(self.kinds, len(self.kinds))
+        fault = self._deck.pop()
         self.struck[fault] += 1
         return fault
 
@@ -222,12 +250,26 @@ class JudgeServer:
             _send(writer, self.status, b'{"error": {"message": "no"}}')
         elif not self.takes_schema and "response_format" in body:
             _send(writer, 400, b'{"error": {"message": "response_format is not supported"}}')
+        elif refused := [said for name, said in self.refuses.items() if name in body]:
+            _send(writer, 400, json.dumps({"error": {"message": refused[0]}}).encode())
         elif fault == "time-out":
             await reader.read()  # until the client gives up
         elif fault == "429":
             _send(writer, 429, b'{"error": {"message": "slow down"}}', f"Retry-After: {self.retry_after}\r\n")
-        elif fault == "500":
-            _send(writer, 500, b"internal error")
+        elif fault in STATUSES:
+            status, more, said = STATUSES[fault]
+            _send(writer, status, said, more)
+        elif fault in BODIES:
+            _send(writer, 200, BODIES[fault])
+        elif fault == "no HTTP":
+            writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
+            raise ConnectionAbortedError
+        elif fault in ("closed", "half a body", "wrong length"):
+            if fault != "closed":
+                whole = b'{"choices": [{"message": {"content": "{}"}}]}'
+                length = len(whole) + 50 if fault == "half a body" else 10
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + whole)
+            raise ConnectionAbortedError
         elif fault == "reset":
             raw = writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -241,18 +283,24 @@ class JudgeServer:
             self._reply(body, writer, fault)
 
     def _reply(self, body: dict[str, Any], writer: asyncio.StreamWriter, fault: str | None) -> None:
-        text = self.answer
-        if text is None:
-            text = verdicts(read_prompt(body["messages"][-1]["content"]), fault)
-        data = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+        said = self.answer(body) if callable(self.answer) else self.answer
+        if said is None:
+            said = verdicts(read_prompt(body["messages"][-1]["content"]), fault)
+        elif fault == "empty reply":
+            said = ""
+        if isinstance(said, str):
+            said = {"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        data = {"choices": [said], "model": self.model}
         _send(writer, 200, json.dumps(data | ({"usage": self.usage} if self.usage else {})).encode())
 
 
 def verdicts(prompt: Prompt, fault: str | None = None) -> str:
     """What the model says of a prompt, as text."""
+    found = split(prompt) if prompt.splits else judge(prompt)
+    if fault in SAID and not prompt.splits:
+        return SAID[fault](found)
     if fault == "empty reply":
         return ""
-    found = split(prompt) if prompt.splits else judge(prompt)
     if fault == "half a list":
         found = found[: len(found) // 2]
     if fault == "another fragment":

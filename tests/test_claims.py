@@ -324,6 +324,11 @@ def test_quotes_out_of_order_are_taken_where_they_stand_once():
 @pytest.mark.parametrize("injection", INJECTIONS, ids=[f"{n}-{one['kind']}" for n, one in enumerate(INJECTIONS)])
 def test_an_injection_never_leaves_its_delimiters_nor_makes_a_fragment(server, injection):
     text = f"It is right. {injection['text']}"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half a character that a model quotes back is no answer.
+        server.answer = json.dumps({"sentences": [{"id": one, "claims": []} for one in (1, 2)]})
     with Client(Server(server.address, "m"), Limits(attempts=1)) as client:
         fragments = ClaimsFragmenter(client, PROMPT)(text)
     check(text, fragments)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import dataclasses
 import email.utils
 import json
+import sqlite3
 import sys
 import time
 
@@ -19,7 +22,9 @@ from rlhalt.llm import (
     Limits,
     Request,
     Server,
+    Usage,
     cache_parts,
+    read_answer,
     read_completion,
     read_json,
     retry_after,
@@ -75,9 +80,10 @@ def test_each_fault_of_the_wire_is_a_failure_with_its_reason(server, fault, reas
     ],
 )
 def test_a_body_that_is_no_completion_is_a_failure(body, reason):
-    failure, _ = read_completion(body)
-    assert isinstance(failure, CallFailure)
-    assert failure.reason == reason
+    said, _ = read_completion(body)
+    with pytest.raises(CallFailure) as caught:
+        raise said if isinstance(said, CallFailure) else AssertionError(said.answer())
+    assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": NaN}', "{} {}", '{"a": 1, "a": 2}', "```json\n{}\n```", "1" * 5000])
@@ -89,7 +95,8 @@ def test_json_is_read_strictly(text):
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": -5, "completion_tokens": 1}, {"prompt_tokens": True}])
 def test_tokens_that_the_server_does_not_tell_are_unknown(usage):
     body = {"choices": [{"message": {"content": "x"}}], "usage": usage}
-    assert read_completion(json.dumps(body).encode()) == ("x", None)
+    said, tokens = read_completion(json.dumps(body).encode())
+    assert (said.answer(), tokens) == ("x", None)
 
 
 def test_a_failed_attempt_is_made_again(server):
@@ -100,15 +107,36 @@ def test_a_failed_attempt_is_made_again(server):
     assert server.struck["500"] > 0
 
 
-def test_a_reply_that_cannot_be_read_is_asked_for_again_and_never_kept(server, tmp_path):
-    def bad(text: str) -> tuple[str, bool]:
-        raise CallFailure("wrong schema", "expected verdicts")
+def bad(text: str) -> tuple[str, bool]:
+    raise CallFailure("wrong schema", f"expected verdicts, found {text}")
 
-    with Client(Server(server.address, "m"), Limits(attempts=3, backoff=0.001), cache=tmp_path / "c") as client:
+
+def test_a_reply_that_cannot_be_read_is_asked_for_once_more_otherwise_and_never_kept(server, tmp_path):
+    with Client(Server(server.address, "m"), Limits(attempts=4, backoff=0.001), cache=tmp_path / "c") as client:
         for _ in range(2):
-            with pytest.raises(CallFailure, match=r"wrong schema: expected verdicts \(3 attempts\)"):
+            with pytest.raises(CallFailure, match=r"wrong schema: expected verdicts, found \{\} \(2 attempts\)"):
                 client.submit(client.ask(request(), bad)).result()
-    assert len(server.requests) == 6
+    first, second, *_ = (one["messages"][-1]["content"] for one in server.requests)
+    assert second == f"{first}\nThe last reply could not be read (wrong schema). Reply in the form asked for."
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("reply", ["", "  ", "{} and \ud83d"])
+def test_no_question_is_asked_twice_at_temperature_0(server, reply):
+    server.answer = reply
+    with Client(Server(server.address, "m"), Limits(attempts=4, backoff=0.001)) as client, pytest.raises(CallFailure):
+        ask(client).result()
+    asked = [json.dumps(one) for one in server.requests]
+    assert len(asked) == len(set(asked)) == 2
+
+
+def test_a_server_that_draws_its_replies_is_asked_again(server):
+    server.refuses = {"temperature": "Unsupported value: 'temperature' does not support 0 with this model."}
+    with Client(Server(server.address, "m"), Limits(attempts=4, backoff=0.001)) as client:
+        ask(client).result()
+        with pytest.raises(CallFailure):
+            client.submit(client.ask(request("b"), bad)).result()
+    assert [one["messages"][-1]["content"] for one in server.requests] == ["hello", "hello", *["b"] * 4]
 
 
 def test_what_is_refused_is_not_tried_again(server):
@@ -144,7 +172,7 @@ def test_what_a_status_means(server, status, error, says, requests):
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_waited_for(server, form):
     server.faults = {"429": 1.0}
-    server.retry_after = "0.6" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
+    server.retry_after = "0.6" if form == "seconds" else email.utils.formatdate(time.time() + 3, usegmt=True)
     client = Client(Server(server.address, "m"), Limits(attempts=2, backoff=0.001))
     with client, pytest.raises(CallFailure, match="rate limit"):
         ask(client).result()
@@ -229,7 +257,7 @@ def test_an_attempt_of_unknown_cost_counts_in_full(server):
         assert client.usage == request().most(client.server)
         server.faults = {"500": 1.0}
         with pytest.raises(CallFailure):
-            client.submit(client._send(request(), True)).result()
+            client.submit(client._send(request(), client._shape)).result()
         assert client.usage.calls == 2
         assert client.usage.tokens_out == 50
 
@@ -354,3 +382,257 @@ def test_closing_ends_what_is_under_way(server):
             time.sleep(0.01)
     assert call.cancelled()
     client.close()
+
+
+REFUSALS = {
+    "temperature": "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is.",
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+    "response_format": "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+}
+
+
+@pytest.mark.parametrize("names", [[one] for one in REFUSALS] + [list(REFUSALS)], ids="+".join)
+def test_a_field_that_a_server_refuses_is_tried_once_and_remembered_for_that_server(server, names):
+    server.refuses = {name: REFUSALS[name] for name in names}
+    with Client(Server(server.address, "m")) as client, JudgeServer() as other:
+        other.answer = "{}"
+        for one in range(3):
+            assert ask(client, request(str(one))).result() == "{}"
+        with Client(Server(other.address, "m")) as elsewhere:
+            ask(elsewhere).result()
+        assert set(REFUSALS) < set(other.requests[0])
+    assert len(server.requests) == 3 + len(names)
+    for body in server.requests[-3:]:
+        assert [name for name in REFUSALS if name not in body] == [name for name in REFUSALS if name in names]
+        assert ("max_completion_tokens" in body) == ("max_tokens" in names)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "This model's maximum context length is 4096 tokens: reduce max_tokens or the messages",
+        "max_tokens is too large: 50. This model takes at most 40 max_completion_tokens",
+        "the messages are refused",
+        "temperature",
+    ],
+)
+def test_a_refusal_that_stays_is_no_field_s_fault(server, said):
+    server.refuses = {"messages": said}
+    with Client(Server(server.address, "m")) as client:
+        with pytest.raises(CallFailure, match="refused: 400"):
+            ask(client).result()
+        assert len(server.requests) <= 4
+        server.refuses = {}
+        ask(client).result()
+    assert set(REFUSALS) < set(server.requests[-1])
+
+
+def test_body_and_limit_are_settings_and_the_users_fields_stay(server, tmp_path):
+    body = {"reasoning_effort": "low", "temperature": 1, "response_format": None}
+    chosen = Server(server.address, "m", max_tokens=9000, body=body)
+    with Client(chosen, cache=tmp_path / "c") as client:
+        ask(client).result()
+        server.refuses = {"temperature": "no 'temperature'"}
+        with pytest.raises(CallFailure, match="no 'temperature'"):
+            ask(client, request("other")).result()
+    first = server.requests[0]
+    assert first.items() >= {"reasoning_effort": "low", "temperature": 1, "max_tokens": 9000}.items()
+    assert "response_format" not in first
+    assert len(server.requests) == 2
+    assert request().most(chosen).tokens_out == 9000
+
+    server.refuses = {}
+    for model, calls in (
+        (dataclasses.replace(chosen, max_tokens=99_000), 2),
+        (dataclasses.replace(chosen, body={}), 3),
+    ):
+        with Client(model, cache=tmp_path / "c") as client:
+            ask(client).result()
+        # A larger limit changes no reply that has ended by itself; another body may.
+        assert len(server.requests) == calls
+
+
+@pytest.mark.parametrize("body", [{"model": "x"}, {"messages": []}, {"n": 2}, {"stream": True}, {"max_tokens": 5}])
+def test_settings_do_not_change_what_rlhalt_sets_itself(body):
+    with pytest.raises(InputError, match=next(iter(body))):
+        Server("http://a/v1", "m", body=body)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('<think>Is {"a": 2} right?</think>{"a": 1}', {"a": 1}),
+        ('It is {"a": 2}.\n</think>\n\n{"a": 1}', {"a": 1}),
+        ('```json\n{"a": 1}\n```', {"a": 1}),
+        ('<think>\n</think>\n```\n{"a": [1, 2,],}\n```\n', {"a": [1, 2]}),
+        ('{"a": "x,}",}', {"a": "x,}"}),
+        ('{"a": "\\ud83d\\ude00"}', {"a": "\U0001f600"}),
+        ('{"a": "</think>{}"}', {"a": "</think>{}"}),
+    ],
+)
+def test_reasoning_fences_and_a_last_comma_are_read(text, value):
+    assert read_answer(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Here: {}",
+        "{} ok",
+        "{}{}",
+        "{},",
+        "[1,,]",
+        "[,]",
+        "[,1]",
+        "{,}",
+        '{"a": 1,,}',
+        '{"a": 1, "a": 2,}',
+        "[NaN,]",
+        "<think>{}",
+        "<think>a</think>b</think>{}",
+        "```json\n{}",
+        "```json\n{}\n```\nok",
+        "```json\n{}\n```\n```json\n{}\n```",
+        '{"a": "\\ud83d"}',
+        '{"\\udc00": 1}',
+    ],
+)
+def test_everything_else_is_no_answer(text):
+    with pytest.raises(CallFailure, match="broken JSON"):
+        read_answer(text)
+
+
+@pytest.mark.parametrize("reply", ['{"a": "\ud83d"}', '{"a": "\\ud83d"}'], ids=["in the text", "in its JSON"])
+def test_half_a_character_fails_and_is_never_kept(server, tmp_path, reply):
+    server.answer = reply
+    with Client(Server(server.address, "m"), QUICK, cache=tmp_path / "c") as client:
+        for calls in (1, 2):
+            with pytest.raises(CallFailure, match="half of a character"):
+                client.submit(client.ask(request(), lambda text: (read_answer(text), True))).result()
+            assert len(server.requests) == calls
+
+
+BAD_ENTRIES = {
+    "parts that are no JSON": ("parts", "{"),
+    "parts of another question": ("parts", "{}"),
+    "no parts": ("parts", None),
+    "a blob": ("reply", b"\xff"),
+    "no reply": ("reply", None),
+    "a reply that cannot be read": ("reply", "what?"),
+}
+
+
+@pytest.mark.parametrize("entry", BAD_ENTRIES.values(), ids=BAD_ENTRIES)
+def test_a_bad_entry_of_the_cache_is_a_miss(server, tmp_path, entry):
+    def value(text: str) -> tuple[object, bool]:
+        return read_answer(text), True
+
+    for calls in (1, 2):
+        with Client(Server(server.address, "m"), cache=tmp_path / "c") as client:
+            for _ in range(2):
+                assert client.submit(client.ask(request(), value)).result() == {}
+            assert client.usage.cached == 1
+        assert len(server.requests) == calls
+        with contextlib.closing(sqlite3.connect(tmp_path / "c", isolation_level=None)) as base:
+            base.execute(f"UPDATE replies SET {entry[0]} = ?", [entry[1]])
+
+
+def test_a_cache_that_is_broken_while_it_is_used_costs_nothing_that_was_paid_for(server, tmp_path, capsys):
+    with Client(Server(server.address, "m"), cache=tmp_path / "c") as client:
+        ask(client).result()
+        with contextlib.closing(sqlite3.connect(tmp_path / "c", isolation_level=None)) as base:
+            base.execute("DROP TABLE replies")
+        assert [ask(client, request(str(one))).result() for one in range(6)] == ["{}"] * 6
+    assert capsys.readouterr().err.count("replies count, but not all are kept") == 1
+
+
+def test_a_cache_that_another_process_has_locked_is_not_waited_for_again_and_again(server, tmp_path):
+    with (
+        Client(Server(server.address, "m"), cache=tmp_path / "c") as client,
+        contextlib.closing(sqlite3.connect(tmp_path / "c", isolation_level=None)) as base,
+    ):
+        base.execute("BEGIN IMMEDIATE")
+        assert [ask(client, request(str(one))).result() for one in range(8)] == ["{}"] * 8
+        base.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("kind", ["a folder", "below a file"])
+def test_a_path_that_can_be_no_cache_is_told(tmp_path, kind):
+    (tmp_path / "file").write_text("")
+    path = tmp_path if kind == "a folder" else tmp_path / "file" / "cache"
+    with pytest.raises(InputError, match="expected a cache"):
+        Client(Server("http://127.0.0.1:1/v1", "m"), cache=path)
+
+
+def test_refused_connections_spend_no_budget():
+    with Client(Server("http://127.0.0.1:1/v1", "m"), Limits(attempts=3, backoff=0.001), Budget(calls=1)) as client:
+        with pytest.raises(CallFailure, match="connection"):
+            ask(client).result()
+        assert client.usage == Usage()
+
+
+@pytest.mark.parametrize("fault", ["reset", "closed", "half a body", "no HTTP", "302"])
+def test_a_request_that_was_sent_counts_whatever_comes_back(server, fault):
+    server.faults = {fault: 1.0}
+    with Client(Server(server.address, "m"), QUICK) as client:
+        with pytest.raises(CallFailure):
+            ask(client).result()
+        assert client.usage.calls == len(server.requests) == 1
+
+
+def never_ends(client: Client) -> InputError:
+    """Ask again and again until the run is stopped."""
+    for one in range(1000):
+        error = ask(client, request(str(one))).exception()
+        if not isinstance(error, CallFailure):
+            return error
+    raise AssertionError("1000 calls have failed")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("rlhalt.llm.health.SECONDS", 0.3)
+
+
+@pytest.mark.parametrize("how", ["refused", 401, 404])
+def test_a_dead_server_stops_the_run(server, impatient, how):
+    with Client(Server(server.address, "m", "JUDGE_KEY"), Limits(attempts=2, backoff=0.02)) as client:
+        ask(client).result()
+        if how == "refused":
+            server.close()
+        else:
+            server.status = how
+        error = never_ends(client)
+        assert isinstance(error, InputError)
+        assert "nothing but" in str(error)
+        assert server.address in str(error)
+
+
+def test_a_server_that_was_never_there_stops_the_run(impatient):
+    with Client(Server("http://127.0.0.1:1/v1", "m"), Limits(attempts=2, backoff=0.02)) as client:
+        assert "127.0.0.1:1" in str(never_ends(client))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_overloaded_server_is_not_dead(server, impatient, status):
+    server.status = status
+    with Client(Server(server.address, "m"), Limits(attempts=2, backoff=0.02)) as client:
+        errors = [ask(client, request(str(one))).exception() for one in range(30)]
+    assert {type(one) for one in errors} == {CallFailure}
+
+
+def test_a_server_that_is_working_or_answers_now_and_then_is_not_dead(server, impatient):
+    limits = Limits(attempts=1, backoff=0.001)
+    with Client(Server(server.address, "m"), limits) as client:
+        ask(client).result()
+        server.latency = 30
+        slow = ask(client, request("slow"))
+        while len(server.requests) < 2:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        server.latency = 0
+        server.status = 404
+        for one in range(12):
+            assert isinstance(ask(client, request(str(one))).exception(), CallFailure)
+            time.sleep(0.05)
+        assert not slow.done()

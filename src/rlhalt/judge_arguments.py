@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
 
@@ -38,6 +39,14 @@ class JudgeArguments:
     )
     judge_concurrency: int = dataclasses.field(default=16, metadata=_help("N", "calls under way at once"))
     judge_rate: float | None = dataclasses.field(default=None, metadata=_help("N", "calls per minute"))
+    judge_max_tokens: int | None = dataclasses.field(
+        default=None,
+        metadata=_help("N", "the longest reply in tokens, its reasoning included; 128 and 96 a fragment if not given"),
+    )
+    judge_body: str | None = dataclasses.field(
+        default=None,
+        metadata=_help("JSON", 'more fields of each request, {"reasoning_effort": "low"}; null leaves a field out'),
+    )
     judge_timeout: float = dataclasses.field(default=60.0, metadata=_help("S", "seconds that a call may take"))
     judge_cache: str | None = dataclasses.field(
         default=None, metadata=_help("FILE", "keeps replies; made where it is missing")
@@ -55,7 +64,8 @@ class JudgeArguments:
         """What asks the judge; None where no address is given. What was spent goes to standard error at the end.
 
         Raises:
-            InputError: an address without a model, prices that are not two, or see `rlhalt.llm.Client`.
+            InputError: an address without a model, prices that are not two, a body that is no JSON object, or see
+                `rlhalt.llm.Client`.
         """
         if not self.judge_address:
             yield None
@@ -68,7 +78,14 @@ class JudgeArguments:
 
         prices = (self.judge_prices[0], self.judge_prices[1]) if self.judge_prices else None
         with Client(
-            Server(self.judge_address, self.judge_model, self.judge_key, prices),
+            Server(
+                self.judge_address,
+                self.judge_model,
+                self.judge_key,
+                prices,
+                self.judge_max_tokens,
+                _fields(self.judge_body),
+            ),
             Limits(concurrency=self.judge_concurrency, requests_per_minute=self.judge_rate, timeout=self.judge_timeout),
             Budget(self.budget_calls, self.budget_tokens, self.budget_money),
             self.judge_cache,
@@ -76,3 +93,13 @@ class JudgeArguments:
             yield client
             if client.usage.calls or client.usage.cached:
                 print(f"judge: {client.usage}", file=sys.stderr)
+
+
+def _fields(body: str | None) -> dict[str, Any]:
+    try:
+        fields = json.loads(body) if body else {}
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise InputError('expected a JSON object as {"reasoning_effort": "low"}, found none', field="judge_body")
+    return fields

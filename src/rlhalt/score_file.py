@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import functools
 import hashlib
 import itertools
 import math
-import queue
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +19,7 @@ from rlhalt.progress import track
 from rlhalt.provenance import Run, already_done, refuse_overwriting
 from rlhalt.records import Response, Rows, Scored
 from rlhalt.scoring import Scorer
+from rlhalt.threads import as_done
 
 if TYPE_CHECKING:
     from rlhalt.llm import Usage
@@ -211,42 +210,9 @@ def _scored(jobs: Iterable[Job], scorer: Scorer) -> Iterator[Scored]:
     if scorer.workers == 1:
         yield from (score(*job) for job in jobs)
         return
-    # After an error nothing more is begun; what was under way ends and is kept, because it has been paid for.
-    errors: list[BaseException] = []
-    with concurrent.futures.ThreadPoolExecutor(scorer.workers) as pool:
-        waiting: set[concurrent.futures.Future[Scored]] = set()
-        # Waiting for the first of a set looks at all of it every time.
-        done: queue.SimpleQueue[concurrent.futures.Future[Scored]] = queue.SimpleQueue()
-        try:
-            for job in jobs:
-                one = pool.submit(score, *job)
-                one.add_done_callback(done.put)
-                waiting.add(one)
-                if len(waiting) >= 2 * scorer.workers:
-                    one = done.get()
-                    waiting.remove(one)
-                    yield from _results([one], errors)
-                if errors:
-                    break
-            for one in waiting if errors else ():
-                one.cancel()
-            for one in concurrent.futures.as_completed(waiting):
-                yield from _results([one], errors)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    if errors:
-        raise errors[0]
-
-
-def _results(done: Iterable[concurrent.futures.Future[Scored]], errors: list[BaseException]) -> Iterator[Scored]:
-    for one in done:
-        if one.cancelled():
-            continue
-        error = one.exception()
-        if error is None:
-            yield one.result()
-        else:
-            errors.append(error)
+    # Closing the client ends the calls that the threads wait for.
+    abandon = scorer.client.close if scorer.client is not None else lambda: None
+    yield from as_done(lambda job: score(*job), jobs, scorer.workers, abandon)
 
 
 def _count(labels: Counter[str], reasons: Counter[str], row: Scored) -> None:

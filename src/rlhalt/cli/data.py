@@ -31,12 +31,17 @@ def add(verb: Verb) -> None:
     one = verb("sample", _sample, "draw responses from a policy")
     flags.sampling(one)
     flags.domain(one, "gives the examples of --few-shot: a name, or a folder with domain.yaml")
-    one.add_argument("--engine", choices=(*flags.ENGINES, "ray"), help="vllm where installed, else transformers; ray")
+    one.add_argument(
+        "--engine",
+        choices=(*flags.ENGINES, "openai", "ray"),
+        help="vllm where installed, else transformers; openai: a served model; ray",
+    )
     one.add_argument("--sampler", choices=flags.ENGINES, help="what samples with ray; vllm where installed here")
     flags.spreading(one)
     one.add_argument("--responses", type=flags.count, default=4, help="responses per prompt")
     one.add_argument("--temperature", type=flags.at_least_0, default=0.7)
     one.add_argument("--batch-size", type=flags.count, default=64)
+    flags.serving(one)
     one.add_argument("--output", required=True)
 
     one = verb("score", _score, "split responses into fragments and judge each")
@@ -109,25 +114,31 @@ def _prompts(args: argparse.Namespace) -> None:
 
 def _sample(args: argparse.Namespace) -> None:
     from rlhalt.records import Prompt, read
-    from rlhalt.sampling import Settings, default_engine, sample
+    from rlhalt.sampling import Settings, default_engine, load_engine, sample
 
     if args.sampler and args.engine != "ray":
         raise InputError("only used with --engine ray; locally, set the sampler with --engine", field="--sampler")
     flags.separate([args.prompts], [args.output])
-    sampler = args.sampler if args.engine == "ray" else args.engine
+    engine = (args.sampler if args.engine == "ray" else args.engine) or default_engine()
+    engine_args = flags.engine_args(args, engine)
+    if args.engine == "ray" and args.tensor_parallel is not None:
+        raise InputError("not used with --engine ray, where each worker has one GPU", field="--tensor-parallel")
     prompts = flags.some(list(read(args.prompts, Prompt)), args.prompts)
     settings = Settings(
         model=args.model,
-        engine=sampler or default_engine(),
+        engine=engine,
         responses=args.responses,
         temperature=args.temperature,
         max_tokens=args.max_tokens,
         seed=args.seed,
         few_shot=flags.few_shot(args, prompts),
         template_args=dict(args.template_arg),
-        batch_size=args.batch_size,
+        # Responses of a server do not depend on each other: each is a batch.
+        batch_size=1 if engine == "openai" else args.batch_size,
+        engine_args=engine_args["vllm"],
     )
-    sample(prompts, settings, args.output, cluster=flags.cluster(args, gpu=True))
+    load = functools.partial(load_engine, **engine_args["openai"])
+    sample(prompts, settings, args.output, load, flags.cluster(args, gpu=True))
 
 
 def _score(args: argparse.Namespace) -> None:

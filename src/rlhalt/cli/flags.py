@@ -96,6 +96,52 @@ def sampling(one: argparse.ArgumentParser) -> None:
     )
 
 
+def serving(one: argparse.ArgumentParser) -> None:
+    """The flags of a served model that is sampled from, and of vLLM."""
+    group = one.add_argument_group("a served model (--engine openai)")
+    group.add_argument("--address", metavar="URL", help="an OpenAI-compatible server: http://host:8000/v1")
+    group.add_argument("--key", metavar="VARIABLE", help="the environment variable with the API key; OPENAI_API_KEY")
+    group.add_argument("--concurrency", metavar="N", type=count, help="requests under way at once; 16")
+    group.add_argument("--timeout", metavar="S", type=above_0, help="seconds that a response may take; 600")
+    group = one.add_argument_group("vLLM (--engine vllm)")
+    group.add_argument("--tensor-parallel", metavar="N", type=count, help="GPUs that share the model; 1")
+    group.add_argument("--longest", metavar="N", type=count, help="prompt and response together, in tokens; 4096")
+    group.add_argument("--dtype", metavar="NAME", help="of weights and activations; bfloat16")
+
+
+def engine_args(args: argparse.Namespace, engine: str) -> dict[str, dict[str, Any]]:
+    """The flags of `serving` that are given, as arguments of the engines.
+
+    Raises:
+        InputError: one for another engine, or a served model without its address.
+    """
+    names = {
+        "openai": {"address": "address", "key_variable": "key", "concurrency": "concurrency", "timeout": "timeout"},
+        "vllm": {"tensor_parallel": "tensor_parallel", "longest": "longest", "dtype": "dtype"},
+    }
+    found = {
+        kind: {name: getattr(args, flag) for name, flag in flags.items() if getattr(args, flag) is not None}
+        for kind, flags in names.items()
+    }
+    for kind, given in found.items():
+        if given and kind != engine:
+            flag = names[kind][next(iter(given))].replace("_", "-")
+            raise InputError(f"only used with --engine {kind}, found --engine {engine}", field=f"--{flag}")
+    if engine == "openai" and "address" not in found["openai"]:
+        raise InputError("expected the server's address with --engine openai, found none", field="--address")
+    return found
+
+
+def engine_here(text: str) -> str:
+    """Reads the name of an engine that loads a model here."""
+    if text == "openai":
+        raise argparse.ArgumentTypeError(
+            "a served model gives no probabilities of its own words, which are measured here; choose "
+            f"{' or '.join(ENGINES)}, or sample it with `rlhalt sample --engine openai` and judge with `rlhalt score`"
+        )
+    return text
+
+
 def _template_arg(text: str) -> tuple[str, Any]:
     """NAME=VALUE, where the value is JSON or else a text."""
     name, found, value = text.partition("=")
@@ -125,6 +171,7 @@ def judging(one: argparse.ArgumentParser) -> None:
         "judge_prices": at_least_0,
         "judge_concurrency": count,
         "judge_rate": above_0,
+        "judge_max_tokens": count,
         "judge_timeout": above_0,
         "budget_calls": whole(0),
         "budget_tokens": whole(0),

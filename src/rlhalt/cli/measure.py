@@ -16,7 +16,9 @@ def add(verb: Verb) -> None:
     """Declare the verbs."""
     one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
     flags.sampling(one)
-    one.add_argument("--engine", choices=flags.ENGINES, help="vllm where installed, else transformers")
+    one.add_argument(
+        "--engine", type=flags.engine_here, choices=flags.ENGINES, help="vllm where installed, else transformers"
+    )
     one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
     one.add_argument(
         "--threshold", type=flags.threshold, help="the τ it was trained at, or is asked at with --threshold-in-prompt"
@@ -45,7 +47,7 @@ def add(verb: Verb) -> None:
     one = verb("general", _general, "what evaluated policies do outside of their domain, for compare")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
     one.add_argument("--text", help="a UTF-8 file that no policy was trained on, for bits per byte")
-    one.add_argument("--engine", choices=flags.ENGINES, help="transformers if not given")
+    one.add_argument("--engine", type=flags.engine_here, choices=flags.ENGINES, help="transformers if not given")
 
     one = verb("compare", _compare, "compare evaluations: table, metrics.json, metrics.csv, report.html")
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")

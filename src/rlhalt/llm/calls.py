@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.records import Json, Message
 
+# Fields of a request's body that settings do not change.
+_OURS = frozenset({"model", "messages", "max_tokens", "max_completion_tokens", "seed", "n", "stream"})
+
 Reason = Literal[
     "time-out",
     "rate limit",
@@ -33,10 +36,24 @@ class CallFailure(VerifierFailure):
         detail: what was expected and found.
         again: whether another attempt may end better.
         wait: seconds that the server asks to wait before it, where it says so.
+        sent: whether the request has reached the server.
+        dead: whether a server that answers every request like this will not recover by itself.
+        worded: whether the server did its part and the words of the model are no answer.
     """
 
-    def __init__(self, reason: Reason, detail: str, *, again: bool = True, wait: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        again: bool = True,
+        wait: float | None = None,
+        sent: bool = True,
+        dead: bool = False,
+        worded: bool = False,
+    ) -> None:
         self.reason, self.detail, self.again, self.wait = reason, detail, again, wait
+        self.sent, self.dead, self.worded = sent, dead, worded
         super().__init__(f"{reason}: {detail}")
 
 
@@ -91,14 +108,22 @@ class Server:
         model: the name the server knows it by.
         key_variable: the environment variable that holds the API key; local servers need none.
         prices: money per million tokens read and per million tokens written, where it costs any.
+        max_tokens: the longest reply in tokens, reasoning included; what each request asks for where None.
+        body: more fields of the request's body, `{"reasoning_effort": "low"}` say; None leaves a field out.
     """
 
     address: str
     model: str
     key_variable: str = "OPENAI_API_KEY"
     prices: tuple[float, float] | None = None
+    max_tokens: int | None = None
+    body: Json = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise InputError(f"expected at least 1, found {self.max_tokens}", field="max_tokens")
+        if ours := sorted(_OURS & self.body.keys()):
+            raise InputError(f"expected other fields than {', '.join(ours)}, which rlhalt sets itself", field="body")
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"expected http://… or https://…, found {self.address!r}", field="address")
@@ -126,21 +151,36 @@ class Server:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A question to a model, always at temperature 0.
+    """A question to a model.
 
     Attributes:
         messages: chat messages.
         version: of the prompt, part of the cache key.
-        max_tokens: how long the reply may be.
-        schema: the JSON schema of the reply.
+        max_tokens: how long the reply may be, where the server's settings do not say so.
+        schema: the JSON schema of the reply; None for free text.
         nonce: a random text inside the messages that the answer cannot depend on; the cache key leaves it out.
+        temperature: 0 for the most likely reply.
+        seed: of the random numbers, where the server draws any.
     """
 
     messages: tuple[Message, ...]
     version: str
     max_tokens: int
-    schema: Json
+    schema: Json | None = None
     nonce: str = ""
+    temperature: float = 0
+    seed: int | None = None
+
+    def explained(self, failure: CallFailure) -> Request:
+        """The question again, with a line that says why the last reply could not be read."""
+        last = self.messages[-1]
+        # The reason is one of ours: nothing that a model wrote becomes an instruction.
+        line = f"{last['content']}\nThe last reply could not be read ({failure.reason}). Reply in the form asked for."
+        return dataclasses.replace(self, messages=(*self.messages[:-1], {**last, "content": line}))
+
+    def longest(self, server: Server) -> int:
+        """The longest reply that this server may write, in tokens."""
+        return server.max_tokens or self.max_tokens
 
     @property
     def _bytes(self) -> int:
@@ -150,8 +190,8 @@ class Request:
 
     def most(self, server: Server) -> Usage:
         """What one attempt can cost at most: no tokenizer makes more tokens than there are bytes."""
-        return server.cost(self._bytes, self.max_tokens)
+        return server.cost(self._bytes, self.longest(server))
 
     def about(self, server: Server) -> Usage:
         """What one attempt will cost, roughly: four bytes a token read, half of the longest reply written."""
-        return server.cost(self._bytes // 4, self.max_tokens // 2)
+        return server.cost(self._bytes // 4, min(self.max_tokens, self.longest(server)) // 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import functools
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
@@ -15,10 +16,12 @@ from rlhalt.errors import InputError
 from rlhalt.llm.budget import Budget, Ledger
 from rlhalt.llm.cache import Cache, cache_parts
 from rlhalt.llm.calls import CallFailure, Request, Server, Usage
+from rlhalt.llm.health import Health
 from rlhalt.llm.limits import Limits, Pacer
 from rlhalt.llm.loop import BackgroundLoop
-from rlhalt.llm.replies import read_completion, retry_after
-from rlhalt.records import Json, content_key
+from rlhalt.llm.replies import Said, read_completion, retry_after
+from rlhalt.llm.shapes import Shape
+from rlhalt.records import content_key
 
 if TYPE_CHECKING:
     from rlhalt.llm.wire import Reply, Wire
@@ -58,7 +61,8 @@ class Client:
         self._ledger = Ledger(self.budget)
         self._pacer = Pacer(self.limits.requests_per_minute)
         self._slots = asyncio.Semaphore(self.limits.concurrency)
-        self._takes_schema = True
+        self._shape = Shape()
+        self._health = Health(server)
         self._asked: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._loop = BackgroundLoop("rlhalt.llm")
 
@@ -85,8 +89,7 @@ class Client:
 
     def close(self) -> None:
         """End what is under way and close connections and cache."""
-        if not self._loop.closed:
-            self._loop.close(last=self._end())
+        self._loop.close(last=self._end())
 
     async def _end(self) -> None:
         if "_wire" in self.__dict__:
@@ -117,13 +120,13 @@ class Client:
         Args:
             request: the question.
             read: the reply's text to its value and whether it is whole; only whole replies are kept. It raises
-                `CallFailure` for a reply that is no answer, which is then asked for again.
+                `CallFailure` for a reply that is no answer.
 
         Raises:
             CallFailure: no answer after all attempts.
             BudgetExceeded: before the attempt that could pass the budget.
-            InputError: the server does not take the key, or does not know the address or the model; or `openai` is not
-                installed.
+            InputError: the server is dead, does not take the key, or does not know the address or the model (see
+                `rlhalt.llm.health`); or `openai` is not installed.
         """
         if self._cache is None:
             return (await self._answer(request, read))[0]
@@ -132,81 +135,106 @@ class Client:
         # Equal questions under way together wait for the first: it is paid for once.
         async with self._asked.setdefault(key, asyncio.Lock()):
             kept = self._cache.get(key, parts)
-            if kept is not None:
-                self._ledger.spent += Usage(cached=1)
-                return read(kept)[0]
+            # What an earlier version kept, or something else wrote, may not be readable: it is asked for again.
+            with contextlib.suppress(CallFailure):
+                if kept is not None:
+                    value, whole = read(kept)
+                    if whole:
+                        self._ledger.spent += Usage(cached=1)
+                        return value
             value, kept = await self._answer(request, read)
             if kept is not None:
                 self._cache.put(key, parts, kept)
             return value
 
+    async def complete(self, request: Request, read: Callable[[Said, int | None], T]) -> T:
+        """The value of what the model says, which may be cut off or empty; nothing is kept. Runs as `ask` does.
+
+        Args:
+            request: the question.
+            read: what the model says, and the tokens that it took where the server tells, to a value. It raises
+                `CallFailure` for what is no answer.
+
+        Raises:
+            CallFailure, BudgetExceeded, InputError: see `ask`.
+        """
+        return await self._tried(request, read, explain=False)
+
     async def _answer(self, request: Request, read: Callable[[str], tuple[T, bool]]) -> tuple[T, str | None]:
         """The value of the reply, and the reply if it is whole."""
+        (value, whole), reply = await self._tried(
+            request, lambda said, _: (read(text := said.answer()), text), explain=True
+        )
+        return value, reply if whole else None
+
+    async def _tried(self, request: Request, read: Callable[[Said, int | None], T], *, explain: bool) -> T:
+        """What `read` makes of the first reply that it can read; with `explain` an unread one is told so."""
+        explained = False
         for attempt in range(1, self.limits.attempts + 1):
             try:
                 async with self._slots:
-                    reply = await self._attempt(request)
-                value, whole = read(reply)
+                    said, written = await self._attempt(request)
+                return _read(read, said, written)
             except CallFailure as failure:
-                if not failure.again or attempt == self.limits.attempts:
+                # At temperature 0 the model would say the same again: one more question, which says what was wrong.
+                same = explain and failure.worded and self._shape.greedy(self.server, request)
+                if not failure.again or attempt == self.limits.attempts or (same and explained):
                     detail = f"{failure.detail} ({attempt} attempt{'s' * (attempt > 1)})"
                     raise CallFailure(failure.reason, detail, again=False) from None
-                await asyncio.sleep(self.limits.wait(attempt, failure.wait))
-            else:
-                return value, reply if whole else None
+                if same:
+                    request, explained = request.explained(failure), True
+                else:
+                    await asyncio.sleep(self.limits.wait(attempt, failure.wait))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, request: Request) -> str:
-        takes_schema = self._takes_schema
-        try:
-            return await self._send(request, takes_schema)
-        except _FormatRefused:
-            reply = await self._send(request, False)
-            # Only now it is known that the format was what the server minded.
-            self._takes_schema = False
-            return reply
+    async def _attempt(self, request: Request) -> tuple[Said, int | None]:
+        shape = self._shape
+        while True:
+            try:
+                said = await self._send(request, shape)
+            except _FieldRefused as refused:
+                smaller = shape.without(refused.said, self.server, request)
+                if smaller is None:
+                    raise CallFailure("refused", refused.said, again=False) from None
+                shape = smaller
+            else:
+                # Only now it is known that the field was what the server minded.
+                self._shape = shape
+                return said
 
-    async def _send(self, request: Request, with_schema: bool) -> str:
-        most = request.most(self.server)
+    async def _send(self, request: Request, shape: Shape) -> tuple[Said, int | None]:
+        wire, most = self._wire, request.most(self.server)
         await self._ledger.reserve(most)
-        # An attempt that breaks off may have been billed in full.
-        spent = most
+        spent = Usage()
         try:
             await self._pacer.turn()
-            reply = await self._wire.exchange(self._body(request, with_schema))
-            if reply.status != 200:
-                spent = Usage(calls=1)
-                raise self._refusal(reply, with_schema)
-            text, used = read_completion(reply.body)
+            # An attempt that breaks off may have been billed in full.
+            spent = most
+            with self._health.attempt():
+                reply = await wire.exchange(shape.body(self.server, request))
+                if reply.status != 200:
+                    spent = Usage(calls=1)
+                    raise self._refusal(reply)
+            said, used = read_completion(reply.body)
             if used:
                 spent = self.server.cost(*used)
-            if isinstance(text, CallFailure):
-                raise text
-            return text
+            if isinstance(said, CallFailure):
+                raise said
+            return said, used[1] if used else None
+        except CallFailure as failure:
+            if not failure.sent:
+                spent = Usage()
+            raise
         finally:
             self._ledger.settle(most, spent)
 
-    def _body(self, request: Request, with_schema: bool) -> Json:
-        body: Json = {
-            "model": self.server.model,
-            "messages": request.messages,
-            "temperature": 0,
-            "max_tokens": request.max_tokens,
-        }
-        if with_schema:
-            schema = {"name": "reply", "strict": True, "schema": request.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
-
-    def _refusal(self, reply: Reply, with_schema: bool) -> Exception:
+    def _refusal(self, reply: Reply) -> Exception:
         """What a status other than 200 means."""
         said = f"{reply.status} {self.server.clean(reply.body.decode(errors='replace'))}"
-        if reply.status == 401:
-            return InputError(f"expected an API key that the server takes in {self.server.key_variable}, found {said}")
-        if reply.status == 404:
-            return InputError(f"expected the model {self.server.model!r} at {self.server.address}, found {said}")
-        if reply.status in (400, 422) and with_schema:
-            return _FormatRefused()
+        if reply.status in (401, 404):
+            return CallFailure("refused", said, dead=True)
+        if reply.status in (400, 422):
+            return _FieldRefused(said)
         wait = retry_after(reply.headers)
         if wait is not None and wait > self.limits.longest_wait:
             return CallFailure("rate limit", f"{reply.status}, the server asks to wait {wait:.0f} s", again=False)
@@ -226,5 +254,18 @@ class Client:
         return Wire(self.server, self.limits)
 
 
-class _FormatRefused(Exception):
-    """A 400 to a request with a schema: the server may not know `response_format`."""
+class _FieldRefused(Exception):
+    """A 400 or 422: the server may not take a field of the request."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+
+def _read(read: Callable[[Said, int | None], T], said: Said, written: int | None) -> T:
+    """What `read` makes of a reply; the words of a model are not the server's fault."""
+    try:
+        return read(said, written)
+    except CallFailure as failure:
+        failure.worded = True
+        raise

@@ -5,16 +5,72 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from rlhalt.fragments import thinking
 from rlhalt.llm.calls import CallFailure
 from rlhalt.records import Json
 
+_FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n[ \t]*```\s*", re.DOTALL | re.IGNORECASE)
+# A comma that ends a list or object; strings, and commas with nothing before them, stay as they are.
+_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*"|[\[{,]\s*,)|,(?=\s*[\]}])')
+# JSON for half of a character, a lone one perhaps.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
+class Said(NamedTuple):
+    """What a model said.
+
+    Attributes:
+        text: without its reasoning where the server keeps the two apart; may be empty.
+        reasoning: what the server keeps apart; else empty.
+        finish: why it ended, in the server's word: `stop`, `length` at the token limit; empty where it says nothing.
+        model: the name that the server gives it; empty where it gives none.
+    """
+
+    text: str
+    reasoning: str
+    finish: str
+    model: str
+
+    def answer(self) -> str:
+        """The text, where it is a whole one.
+
+        Raises:
+            CallFailure: it is cut off or empty.
+        """
+        if self.finish == "length":
+            raise CallFailure("cut off", "the reply reached its token limit", again=False)
+        if not self.text.strip():
+            raise CallFailure("empty reply", "expected text, found none", worded=True)
+        return self.text
+
+
+def read_answer(text: str) -> Any:
+    """The JSON value that a model answers with, read strictly but for three habits of models.
+
+    Reasoning may stand before it (see `rlhalt.fragments.thinking`), a code fence around it, and a list or an object
+    may end in one comma.
+
+    >>> read_answer("<think>Easy.</think>\\n```json\\n[1, 2,]\\n```")
+    [1, 2]
+
+    Raises:
+        CallFailure: broken JSON.
+    """
+    try:
+        return read_json(text)
+    except CallFailure:
+        answer = thinking.answer(text)
+        fenced = _FENCED.fullmatch(answer)
+        return read_json(_LAST_COMMA.sub(lambda one: one[1] or "", fenced[1] if fenced else answer))
+
 
 def read_json(text: str) -> Any:
-    """A text that is one JSON value and nothing else, read strictly: no repeated keys, no NaN.
+    """A text that is one JSON value and nothing else, read strictly: no repeated keys, no NaN, no half characters.
 
     Raises:
         CallFailure: broken JSON.
@@ -30,13 +86,19 @@ def read_json(text: str) -> Any:
         raise ValueError(f"{name} is no JSON")
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=never)
+        value = json.loads(text, object_pairs_hook=once, parse_constant=never)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        # Not the server's fault: the model would say it again.
+        raise CallFailure("broken JSON", f"half of a character, {error.object[error.start]!a}", worded=True) from None
     except (ValueError, RecursionError) as error:
         raise CallFailure("broken JSON", f"{type(error).__name__} {error}") from None
 
 
-def read_completion(body: bytes) -> tuple[str | CallFailure, tuple[int, int] | None]:
-    """The text of a chat completion, or why there is none, and the tokens read and written where the server says so."""
+def read_completion(body: bytes) -> tuple[Said | CallFailure, tuple[int, int] | None]:
+    """What a chat completion says, or why it is none, and the tokens read and written where the server says so."""
     try:
         data = read_json(body.decode())
     except UnicodeDecodeError as error:
@@ -46,18 +108,19 @@ def read_completion(body: bytes) -> tuple[str | CallFailure, tuple[int, int] | N
     tokens = _tokens(data)
     try:
         choice = data["choices"][0]
-        text, finish = choice["message"]["content"], choice.get("finish_reason")
+        message, finish = choice["message"], choice.get("finish_reason")
+        text = message["content"]
+        reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
     except (TypeError, KeyError, IndexError, AttributeError):
         return CallFailure("wrong schema", "expected a chat completion with choices[0].message.content"), tokens
-    if finish == "length":
-        return CallFailure("cut off", "the reply reached its token limit", again=False), tokens
     if finish == "content_filter":
         return CallFailure("refused", "the server's content filter", again=False), tokens
-    if text is not None and not isinstance(text, str):
-        return CallFailure("wrong schema", f"expected text as content, found {type(text).__name__}"), tokens
-    if not text or not text.strip():
-        return CallFailure("empty reply", "expected text, found none"), tokens
-    return text, tokens
+    for part in (text, reasoning):
+        if part is not None and not isinstance(part, str):
+            return CallFailure("wrong schema", f"expected text as content, found {type(part).__name__}"), tokens
+    model = data.get("model")
+    finish, model = (one if isinstance(one, str) else "" for one in (finish, data.get("model")))
+    return Said(text or "", reasoning, finish, model), tokens
 
 
 def _tokens(data: Any) -> tuple[int, int] | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import NamedTuple
 
+import aiohttp
 import httpx2
 import openai
 
@@ -42,6 +43,8 @@ class Wire:
                 limits=httpx2.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency),
                 # A small compressed body may be a huge one.
                 headers={"Accept-Encoding": "identity"},
+                # Another address is the user's to name: a redirected question is asked twice, or elsewhere.
+                follow_redirects=False,
                 event_hooks={"response": [functools.partial(_limit_body, limits.max_bytes)]},
             ),
         )
@@ -62,17 +65,26 @@ class Wire:
         except TimeoutError:
             raise CallFailure("time-out", f"expected a reply within {self._limits.timeout:g} s, found none") from None
         except Exception as error:  # noqa: BLE001 - the client boundary
-            cause: BaseException | None = error
-            while cause is not None:
+            causes = list(_causes(error))
+            for cause in causes:
                 if isinstance(cause, _Oversized):
                     raise CallFailure("oversized", str(cause)) from None
-                cause = cause.__cause__ or cause.__context__
+            # httpx2's ConnectTimeout says a reset connection too, which may have been billed.
+            refused = any(isinstance(one, aiohttp.ClientConnectorError) for one in causes)
             told = error.__cause__ or error
-            raise CallFailure("connection", self._server.clean(f"{type(told).__name__} {told}")) from None
+            raise CallFailure(
+                "connection", self._server.clean(f"{type(told).__name__} {told}"), sent=not refused, dead=refused
+            ) from None
 
     async def close(self) -> None:
         """Close the connections."""
         await self._openai.close()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class _Oversized(Exception):

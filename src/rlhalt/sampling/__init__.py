@@ -1,8 +1,8 @@
 """Responses from a policy: `sample` asks an engine, in batches, for what is not there yet.
 
-An engine is anything that completes chat messages: `rlhalt.sampling.local` (transformers, everywhere) or
-`rlhalt.sampling.vllm` (where vLLM is installed). It decides the text; where it runs, here or in the workers of a Ray
-cluster (`rlhalt.cluster`), does not.
+An engine is anything that completes chat messages: `rlhalt.sampling.local` (transformers, everywhere),
+`rlhalt.sampling.vllm` (where vLLM is installed) or `rlhalt.sampling.openai` (a served model). It decides the text;
+where it runs, here or in the workers of a Ray cluster (`rlhalt.cluster`), does not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -29,7 +29,7 @@ from rlhalt.records import Json, Message, Prompt, Response, content_key, read
 # The share of responses above which a warning says that they were cut off.
 MOST_CUT_OFF = 0.1
 
-EngineName = Literal["transformers", "vllm"]
+EngineName = Literal["transformers", "vllm", "openai"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Settings:
     """How responses are drawn; every field decides the text and is part of a response's key.
 
     Attributes:
-        model: a name or folder, see `rlhalt.models.resolve_model`.
-        engine: `transformers` or `vllm`.
+        model: a name or folder, see `rlhalt.models.resolve_model`; or the name that a server knows it by.
+        engine: `transformers`, `vllm` or `openai`.
         responses: how many responses a prompt, k. At temperature 0 they would be equal, so k must be 1 there.
         temperature: 0 is greedy decoding; 1 samples from the model as it is.
         max_tokens: the longest response, in tokens.
@@ -46,6 +46,7 @@ class Settings:
         few_shot: examples put before every prompt; for a pretrained model, not for a trained one.
         batch_size: prompts completed together. It decides the rounding, therefore it belongs here.
         template_args: arguments of the model's chat template, `{"enable_thinking": False}` say.
+        engine_args: arguments of the engine that decide the text, `{"dtype": "float16"}` say; see `load_engine`.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Settings:
     few_shot: tuple[Message, ...] = ()
     batch_size: int = 64
     template_args: Json = dataclasses.field(default_factory=dict)
+    engine_args: Json = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.responses < 1 or self.max_tokens < 1 or self.batch_size < 1:
@@ -69,14 +71,15 @@ class Settings:
     def described(self) -> Json:
         """The settings as written into each row; few-shot examples as their number and content key.
 
-        Arguments of the template are one text, and are left out where there are none.
+        Arguments of template and engine are one text each, and are left out where there are none.
         """
         row = dataclasses.asdict(self)
         row["model"] = identity(self.model)
         row["few_shot"] = f"{len(self.few_shot) // 2} ({content_key(self.few_shot)})" if self.few_shot else ""
-        row["template_args"] = json.dumps(self.template_args, sort_keys=True)
-        if not self.template_args:
-            del row["template_args"]
+        for name in ("template_args", "engine_args"):
+            arguments = row.pop(name)
+            if arguments:
+                row[name] = json.dumps(arguments, sort_keys=True)
         return row
 
 
@@ -86,11 +89,14 @@ class Completion:
 
     Where the chat template opens the reasoning, the text begins with that opening mark: what is reasoning can then be
     told from the text alone.
+
+    `model` is the name that a server gives its model; empty for a model that is loaded here.
     """
 
     text: str
     n_tokens: int
     finish_reason: Literal["stop", "length"]
+    model: str = ""
 
 
 class Engine(Protocol):
@@ -129,11 +135,12 @@ def default_engine() -> EngineName:
     return "vllm" if importlib.util.find_spec("vllm") else "transformers"
 
 
-def load_engine(model: str, engine: str, template_args: Json | None = None) -> Engine:
+def load_engine(model: str, engine: str, template_args: Json | None = None, **engine_args: Any) -> Engine:
     """The engine by name, with the model loaded.
 
     Args:
         template_args: arguments of the model's chat template.
+        engine_args: see `rlhalt.sampling.vllm.VllmEngine` and `rlhalt.sampling.openai.OpenaiEngine`.
     """
     if engine == "transformers":
         from rlhalt.sampling.local import TransformersEngine
@@ -146,8 +153,14 @@ def load_engine(model: str, engine: str, template_args: Json | None = None) -> E
             )
         from rlhalt.sampling.vllm import VllmEngine
 
-        return VllmEngine(model, template_args)
-    raise InputError(f"expected transformers or vllm, found '{engine}'", field="engine")
+        return VllmEngine(model, template_args, **engine_args)
+    if engine == "openai":
+        if "address" not in engine_args:
+            raise InputError("expected the address of the server that has the model, found none", field="address")
+        from rlhalt.sampling.openai import OpenaiEngine
+
+        return OpenaiEngine(model, template_args, **engine_args)
+    raise InputError(f"expected transformers, vllm or openai, found '{engine}'", field="engine")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,13 +182,13 @@ class Sampler:
     Args:
         settings: how.
         described: the settings as rows tell them.
-        load: the engine by model, name and arguments of the chat template.
+        load: the engine by model, name and arguments of the chat template, and `Settings.engine_args` by name.
 
     Raises:
         InputError: the model's folder holds other weights here than where the settings were described.
     """
 
-    def __init__(self, settings: Settings, described: Json, load: Callable[[str, str, Json], Engine]) -> None:
+    def __init__(self, settings: Settings, described: Json, load: Callable[..., Engine]) -> None:
         found = identity(settings.model)
         if found not in (settings.model, described["model"]):
             raise InputError(
@@ -183,11 +196,11 @@ class Sampler:
                 path=settings.model,
             )
         self._settings, self._described = settings, described
-        self._engine = load(settings.model, settings.engine, settings.template_args)
+        self.engine = load(settings.model, settings.engine, settings.template_args, **settings.engine_args)
 
     def __call__(self, batch: Batch) -> Iterator[Response]:
         """The responses of a batch; equal batches give equal responses, in whatever order they are drawn."""
-        completions = self._engine.complete(
+        completions = self.engine.complete(
             [[*self._settings.few_shot, *prompt.prompt] for prompt, _ in batch.wanted],
             temperature=self._settings.temperature,
             max_tokens=self._settings.max_tokens,
@@ -204,7 +217,7 @@ class Sampler:
                 domain=prompt.domain,
                 split=prompt.split,
                 finish_reason=completion.finish_reason,
-                sampler=self._described,
+                sampler={**self._described, **({"served": completion.model} if completion.model else {})},
                 n_tokens=completion.n_tokens,
             )
 
@@ -213,7 +226,7 @@ def sample(
     prompts: Sequence[Prompt],
     settings: Settings,
     output: str | Path,
-    load: Callable[[str, str, Json], Engine] = load_engine,
+    load: Callable[..., Engine] = load_engine,
     cluster: Cluster | None = None,
 ) -> list[Response]:
     """Draw `settings.responses` responses to each prompt into a JSONL file; what is there already is kept.
@@ -251,7 +264,7 @@ def sample(
         batches = _batches(wanted, keys, settings.batch_size)
         missing = [batch for batch in batches if any(key not in journal for key in batch.keys)]
         if cluster is None:
-            drawn = _drawn(functools.partial(Sampler, settings, described, load), missing)
+            drawn = _drawn(functools.partial(Sampler, settings, described, load), missing, settings.engine)
         else:
             drawn = cluster.each(functools.partial(Sampler, _anywhere(settings), described, load), missing)
             run.result(ray=dataclasses.asdict(cluster))
@@ -309,10 +322,16 @@ def _earlier(row: Response, described: Json, output: Path) -> str:
     return _carried(row)
 
 
-def _drawn(make: Callable[[], Sampler], batches: Iterable[Batch]) -> Iterator[Response]:
-    draw: Sampler | None = None
+def _drawn(make: Callable[[], Sampler], batches: Sequence[Batch], engine: EngineName) -> Iterator[Response]:
+    if not batches:
+        return
+    draw = make()
+    if engine == "openai":
+        from rlhalt.sampling.openai import drawn
+
+        yield from drawn(draw, batches)
+        return
     for batch in batches:
-        draw = draw or make()
         yield from draw(batch)
 
 

@@ -3,7 +3,7 @@
     reference, fragments ─ request ─► one call for the whole response ─ read_verdicts ─► a verdict or a failure each
 
 Text under judgement is data, see `rlhalt.prompting`. What a reply says counts only where it is exactly the JSON that
-was asked for: a fragment has exactly one verdict, or it *failed*.
+was asked for (see `rlhalt.llm.read_answer`): a fragment has exactly one verdict, or it *failed*.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
-from rlhalt.llm import CallFailure, Client, Request, Usage, read_json
+from rlhalt.llm import CallFailure, Client, Request, Usage, read_answer
 from rlhalt.prompting import RULES, instructions, messages, quoted
 from rlhalt.records import Fragment, Json, content_key
 from rlhalt.verifiers import Verdict
@@ -25,7 +24,7 @@ from rlhalt.verifiers import Verdict
 Outcome = Verdict | VerifierFailure
 
 # Of the layout of prompts and the reading of replies: another version judges anew.
-_VERSION = 2
+_VERSION = 3
 _LABELS = ("correct", "incorrect", "unverifiable")
 # What the reply left out is asked for once more; a judge that leaves it out again is broken.
 _ROUNDS = 2
@@ -33,6 +32,9 @@ _WHOLE = 4000  # characters of reference that are shown uncut
 _PASSAGE = 500  # characters
 _WORD = re.compile(r"\w+")
 _PASSAGES_A_FRAGMENT = 5  # as FActScore (arXiv 2305.14251) retrieves
+_CLAUSE = re.compile(r"(?:[^\w\s'’]+(?:\s|$))+")  # what separates clauses; not the comma of 1,815
+_RUN = 4  # words
+_PASSAGES_A_RUN = 2
 
 _REPLY = """ The last line says which fragments to judge. Where a second string follows a fragment's own, it
 is what the fragment says, put so that it can be read alone: judge that statement. A statement that the fragment, read
@@ -81,7 +83,9 @@ class JudgeVerifier:
         self._prompt = instructions(prompt, "the judge's prompt")
         self._client = client
         self._fields = tuple(fields)
-        self._version = f"judge/{_VERSION}-{content_key(self._prompt, self._fields)[:8]}"
+        # Settings that may decide a verdict make another verifier, how hard the model reasons say.
+        asked = [client.server.body] if client.server.body else []
+        self._version = f"judge/{_VERSION}-{content_key(self._prompt, self._fields, *asked)[:8]}"
 
     @property
     def name(self) -> str:
@@ -124,10 +128,13 @@ class JudgeVerifier:
         outcomes: dict[int, Outcome] = {}
         for number, fragment in enumerate(fragments, start=1):
             outcomes[number] = self._known(fragment) or VerifierFailure("not asked")
+        before: list[int] = []
         for _ in range(_ROUNDS):
             asked = [number for number, one in outcomes.items() if isinstance(one, VerifierFailure)]
-            if not asked:
+            # The same question would get the same reply.
+            if not asked or asked == before:
                 break
+            before = asked
             try:
                 request = self.request(fragments, asked, reference)
                 outcomes |= await self._client.ask(request, functools.partial(_read, asked=asked))
@@ -167,7 +174,7 @@ def read_verdicts(text: str, asked: Sequence[int]) -> dict[int, Outcome]:
         CallFailure: no JSON of the asked form; or a number that stands twice or was not asked for: a judge that has
             lost count may have given every verdict to the wrong fragment.
     """
-    data = read_json(text)
+    data = read_answer(text)
     entries = data.get("verdicts") if isinstance(data, dict) and len(data) == 1 else None
     if not isinstance(entries, list):
         raise CallFailure("wrong schema", "expected an object with a list of verdicts and nothing else")
@@ -177,7 +184,7 @@ def read_verdicts(text: str, asked: Sequence[int]) -> dict[int, Outcome]:
         if type(number) is not int:  # a boolean is an int
             raise CallFailure("wrong schema", "expected verdicts with a number as id")
         if number not in asked:
-            raise CallFailure("wrong schema", f"found a verdict for {number}, which was not asked for")
+            raise CallFailure("wrong schema", f"found a verdict for {str(number)[:20]}, which was not asked for")
         if number in outcomes:
             raise CallFailure("wrong schema", f"found two verdicts for {number}")
         outcomes[number] = _verdict(entry)
@@ -206,30 +213,51 @@ def _shown(reference: Json, name: str, queries: Sequence[str]) -> list[str]:
 def passages(text: str, queries: Sequence[str]) -> list[str]:
     """The parts of a text that decide about the queries, in its order.
 
-    All of a text up to 4,000 characters; of a longer one its beginning, which says what it is about, and the five
-    passages of about 500 characters nearest to each query by BM25 (Robertson and Zaragoza 2009).
+    All of a text up to 4,000 characters; of a longer one its beginning, which says what it is about, and the passages
+    of about 500 characters nearest to each query by BM25 (Robertson and Zaragoza 2009): the five nearest to the whole
+    query, and the two nearest to each run of four words of its clauses. What a run finds is shown whatever words stand
+    around it: a fragment cannot push out the passage that contradicts it.
     """
     if len(text) <= _WHOLE:
         return [text]
-    parts, scores_of = _index(text)
+    parts, nearest = _index(text)
     chosen = {0}
     for query in queries:
-        if words := _words(query):
-            scores = scores_of(words)
-            best = sorted(range(len(parts)), key=lambda one: -scores[one])[:_PASSAGES_A_FRAGMENT]
-            chosen |= {one for one in best if scores[one] > 0}
+        chosen.update(nearest(tuple(_words(query)), _PASSAGES_A_FRAGMENT))
+        for run in _runs(query):
+            chosen.update(nearest(run, _PASSAGES_A_RUN))
     return [parts[one] for one in sorted(chosen)]
+
+
+def _runs(query: str) -> set[tuple[str, ...]]:
+    """Each run of words within a clause; a shorter clause is one run."""
+    clauses = [_words(clause) for clause in _CLAUSE.split(query)]
+    return {
+        tuple(words[start : start + _RUN])
+        for words in clauses
+        for start in range(max(1, len(words) - _RUN + 1))
+        if words
+    }
 
 
 # The k responses to one prompt share its reference.
 @functools.lru_cache(maxsize=64)
-def _index(text: str) -> tuple[list[str], Callable[[list[str]], Any]]:
+def _index(text: str) -> tuple[list[str], Callable[[tuple[str, ...], int], list[int]]]:
+    """The passages of a text, and what gives the numbers of the passages nearest to some words."""
     import bm25s
 
     parts = _split(text)
     index = bm25s.BM25()
     index.index([_words(one) for one in parts], show_progress=False)
-    return parts, index.get_scores
+
+    def nearest(words: tuple[str, ...], most: int) -> list[int]:
+        if not words:
+            return []
+        scores = index.get_scores(list(words))
+        best = sorted(range(len(parts)), key=lambda one: -scores[one])[:most]
+        return [one for one in best if scores[one] > 0]
+
+    return parts, nearest
 
 
 def _split(text: str) -> list[str]:
