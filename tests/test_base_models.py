@@ -192,7 +192,7 @@ class TestExamplesOfADomain:
     @pytest.fixture
     def domain(self, tmp_path, monkeypatch) -> Path:
         folder = tmp_path / "rivers"
-        shutil.copytree(Path("reward/countries"), folder)
+        shutil.copytree(Path("reward/maths"), folder)
         return folder
 
     def test_countries_have_theirs(self):
@@ -222,7 +222,7 @@ class TestExamplesOfADomain:
             few_shot([prompt("Norway", str(domain))])
 
     def test_prompts_of_two_domains(self):
-        with pytest.raises(InputError, match="prompts of one domain with examples, found biography, countries"):
+        with pytest.raises(InputError, match="prompts of one domain, found biography, countries"):
             few_shot([prompt("Norway"), prompt("Peru", "biography")])
 
     @pytest.mark.parametrize("verb", ["sample", "evaluate"])

@@ -145,7 +145,7 @@ def test_each_token_has_the_advantage_of_its_decision(tiny_model, tokenizer, tmp
     first, second, third, fourth = (
         spoken(tokenizer, ids, values) for ids, values in zip(batch["completion_ids"], batch["advantages"], strict=True)
     )
-    assert first == {0.7: "This is right.", 0.2: " 東京 is wrong.", 0.8: " 🇳🇴 is right.", 0.0: END}
+    assert first == {0.7: "This is right.", 0.2: " 東京 is wrong. 🇳🇴", 0.8: " is right.", 0.0: END}
     assert second == {-1.7: "This is wrong.", -0.7: END, 0.0: ""}
     assert third == {
         1.0: "1. São is right.",
@@ -199,7 +199,7 @@ def test_loss_and_gradient_are_those_of_the_formula(tiny_model, tokenizer, tmp_p
 def values_of(tokenizer, text, values):
     """An advantage a token, from the texts of the decisions, by cutting the text and not the tokens."""
     pieces = {
-        SAID[0]: ["This is right.", " 東京 is wrong.", " 🇳🇴 is right.", END],
+        SAID[0]: ["This is right.", " 東京 is wrong. 🇳🇴", " is right.", END],
         SAID[1]: ["This is wrong.", END],
         SAID[2]: ["1. São is ri", "<|im_start|>", "ght.", "\n2. That is right.", f" Unsure from here.{END}"],
     }[text]

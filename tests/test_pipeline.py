@@ -17,6 +17,7 @@ from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.pipeline import load_recipe
 from rlhalt.records import Decision, Pair, Response, Scored, Target, read
+from taught_model import taught
 from tiny_training import ONLINE, TRAINING
 
 KEYS = {**TRAINING, "num_train_epochs": 1, "per_device_train_batch_size": 4, "learning_rate": 1.0e-3}
@@ -58,34 +59,12 @@ def recipe(folder: Path, model: Path, **changes: object) -> Path:
 @pytest.fixture(scope="module")
 def talking_model(tiny_model, tmp_path_factory) -> Path:
     """The tiny model, taught by rote a few sentences about countries, some of them wrong, so that it says something."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from rlhalt.domains.countries import few_shot, prompts
+    def answer(reference):
+        name = reference["subject"]
+        return f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
 
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model)
-    texts = []
-    asked = [one for split in ("train", "heldout") for one in [one for one in prompts() if one.split == split][:4]]
-    for one in asked:
-        name = one.reference["subject"]
-        answer = f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
-        chat = [*one.prompt, {"role": "assistant", "content": answer}]
-        texts += [tokenizer.apply_chat_template(shown, tokenize=False) for shown in (chat, [*few_shot(), *chat])]
-    tokenizer.padding_side = "left"
-    batch = tokenizer(texts, return_tensors="pt", padding=True)
-    labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(150):
-        loss = model(**batch, labels=labels).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    assert loss.item() < 0.1
-    tokenizer.padding_side = "right"
-    folder = tmp_path_factory.mktemp("talking")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return taught(tiny_model, "countries", answer, tmp_path_factory.mktemp("talking"))
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -258,3 +237,21 @@ def test_the_recipes_of_the_project_are_read():
     names = ("quickstart.yaml", "full.yaml", "unsure.yaml", "decide.yaml", "online.yaml")
     assert {load_recipe(root / name).reward for name in names} == {"countries"}
     assert load_recipe(None).thresholds == [0.5]
+
+
+def half_wrong(reference):
+    """A worked solution whose first step is right and whose second one is wrong."""
+    first, second, *_ = reference["answer"].splitlines()
+    return f"{first}\n{second}1\nUnsure from here."
+
+
+def test_a_recipe_runs_a_causal_domain(tiny_model, tmp_path):
+    model = taught(tiny_model, "arithmetic", half_wrong, tmp_path / "model")
+    off = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo", "online_thresholds", "supervised"))
+    path = recipe(tmp_path, model, domain="arithmetic", **off)
+    assert main(["run", str(path)]) == 0
+    scored = list(read(tmp_path / "out" / "base" / "scored.jsonl", Scored))
+    assert {row.domain for row in scored} == {"arithmetic"}
+    assert {one.label for row in scored for one in row.fragments} >= {"correct", "incorrect"}
+    assert {one.style for one in read(tmp_path / "out" / "base" / "pairs-0.5.jsonl", Pair)} <= {"unsure", "keep"}
+    assert (tmp_path / "out" / "report" / "report.html").is_file()

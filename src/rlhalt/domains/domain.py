@@ -150,24 +150,25 @@ class Domain:
     def few_shot(self) -> tuple[Message, ...]:
         """Examples to put before a prompt, as chat messages: question, answer, question, answer, ...
 
-        They are the task's, or those of `examples.jsonl` in the folder: JSON lines of prompt and response.
+        They are those of `examples.jsonl` in the folder, JSON lines of prompt and response, or else the task's.
 
         Raises:
             InputError: the domain has none.
         """
-        found = self.code.few_shot() or files.examples(self.folder / EXAMPLES)
+        path = self.folder / EXAMPLES
+        found = files.examples(path) if path.is_file() else self.code.few_shot()
         if not found:
             raise InputError(
                 f"expected examples of the domain '{self.domain}', found none; write them there, JSON lines of prompt "
                 "and response, or leave out --few-shot",
-                path=self.folder / EXAMPLES,
+                path=path,
             )
         return tuple(found)
 
     @property
     def has_examples(self) -> bool:
         """Whether there are few-shot examples."""
-        return bool(self.code.few_shot()) or (self.folder / EXAMPLES).is_file()
+        return (self.folder / EXAMPLES).is_file() or bool(self.code.few_shot())
 
     @property
     def asks_a_model(self) -> bool:

@@ -117,16 +117,16 @@ def distinct(rows: list[tuple[int, Prompt]], path: Path) -> list[Prompt]:
 
 
 def examples(path: Path) -> list[Message]:
-    """Few-shot examples: JSON lines of prompt and response, as chat messages; empty where there is no such file.
+    """Few-shot examples: JSON lines of prompt and response, as chat messages.
 
     Raises:
-        InputError: a row without prompt or response.
+        InputError: no such file, an empty one, or a row without prompt or response.
     """
-    if not path.is_file():
-        return []
     found: list[Message] = []
     for row, data in iter_json(path):
         found += chat(text_field(data, "prompt", path, row), text_field(data, "response", path, row))
+    if not found:
+        raise InputError("expected at least one example, found an empty file", path=path)
     return found
 
 
