@@ -268,7 +268,8 @@ def examples(prompts: Sequence[Prompt], domain: str | None = None) -> tuple[Mess
         if prompt.prompt[-1]["content"] in shown:
             raise InputError(
                 f"expected other prompts than the examples of '{domains[0]}', found "
-                f"{prompt.prompt[-1]['content']!r} in both: its answer would be shown before it is asked; take it out of one of them",
+                f"{prompt.prompt[-1]['content']!r} in both: its answer would be shown before "
+                "it is asked; take it out of one of them",
                 field="--few-shot",
             )
     return found
