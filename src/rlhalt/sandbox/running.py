@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import functools
 import json
+import marshal
 import os
 import select
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -107,6 +109,7 @@ class Sandbox:
         *,
         pass_fds: Sequence[int] = (),
         capture: bool = False,
+        own: bool = False,
     ) -> Running:
         """Start a program; when this returns, its limits hold and its first statement is about to run.
 
@@ -115,6 +118,7 @@ class Sandbox:
         Args:
             pass_fds: open files of rlhalt that the program shall have too, under the same numbers.
             capture: whether stdout and stderr are read; else they go nowhere.
+            own: whether the program is part of rlhalt. Then it is compiled here, once for all sandboxes.
 
         Raises:
             VerifierFailure: it could not be started.
@@ -122,7 +126,8 @@ class Sandbox:
         limits = limits or Limits()
         with contextlib.ExitStack() as files:
             source, given, rules = (
-                files.enter_context(_memory_file(data)) for data in (program.encode(), stdin, call_filter() or b"")
+                files.enter_context(_memory_file(data))
+                for data in (_compiled(program) if own else _packed(program), stdin, call_filter() or b"")
             )
             told, tell = (files.enter_context(os.fdopen(fd, "rb", buffering=0)) for fd in os.pipe())
             # bubblewrap closes its end before the program starts, so it needs one of its own.
@@ -317,18 +322,34 @@ _PYTHON = ("-P", "-S", "-s", "-B", "-X", "utf8", "-c")
 _READY = b"R"
 # No more modules than these: each takes its time.
 _BOOTSTRAP = """
-import os, resource, sys
+import marshal, os, resource, sys
+from _frozen_importlib_external import MAGIC_NUMBER
 _, source, tell, *sys.argv[1:] = sys.argv
 for name, value in {rlimits}.items():
     resource.setrlimit(getattr(resource, name), (value, value))
 with open(int(source), "rb") as file:
-    program = file.read()
+    magic, program, text = marshal.load(file)
 os.write(int(tell), b"R")
 os.close(int(tell))
-del file, name, source, tell, value
+program = marshal.loads(program) if magic == MAGIC_NUMBER else compile(text, "program", "exec")
+del MAGIC_NUMBER, file, magic, name, source, tell, text, value
 sys.argv[0] = "program"
-exec(compile(program, "program", "exec"), {{"__name__": "__main__", "__builtins__": __builtins__}})
+exec(program, {{"__name__": "__main__", "__builtins__": __builtins__}})
 """
+
+
+def _packed(text: str, magic: bytes = b"", code: bytes = b"") -> bytes:
+    """A program as the bootstrap reads it, in a version of marshal's format that every Python reads.
+
+    Args:
+        magic: which Pythons can run the code; the others compile the text.
+    """
+    return marshal.dumps((magic, code, text.encode()), 2)
+
+
+@functools.cache
+def _compiled(text: str) -> bytes:
+    return _packed(text, MAGIC_NUMBER, marshal.dumps(compile(text, "program", "exec")))
 
 
 def _rlimits(limits: Limits, kind: Kind) -> dict[str, int]:

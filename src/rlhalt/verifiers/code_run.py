@@ -289,7 +289,9 @@ class Runner:
                     given = json.dumps(dataclasses.asdict(source.task) | task).encode()
                     fds = [calls, answer, dump.fileno()]
                     rooms.enter_context(
-                        self.sandbox.start(_text(code_candidate), [*map(str, fds)], given, limits, pass_fds=fds)
+                        self.sandbox.start(
+                            _text(code_candidate), [*map(str, fds)], given, limits, pass_fds=fds, own=True
+                        )
                     )
                     numbers += [str(answers), str(call)]
                     dumps.append(dump)
@@ -303,6 +305,7 @@ class Runner:
                         Limits(wall=(self.wall + 3) * len(sources) + 5, cpu=60 * len(sources), memory=1 << 30),
                         pass_fds=[int(one) for one in numbers],
                         capture=True,
+                        own=True,
                     )
                 )
             outcome = driver.wait()
