@@ -340,3 +340,13 @@ def test_bubblewrap_that_breaks_tells_why(confined, monkeypatch):
     monkeypatch.setattr(running, "bubblewrap", lambda disk: (confine.tool("bwrap"), "--ro-bind", "/none", "/x"))
     with pytest.raises(VerifierFailure, match="bwrap: Can't find source path"):
         confined.run("pass")
+
+
+@pytest.mark.parametrize("magic", [running.MAGIC_NUMBER, b"none"])
+def test_a_program_of_rlhalt_runs_in_this_python_and_in_another_one(confined, monkeypatch, magic):
+    """Another Python compiles the text; in neither does what the sandbox's own module imports from the future hold."""
+    monkeypatch.setattr(running, "MAGIC_NUMBER", magic)
+    running._compiled.cache_clear()
+    with confined.start("def f(x: 1): pass\nprint(f.__annotations__)", limits=PATIENT, capture=True, own=True) as found:
+        assert found.wait().stdout == b"{'x': 1}\n"
+    running._compiled.cache_clear()

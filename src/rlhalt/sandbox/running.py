@@ -349,7 +349,8 @@ def _packed(text: str, magic: bytes = b"", code: bytes = b"") -> bytes:
 
 @functools.cache
 def _compiled(text: str) -> bytes:
-    return _packed(text, MAGIC_NUMBER, marshal.dumps(compile(text, "program", "exec")))
+    # What this module imports from __future__ would hold for the program too, and for all that the program compiles.
+    return _packed(text, MAGIC_NUMBER, marshal.dumps(compile(text, "program", "exec", dont_inherit=True)))
 
 
 def _rlimits(limits: Limits, kind: Kind) -> dict[str, int]:
