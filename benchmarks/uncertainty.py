@@ -1,6 +1,6 @@
 """How well the policy's own doubt tells right fragments from wrong ones, against the knowledge base's verdicts.
 
-    ./scripts/quickstart --config configs/recipes/full.yaml                 # makes runs/full/base/scored.jsonl
+    rlhalt run full                                                         # makes runs/full/base/scored.jsonl
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/uncertainty.py    # prints JSON; 90 seconds of one core
 
 Of each prompt's sampled responses the first two are judged; all the others are samples to agree with. No predictor sees

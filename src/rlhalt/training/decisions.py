@@ -1,4 +1,4 @@
-"""Decision training: speak iff right with probability τ or more; see `rlhalt.training.decisions`.
+"""Decision training: speak iff right with probability τ or more; see `rlhalt.training.decision_trees`.
 
 accelerate launch scripts/train_decisions.py --config configs/decisions/countries.yaml
 """
