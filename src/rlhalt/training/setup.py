@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
@@ -31,29 +31,44 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     """
     from trl import TrlParser
 
-    argv = list(argv)
+    argv, settings = list(argv), {}
     if "--config" in argv[:-1]:
         known = {one.name for kind in kinds for one in dataclasses.fields(kind)}
-        read_settings(argv[argv.index("--config") + 1], known)
+        settings = read_settings(argv[argv.index("--config") + 1], known)
+    # Before anything is parsed: transformers writes the precision into the environment, where it stays.
+    if _emulated(argv, settings):
+        print(
+            "rlhalt: this CPU has no instructions for bfloat16 and would emulate it; training in float32",
+            file=sys.stderr,
+        )
+        argv += ["--bf16", "false"]
     parser = TrlParser(list(kinds), allow_abbrev=False)
     # argparse would print two screens of usage before its one line.
     parser.error = _refuse
     try:
         parsed = tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
-        if _emulated(parsed[1]):
-            print(
-                "rlhalt: this CPU has no instructions for bfloat16 and would emulate it; training in float32",
-                file=sys.stderr,
-            )
-            parsed = tuple(parser.parse_args_and_config(args=[*argv, "--bf16", "false"], fail_with_unknown_args=True))
     except ValueError as error:
         raise InputError(str(error)) from None
     check_processes(parsed[1])
     return parsed
 
 
-def _emulated(args: Any) -> bool:
-    return bool(args.bf16 and args.device.type == "cpu" and not cpu_computes_bfloat16())
+def _emulated(argv: Sequence[str], settings: Mapping[str, Any]) -> bool:
+    """Whether bfloat16 is asked for on a CPU that has no instructions for it."""
+    import torch
+
+    on_cpu = _on("use_cpu", argv, settings) or not torch.cuda.is_available()
+    return _on("bf16", argv, settings) and on_cpu and not cpu_computes_bfloat16()
+
+
+def _on(key: str, argv: Sequence[str], settings: Mapping[str, Any]) -> bool:
+    """Whether a switch is on: the last of the command line, or else the configuration's."""
+    given = [*argv, "--"]
+    places = [place for place, one in enumerate(given) if one == f"--{key}"]
+    if not places:
+        return bool(settings.get(key, False))
+    value = given[places[-1] + 1]
+    return value.startswith("--") or value.lower() in ("true", "1", "yes")
 
 
 def _refuse(message: str) -> NoReturn:
