@@ -41,9 +41,10 @@ from typing import Any
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
+from rlhalt.fragments.halting_phrase import named
 from rlhalt.pipeline import Recipe, answers, compared, split_prompts, trained
 from rlhalt.provenance import once
-from rlhalt.records import Pair, Prompt, write_atomic
+from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.training_data import Style, default_style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
 
@@ -69,7 +70,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
         answers(recipe, first, prompts, scorer, out / "first" / f"round{number}")
         for number, prompts in enumerate(dealt, start=1)
     ]
-    write_targets(anchors[0], out / "targets.jsonl", style, recipe.best)
+    write_targets(anchors[0], out / "targets.jsonl", style, recipe.best, scorer.phrase)
     policies = {"base": first}
     for seed in recipe.seeds:
         sft = trained(recipe, "sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
@@ -79,10 +80,10 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
             for number, (prompts, anchor) in enumerate(zip(dealt, anchors, strict=True), start=1):
                 folder = out / f"seed{seed}" / f"tau-{threshold:g}" / f"round{number}"
                 if number == 1:
-                    write_pairs(anchor, folder / "pairs.jsonl", threshold, style)
+                    write_pairs(anchor, folder / "pairs.jsonl", threshold, style, phrase=scorer.phrase)
                 else:
                     own = answers(recipe, Policy("", model), prompts, scorer, folder)
-                    write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style)
+                    write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style, scorer.phrase)
                 model = trained(recipe, "dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
                 name = f"round{number}-{threshold:g}-seed{seed}"
                 policies[name] = Policy(f"round {number}", model, threshold, seed)
@@ -106,17 +107,23 @@ def deal(prompts: Sequence[Prompt], rounds: int) -> list[list[Prompt]]:
     return [list(prompts[number::rounds]) for number in range(rounds)]
 
 
-def write_anchored(own: Path, anchors: Path, output: Path, threshold: float, style: Style) -> None:
+def write_anchored(
+    own: Path, anchors: Path, output: Path, threshold: float, style: Style, phrase: str = HALT_PHRASE
+) -> None:
     """The pairs of a model's own answers and those of the first model's, each with half of the weight.
+
+    Args:
+        phrase: what the domain halts with.
 
     Raises:
         InputError: see `rlhalt.training_data`.
     """
 
     def make() -> Iterator[Pair]:
-        return anchored(*(list(pairs(training_rows(file), threshold, style)) for file in (own, anchors)))
+        return anchored(*(list(pairs(training_rows(file), threshold, style, phrase)) for file in (own, anchors)))
 
-    once("pairs", output, [own, anchors], {"style": style, "threshold": threshold, "anchors": True}, make)
+    config = {"style": style, "threshold": threshold, "anchors": True, **named(phrase)}
+    once("pairs", output, [own, anchors], config, make)
 
 
 def anchored(own: Sequence[Pair], anchors: Sequence[Pair]) -> Iterator[Pair]:

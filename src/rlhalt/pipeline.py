@@ -241,18 +241,18 @@ def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Score
         out / "train.jsonl",
         {one: folder / f"targets-{_named(one.name, one.at)}.jsonl" for one in methods},
     )
-    write_targets(scored, data.targets, style, recipe.best)
+    write_targets(scored, data.targets, style, recipe.best, scorer.phrase)
     for threshold, file in data.pairs.items():
-        write_pairs(scored, file, threshold, style)
+        write_pairs(scored, file, threshold, style, phrase=scorer.phrase)
     for threshold, file in data.decisions.items():
-        write_decisions(scored, file, threshold, style)
+        write_decisions(scored, file, threshold, style, scorer.phrase)
     if data.conditioned:
         unseen = [one / 100 for one in range(2, 99) if one / 100 not in recipe.thresholds]
-        write_conditioned_decisions(scored, data.conditioned, unseen, style, seed=0)
+        write_conditioned_decisions(scored, data.conditioned, unseen, style, seed=0, phrase=scorer.phrase)
     if recipe.grpo:
         once("prompts", data.prompts, [out / "prompts.jsonl"], {"split": "train"}, lambda: prompts)
     for method, file in data.supervised.items():
-        write_supervised(scored, file, method)
+        write_supervised(scored, file, method, scorer.phrase)
     return data
 
 

@@ -200,12 +200,13 @@ def _pairs(args: argparse.Namespace) -> None:
         if args.method is not None
         else None
     )
-    write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed)
+    phrase = domain.halting_phrase
+    write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed, phrase)
     print(summary(read(args.output, Pair)))
     if method:
-        write_supervised(args.scored, args.targets, method)
+        write_supervised(args.scored, args.targets, method, phrase)
     elif args.targets is not None:
-        write_targets(args.scored, args.targets, style, args.best)
+        write_targets(args.scored, args.targets, style, args.best, phrase)
 
 
 def _decisions(args: argparse.Namespace) -> None:
@@ -217,10 +218,11 @@ def _decisions(args: argparse.Namespace) -> None:
     domain = load_domain(flags.domain_of(args.domain, args.scored))
     style = default_style(domain.halting) if args.style is None else args.style
     threshold = domain.threshold if args.threshold is None else args.threshold
+    phrase = domain.halting_phrase
     if args.threshold_in_prompt:
-        write_conditioned_decisions(args.scored, args.output, args.threshold_in_prompt, style, args.seed)
+        write_conditioned_decisions(args.scored, args.output, args.threshold_in_prompt, style, args.seed, phrase)
     else:
-        write_decisions(args.scored, args.output, threshold, style)
+        write_decisions(args.scored, args.output, threshold, style, phrase)
     found = list(read(args.output, Decision))
     responses, right = len({one.source for one in found}), sum(one.worth > 0 for one in found)
     at = f"{len(args.threshold_in_prompt)} thresholds" if args.threshold_in_prompt else f"τ = {threshold:g}"

@@ -217,8 +217,9 @@ class Domain:
         if self.fragmenter == "sentences":
             return SentenceSplitter(self.language, self.halting_phrase)
         if self.fragmenter in FRAGMENTERS:
-            found: Callable[[str], list[Fragment]] = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
-            return found
+            found = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
+            # The name stays that of the function.
+            return functools.update_wrapper(functools.partial(found, phrase=self.halting_phrase), found)
         own: Callable[[str], list[Fragment]] = _own("fragmenter", self.fragmenter, self.folder)
         return own
 
@@ -228,11 +229,11 @@ class Domain:
         if self.verifier == "maths":
             from rlhalt.verifiers.maths import MathsVerifier
 
-            return MathsVerifier()
+            return MathsVerifier(phrase=self.halting_phrase)
         if self.verifier == "code":
             from rlhalt.verifiers.code import CodeVerifier
 
-            return CodeVerifier(unsafe=unsafe)
+            return CodeVerifier(unsafe=unsafe, phrase=self.halting_phrase)
         if self.verifier == "judge":
             from rlhalt.verifiers.judge import JudgeVerifier
 
@@ -332,6 +333,9 @@ def load_domain(name: str | Path) -> Domain:
         if key in data:
             data[key] = str(path.parent / data[key])
     _check_values(data, path)
+    if "halting_phrase" in data:
+        # A block of YAML ends with a line end, which would be trained on.
+        data["halting_phrase"] = data["halting_phrase"].strip()
     return Domain(**data, folder=path.parent)
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
+from rlhalt.fragments.halting_phrase import named
 from rlhalt.models import identity
 from rlhalt.provenance import Run
-from rlhalt.records import HALT_PHRASE, Continuation, Json, Message, Prompt, Scored, read, write
+from rlhalt.records import Continuation, Json, Message, Prompt, Scored, read, write
 from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
@@ -101,6 +102,7 @@ def evaluate(
         "fragmenter": scorer.fragmenter,
         "verifier": scorer.verifier.name,
         "halting": scorer.halting,
+        **named(scorer.phrase),
         "budget": dataclasses.asdict(scorer.client.budget) if scorer.client else None,
         "prompts": [prompt.key for prompt in prompts],
         "base": dataclasses.asdict(base) if base else None,
@@ -126,7 +128,8 @@ def evaluate(
         }
         score_file([one for rows in responses.values() for one in rows], scorer, folder / "scored.jsonl")
         scored = list(read(folder / "scored.jsonl", Scored))
-        write(folder / "confidence.jsonl", confidences(policy.model, scored, policy.few_shot, policy.template_args))
+        sure = confidences(policy.model, scored, policy.few_shot, policy.template_args, scorer.phrase)
+        write(folder / "confidence.jsonl", sure)
         if base is not None:
             ended = [row for row in scored if row.sampler["temperature"] == 0]
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
@@ -155,7 +158,7 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
     for row, text, completion in zip(rows, spoken, completed, strict=True):
         whole = text + completion.text
         following = [one for one in scorer.judge(whole, row.reference) if one.start >= len(text)]
-        if following and HALT_PHRASE not in following[0].text:
+        if following and following[0].label != "halt" and scorer.phrase not in following[0].text:
             found.append(Continuation(row.key, following[0].text, following[0].label))
         else:
             found.append(Continuation(row.key, "", None))

@@ -36,8 +36,9 @@ import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 
 from rlhalt.fragments.code_names import assigned, bound, own_nodes, used
+from rlhalt.fragments.halting_phrase import is_halt
 from rlhalt.fragments.sentences import sentences
-from rlhalt.records import Fragment
+from rlhalt.records import HALT_PHRASE, Fragment
 
 # Atomic groups keep hostile text from being read more than once.
 _FENCE = re.compile(
@@ -111,28 +112,33 @@ def _dedented(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
     ]
 
 
-def code(text: str) -> list[Fragment]:
+def code(text: str, phrase: str = HALT_PHRASE) -> list[Fragment]:
     """Cut a response into statements, in the order of the text; nothing is judged yet.
 
     Each fragment is of kind `statement`, `header`, `line` (where the text does not parse) or `halt`, and has no white
     space at its ends.
+
+    Args:
+        text: the response.
+        phrase: what the domain halts with.
     """
     found: list[Fragment] = []
     begin = 0
-    for block in _blocks(text):
-        found += [*_halts(text, begin, block.start), *_inside(text, block)]
+    for block in _blocks(text, phrase):
+        found += [*_halts(text, begin, block.start, phrase), *_inside(text, block, phrase)]
         begin = block.start + len(block.text)
-    return sorted([*found, *_halts(text, begin, len(text))], key=lambda one: one.start)
+    return sorted([*found, *_halts(text, begin, len(text), phrase)], key=lambda one: one.start)
 
 
-def program(text: str, name: str = "", known: Iterable[str] = ()) -> Program | None:
+def program(text: str, name: str = "", known: Iterable[str] = (), phrase: str = HALT_PHRASE) -> Program | None:
     """The program in a response, None where there is none.
 
     Args:
         name: the function that is asked for.
         known: names that are there without it.
+        phrase: what the domain halts with.
     """
-    blocks = [_Block.of(one) for one in _blocks(text)]
+    blocks = [_Block.of(one) for one in _blocks(text, phrase)]
     if not blocks:
         return None
     asked = [one for one in blocks if one.defines(name)]
@@ -143,7 +149,7 @@ def program(text: str, name: str = "", known: Iterable[str] = ()) -> Program | N
     return _joined(text, main, needed) if needed else main.program
 
 
-def _blocks(text: str) -> list[Program]:
+def _blocks(text: str, phrase: str) -> list[Program]:
     """The code of a response, block by block."""
     fences = [one for one in _FENCE.finditer(text) if one["program"].strip()]
     if any(True for _ in _FENCE.finditer(text)):
@@ -154,12 +160,12 @@ def _blocks(text: str) -> list[Program]:
             if _PYTHON.fullmatch(one["language"])
             or (not one["language"] and (not tagged or _CODE.search(one["program"])))
         ]
-        return [_program(text, *one.span("program")) for one in python]
-    bare = _program(text, 0, len(text))
+        return [_program(text, *one.span("program"), phrase) for one in python]
+    bare = _program(text, 0, len(text), phrase)
     if parsed := _parsed([line for _, line in bare.lines()]):
         return [bare] if any(map(_does_something, parsed.body)) else []
     lines = [(start, start + len(line)) for start, line in bare.lines() if _CODE_LINE.match(line)]
-    return [_program(text, lines[0][0], lines[-1][1])] if lines else []
+    return [_program(text, lines[0][0], lines[-1][1], phrase)] if lines else []
 
 
 def _defines(text: str, name: str) -> bool:
@@ -255,9 +261,9 @@ def layouts(lines: Sequence[str]) -> Iterator[list[str]]:
         yield [f"    {line}" if number == filled[0] else line for number, line in enumerate(lines)]
 
 
-def _program(text: str, start: int, end: int) -> Program:
+def _program(text: str, start: int, end: int, phrase: str) -> Program:
     raw = Program(start, text[start:end])
-    halts = [(begin, line) for begin, line in raw.lines() if _is_halt(line)]
+    halts = [(begin, line) for begin, line in raw.lines() if _is_halt(line, phrase)]
     if not halts or _parsed([line for _, line in raw.lines()]):
         return raw
     kept = list(raw.text)
@@ -266,18 +272,21 @@ def _program(text: str, start: int, end: int) -> Program:
     return Program(start, "".join(kept))
 
 
-def _is_halt(line: str) -> bool:
-    found = sentences(line)
-    return bool(found) and all(one.kind == "halt" for one in found) and not line.lstrip().startswith("#")
+def _is_halt(line: str, phrase: str) -> bool:
+    if line.lstrip().startswith("#"):
+        return False
+    found = sentences(line, phrase)
+    # A phrase of several sentences is none of them.
+    return is_halt(line, phrase) or (bool(found) and all(one.kind == "halt" for one in found))
 
 
-def _halts(text: str, start: int, end: int) -> Iterator[Fragment]:
-    for one in sentences(text[start:end]):
+def _halts(text: str, start: int, end: int, phrase: str) -> Iterator[Fragment]:
+    for one in sentences(text[start:end], phrase):
         if one.kind == "halt":
             yield dataclasses.replace(one, start=start + one.start, end=start + one.end)
 
 
-def _inside(text: str, found: Program) -> Iterator[Fragment]:
+def _inside(text: str, found: Program, phrase: str) -> Iterator[Fragment]:
     lines = found.lines()
     parsed = _beginning([line for _, line in lines])
     known = parsed.known if parsed else 0
@@ -286,11 +295,11 @@ def _inside(text: str, found: Program) -> Iterator[Fragment]:
             start, stop = (lines[row][0] + column for row, column in (begin, end))
             yield Fragment(start, stop, kind, text[start:stop])
         for row, column in parsed.comments():
-            yield from _halts(text, lines[row][0] + column, lines[row][0] + len(lines[row][1]))
+            yield from _halts(text, lines[row][0] + column, lines[row][0] + len(lines[row][1]), phrase)
     for row, (start, line) in enumerate(lines):
         stop = start + len(line)
         if text[start:stop] != line or (row >= known and line.lstrip().startswith("#")):
-            yield from _halts(text, start, stop)
+            yield from _halts(text, start, stop, phrase)
         elif row >= known and line.strip():
             start += len(line) - len(line.lstrip())
             stop = start + len(line.strip())

@@ -40,6 +40,14 @@ def _kept(char: str) -> str:
     return char if category[0] in "LNM" else " "
 
 
+def named(phrase: str) -> dict[str, str]:
+    """The phrase as a part of what a stage is configured with; nothing for the default.
+
+    So what was made before domains had phrases of their own is not made again.
+    """
+    return {} if phrase == HALT_PHRASE else {"phrase": phrase}
+
+
 def is_halt(text: str, phrase: str = HALT_PHRASE) -> bool:
     """Whether a fragment is the halting phrase and nothing else.
 

@@ -20,8 +20,9 @@ import re
 from collections.abc import Iterator
 
 from rlhalt.fragments.endings import explicit, with_answers
+from rlhalt.fragments.halts import with_halts
 from rlhalt.fragments.sentences import sentences
-from rlhalt.records import Fragment
+from rlhalt.records import HALT_PHRASE, Fragment
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _STEP = re.compile(r"[\W_]*\bstep\s+\d{1,3}\b[\W_]*?(?:[:.)\-–—][*_]*(?=\s|$)\s*|$)", re.IGNORECASE)
@@ -52,21 +53,26 @@ _LINK = re.compile(
 _NUMBER_ENDS = re.compile(r"[\d)\]}%¢½¼¾>](?:\s*[^\W\d_]+){0,3}[\s$*_]*$")
 
 
-def steps(text: str) -> list[Fragment]:
+def steps(text: str, phrase: str = HALT_PHRASE) -> list[Fragment]:
     """Cut a response into reasoning steps, in the order of the text; nothing is judged yet.
 
     Each fragment is of kind `step`, `halt` where it is the halting phrase alone, or `answer` where it states the final
     answer ("A: 26", "#### 26", "The answer is 26."; see `rlhalt.fragments.endings`). It has at least one letter or
     digit, and no white space at its ends.
 
+    Args:
+        text: the response.
+        phrase: what the domain halts with.
+
     >>> [(one.kind, one.text) for one in steps("Step 1: 9 × 2 = 18 = 6 × 3\\n**She makes $18.**")]
     [('step', '9 × 2 = 18'), ('step', '= 6 × 3'), ('answer', '**She makes $18.**')]
     """
-    found = [fragment for line in _LINE.finditer(text) for fragment in _of_line(text, line.start(), line.end())]
-    return with_answers(found)
+    found = [fragment for line in _LINE.finditer(text) for fragment in _of_line(text, line.start(), line.end(), phrase)]
+    # A last step is the answer only where no halt follows it, also one of several sentences.
+    return with_answers(with_halts(text, found, phrase))
 
 
-def _of_line(text: str, begin: int, end: int) -> Iterator[Fragment]:
+def _of_line(text: str, begin: int, end: int, phrase: str) -> Iterator[Fragment]:
     if _FENCE.fullmatch(text, begin, end):
         return
     if _NUMBER_ALONE.fullmatch(text, begin, end) and not text[end:].strip():
@@ -76,10 +82,10 @@ def _of_line(text: str, begin: int, end: int) -> Iterator[Fragment]:
     marks = [mark.start() for mark in _INNER_STEP.finditer(text, begin, end)]
     for start, stop in itertools.pairwise([begin, *marks, end]):
         numbered = _STEP.match(text, start, stop)
-        yield from _of_part(text, numbered.end() if numbered else start, stop)
+        yield from _of_part(text, numbered.end() if numbered else start, stop, phrase)
 
 
-def _of_part(text: str, begin: int, end: int) -> Iterator[Fragment]:
+def _of_part(text: str, begin: int, end: int, phrase: str) -> Iterator[Fragment]:
     part = text[begin:end]
     if "####" in part and explicit(part):
         # `sentences` would take the four hashes for a heading's mark.
@@ -89,7 +95,7 @@ def _of_part(text: str, begin: int, end: int) -> Iterator[Fragment]:
     for mark in _KEPT.finditer(part):
         inside[mark.start() + 1 : mark.end()] = b"\1" * (len(mark[0]) - 1)
     pieces: list[tuple[int, int, str]] = []
-    for one in sentences(part):
+    for one in sentences(part, phrase):
         if pieces and (inside[pieces[-1][1]] or _is_unit(part, pieces[-1][1])):
             pieces[-1] = (pieces[-1][0], one.end, "sentence")
         else:

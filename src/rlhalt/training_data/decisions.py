@@ -42,17 +42,22 @@ DECIDED: tuple[Style, ...] = ("remove", "unsure", "truncate")
 """The styles in which something is left unsaid."""
 
 
-def decisions(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Decision]:
+def decisions(rows: Iterable[Scored], threshold: float, style: Style, phrase: str = HALT_PHRASE) -> Iterator[Decision]:
     """The decisions of scored responses at τ, response by response; one with a failed fragment gives none.
+
+    Args:
+        phrase: what the domain halts with.
 
     Raises:
         InputError: τ outside (0, 1), or a style in which nothing is left unsaid.
     """
     check_threshold(threshold)
-    return decisions_at(rows, lambda row: threshold, style)
+    return decisions_at(rows, lambda row: threshold, style, phrase)
 
 
-def decisions_at(rows: Iterable[Scored], threshold: Callable[[Scored], float], style: Style) -> Iterator[Decision]:
+def decisions_at(
+    rows: Iterable[Scored], threshold: Callable[[Scored], float], style: Style, phrase: str = HALT_PHRASE
+) -> Iterator[Decision]:
     """The decisions of scored responses, each at a τ of its own; see `decisions`."""
     if style not in DECIDED:
         raise InputError(f"expected one of {', '.join(DECIDED)}, found '{style}'", field="style")
@@ -63,16 +68,16 @@ def decisions_at(rows: Iterable[Scored], threshold: Callable[[Scored], float], s
             at = threshold(row)
             check_threshold(at)
             if style == "remove":
-                made = _left_out(row, likely[row.key] if len(group) > 1 else None, at)
+                made = _left_out(row, likely[row.key] if len(group) > 1 else None, at, phrase)
             else:
                 ahead = utility_ahead([*group[:number], *group[number + 1 :]], at)
-                made = _cut(row, ahead, at, style)
+                made = _cut(row, ahead, at, style, phrase)
             # Where nothing else may be said, nothing is decided.
             yield from (one for one in made if one.otherwise)
 
 
 def conditioned_decisions(
-    rows: Iterable[Scored], thresholds: Sequence[float], style: Style, seed: int
+    rows: Iterable[Scored], thresholds: Sequence[float], style: Style, seed: int, phrase: str = HALT_PHRASE
 ) -> Iterator[Decision]:
     """The decisions of each response at one of several thresholds, drawn for it and stated in its prompt.
 
@@ -84,11 +89,11 @@ def conditioned_decisions(
     rows = list(rows)
     drawn = np.random.default_rng(seed).integers(len(thresholds), size=len(rows))
     at = {row.key: thresholds[one] for row, one in zip(rows, drawn, strict=True)}
-    for one in decisions_at(rows, lambda row: at[row.key], style):
+    for one in decisions_at(rows, lambda row: at[row.key], style, phrase):
         yield dataclasses.replace(one, prompt=with_threshold(one.prompt, one.threshold))
 
 
-def _left_out(row: Scored, likely: Sequence[float] | None, threshold: float) -> Iterator[Decision]:
+def _left_out(row: Scored, likely: Sequence[float] | None, threshold: float, phrase: str) -> Iterator[Decision]:
     fragments = finished(row)
     stands = [one for one in right(fragments) if likely is None or likely[one] >= threshold]
 
@@ -99,23 +104,23 @@ def _left_out(row: Scored, likely: Sequence[float] | None, threshold: float) -> 
     for index in decided:
         before = [one for one in stands if one < index]
         # All of them, the unlikely too: with the likeliest alone to beat, what the fragment loses would be theirs.
-        otherwise = [*(after(before, one) for one in decided if one > index), "" if before else HALT_PHRASE]
+        otherwise = [*(after(before, one) for one in decided if one > index), "" if before else phrase]
         worth = (fragments[index].label == "correct") - threshold
         said = compose(row.response, fragments, before)
         yield _decision(row, said, after(before, index), otherwise, worth, "remove", threshold, index)
 
 
-def _cut(row: Scored, ahead: Sequence[float], threshold: float, style: Style) -> Iterator[Decision]:
+def _cut(row: Scored, ahead: Sequence[float], threshold: float, style: Style, phrase: str) -> Iterator[Decision]:
     fragments = finished(row)
     stop = until_wrong(fragments)
     for index, fragment in enumerate(fragments[: stop + 1]):
         if fragment.label in ("correct", "incorrect"):
             said = compose(row.response, fragments, range(index))
-            phrase = halted(row, index)[-1] if style == "unsure" or not said else ""
+            ended = halted(row, index, phrase)[-1] if style == "unsure" or not said else ""
             speak = pieces(row.response, fragments, range(index + 1))[-1]
             opened = ahead[index + 1] if index + 1 < len(ahead) else 0.0
             worth = 1 - threshold + opened if fragment.label == "correct" else -threshold
-            yield _decision(row, said, speak, [phrase], worth, style, threshold, index)
+            yield _decision(row, said, speak, [ended], worth, style, threshold, index)
 
 
 def utility_ahead(others: Sequence[Scored], threshold: float) -> list[float]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
+from rlhalt.fragments.halting_phrase import named
 from rlhalt.provenance import once
-from rlhalt.records import Json, Pair, Scored, content_key, read
+from rlhalt.records import HALT_PHRASE, Json, Pair, Scored, content_key, read
 from rlhalt.training_data.decisions import conditioned_decisions, decisions
 from rlhalt.training_data.styles import Style, pairs, targets
 from rlhalt.training_data.targets.methods import Method, supervised
@@ -44,20 +45,27 @@ def training_rows(path: str | Path) -> Iterator[Scored]:
 
 
 def write_pairs(
-    scored: str | Path, output: str | Path, threshold: float, style: Style, draws: int | None = None, seed: int = 0
+    scored: str | Path,
+    output: str | Path,
+    threshold: float,
+    style: Style,
+    draws: int | None = None,
+    seed: int = 0,
+    phrase: str = HALT_PHRASE,
 ) -> None:
     """The pairs of a file of scored responses, into a file; see `rlhalt.training_data.pairs`.
 
     Args:
         draws: write so many pairs, drawn by weight; see `drawn`.
         seed: of the draws.
+        phrase: what the domain halts with; also of the other functions here.
 
     Raises:
         InputError: see `training_rows` and `pairs`.
     """
-    config: Json = {"style": style, "threshold": threshold}
+    config: Json = {"style": style, "threshold": threshold, **named(phrase)}
     if draws is None:
-        once("pairs", output, [scored], config, lambda: pairs(training_rows(scored), threshold, style))
+        once("pairs", output, [scored], config, lambda: pairs(training_rows(scored), threshold, style, phrase))
         return
     config |= {"draws": draws, "seed": seed}
     once(
@@ -65,7 +73,7 @@ def write_pairs(
         output,
         [scored],
         config,
-        lambda: drawn(list(pairs(training_rows(scored), threshold, style)), draws, seed),
+        lambda: drawn(list(pairs(training_rows(scored), threshold, style, phrase)), draws, seed),
     )
 
 
@@ -90,49 +98,58 @@ def drawn(rows: Sequence[Pair], count: int, seed: int) -> Iterator[Pair]:
         yield dataclasses.replace(one, key=content_key(one.key, number), weight=1.0)
 
 
-def write_decisions(scored: str | Path, output: str | Path, threshold: float, style: Style) -> None:
+def write_decisions(
+    scored: str | Path, output: str | Path, threshold: float, style: Style, phrase: str = HALT_PHRASE
+) -> None:
     """The decisions of a file of scored responses, into a file; see `rlhalt.training_data.decisions`.
 
     Raises:
         InputError: see `training_rows` and `decisions`.
     """
-    config = {"style": style, "threshold": threshold, "decisions": True}
-    once("decisions", output, [scored], config, lambda: decisions(training_rows(scored), threshold, style))
+    config = {"style": style, "threshold": threshold, "decisions": True, **named(phrase)}
+    once("decisions", output, [scored], config, lambda: decisions(training_rows(scored), threshold, style, phrase))
 
 
 def write_conditioned_decisions(
-    scored: str | Path, output: str | Path, thresholds: list[float], style: Style, seed: int
+    scored: str | Path,
+    output: str | Path,
+    thresholds: list[float],
+    style: Style,
+    seed: int,
+    phrase: str = HALT_PHRASE,
 ) -> None:
     """The decisions of a file of scored responses at many thresholds, into a file; see `rlhalt.threshold_prompt`.
 
     Raises:
         InputError: see `training_rows` and `conditioned_decisions`.
     """
-    config = {"style": style, "thresholds": thresholds, "seed": seed}
+    config = {"style": style, "thresholds": thresholds, "seed": seed, **named(phrase)}
     once(
         "decisions",
         output,
         [scored],
         config,
-        lambda: conditioned_decisions(training_rows(scored), thresholds, style, seed),
+        lambda: conditioned_decisions(training_rows(scored), thresholds, style, seed, phrase),
     )
 
 
-def write_targets(scored: str | Path, output: str | Path, style: Style, share: float) -> None:
+def write_targets(
+    scored: str | Path, output: str | Path, style: Style, share: float, phrase: str = HALT_PHRASE
+) -> None:
     """The targets of the best responses of a file of scored responses, into a file; see `best` and `targets`.
 
     Raises:
         InputError: see `training_rows`, `best` and `targets`.
     """
-    config = {"style": style, "best": share}
-    once("targets", output, [scored], config, lambda: targets(best(training_rows(scored), share), style))
+    config = {"style": style, "best": share, **named(phrase)}
+    once("targets", output, [scored], config, lambda: targets(best(training_rows(scored), share), style, phrase))
 
 
-def write_supervised(scored: str | Path, output: str | Path, method: Method) -> None:
+def write_supervised(scored: str | Path, output: str | Path, method: Method, phrase: str = HALT_PHRASE) -> None:
     """The targets of a method, of a file of scored responses, into a file; see `supervised`.
 
     Raises:
         InputError: see `training_rows` and `supervised`.
     """
-    config = dataclasses.asdict(method)
-    once("targets", output, [scored], config, lambda: supervised(training_rows(scored), method))
+    config = dataclasses.asdict(method) | named(phrase)
+    once("targets", output, [scored], config, lambda: supervised(training_rows(scored), method, phrase))

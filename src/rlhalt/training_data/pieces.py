@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from rlhalt.fragments import thinking
-from rlhalt.records import HALT_PHRASE, Fragment, Message, Pair, Scored, Target, content_key
+from rlhalt.records import Fragment, Message, Pair, Scored, Target, content_key
 
 Side = tuple[str, ...]
 """One side of a pair: the pieces of its text, in order."""
-
-HALT: Side = (HALT_PHRASE,)
 
 
 def usable(row: Scored) -> bool:
@@ -77,17 +75,18 @@ def whole(row: Scored) -> Side:
     return pieces(row.response, fragments, range(len(fragments)))
 
 
-def halted(row: Scored, stop: int) -> Side:
-    """The first `stop` fragments of a response, then "Unsure from here.".
+def halted(row: Scored, stop: int, phrase: str) -> Side:
+    """The first `stop` fragments of a response, then the halting phrase.
 
     The phrase stands where the next fragment would have begun, after the same white space: what goes on and what halts
     then part where most tokenizers part them too, also where fragments stand on lines of their own.
     """
     if stop == 0:
-        return HALT
+        return (phrase,)
     rest = row.response[row.fragments[stop - 1].end :]
     blank = rest[: len(rest) - len(rest.lstrip())]
-    return (*pieces(row.response, row.fragments, range(stop)), (blank if rest.strip() and blank else " ") + HALT_PHRASE)
+    lead = blank if rest.strip() and blank else " "
+    return (*pieces(row.response, row.fragments, range(stop)), lead + phrase)
 
 
 def _assistant(text: str) -> list[Message]:

@@ -15,19 +15,24 @@ BATCH = 32
 
 
 def confidences(
-    model: str, rows: Sequence[Scored], few_shot: Sequence[Message] = (), template_args: Json | None = None
+    model: str,
+    rows: Sequence[Scored],
+    few_shot: Sequence[Message] = (),
+    template_args: Json | None = None,
+    phrase: str = HALT_PHRASE,
 ) -> list[Confidence]:
     """The policy's confidence in every fragment of the responses it gave.
 
     token_probability: the geometric mean of the probabilities of the fragment's tokens. token_minimum: the least of
     them (Manakul et al., arXiv 2303.08896, there as Max(-log p)). halt_probability: at the position where the fragment
-    begins, the probability of all tokens that end a turn plus that of the first token of "Unsure from here.".
+    begins, the probability of all tokens that end a turn plus that of the first token of the halting phrase.
 
     Args:
         model: the policy, see `rlhalt.models.resolve_model`.
         rows: scored responses.
         few_shot: the examples the responses were drawn with.
         template_args: the arguments of the chat template that they were drawn with.
+        phrase: what the domain halts with.
 
     Returns:
         One record a row, in order; its lists have one number a fragment (NaN for a fragment without tokens).
@@ -38,7 +43,7 @@ def confidences(
     rendered = Template(tokenizer, template_args)
     halting = turn_ends(tokenizer, policy.generation_config)
     # The phrase begins a response without, and goes on after a sentence with a space before it.
-    halting += [tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in (HALT_PHRASE, f" {HALT_PHRASE}")]
+    halting += [tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in (phrase, f" {phrase}")]
     halting = sorted(set(halting))
     # Rows of like length together: padding is computed too.
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].response))

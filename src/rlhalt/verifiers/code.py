@@ -33,7 +33,7 @@ from collections.abc import Sequence
 
 from rlhalt.errors import VerifierFailure
 from rlhalt.fragments.code import Program, code, program
-from rlhalt.records import Fragment, Json
+from rlhalt.records import HALT_PHRASE, Fragment, Json
 from rlhalt.sandbox import Sandbox, find
 from rlhalt.verifiers import Verdict
 from rlhalt.verifiers.code_ablation import without
@@ -71,6 +71,7 @@ class CodeVerifier:
         sandbox: where programs run, where it is not the strongest that works here.
         cpu: seconds of CPU time that a program has for all tests.
         wall: seconds in all.
+        phrase: what the domain halts with; as a line of its own it is no part of the program.
 
     Raises:
         InputError: no sandbox works here.
@@ -79,8 +80,14 @@ class CodeVerifier:
     knows_halts = True  # an unfinished program is not wrong
 
     def __init__(
-        self, unsafe: bool = False, sandbox: Sandbox | None = None, cpu: float = 3.0, wall: float = 15.0
+        self,
+        unsafe: bool = False,
+        sandbox: Sandbox | None = None,
+        cpu: float = 3.0,
+        wall: float = 15.0,
+        phrase: str = HALT_PHRASE,
     ) -> None:
+        self._phrase = phrase
         self._runner = Runner(sandbox or find(unsafe), cpu, wall)
         self._sound = functools.lru_cache(maxsize=10_000)(self._solution_passes)
 
@@ -96,7 +103,7 @@ class CodeVerifier:
             InputError, VerifierFailure: see `verify`.
         """
         tests = Tests.of(reference)
-        found = program(response, tests.entry_point, tests.known)
+        found = program(response, tests.entry_point, tests.known, self._phrase)
         return found is not None and self._runner.run([Source.of(found, tests)], tests)[0].passed
 
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
@@ -107,7 +114,7 @@ class CodeVerifier:
             VerifierFailure: the sandbox or the tests broke.
         """
         tests = Tests.of(reference)
-        found = program(response, tests.entry_point, tests.known)
+        found = program(response, tests.entry_point, tests.known, self._phrase)
         claims = [one for one in fragments if one.kind != "halt"]
         judged = dict.fromkeys(claims, Verdict("unverifiable", "no part of the program"))
         inside = [one for one in claims if found and found.holds(one)]

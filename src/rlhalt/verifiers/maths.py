@@ -44,7 +44,6 @@ LEAVING = 0.85
 
 _LONGEST_ANSWER = 500  # characters
 _MOST_QUESTIONS = 2  # different answers of a response that math-verify is asked about
-_HALT = re.compile(r"\s+".join(map(re.escape, HALT_PHRASE.rstrip(".").split())), re.IGNORECASE)
 
 
 class MathsVerifier:
@@ -57,13 +56,16 @@ class MathsVerifier:
     Args:
         ask: math-verify, or the like of it: whether a formula is equal to the gold one. Asked where
             `rlhalt.verifiers.equality.equal` cannot tell by itself.
+        phrase: what the domain halts with.
     """
 
     name = "maths/3"
     knows_halts = True  # a solution that halts is unfinished
 
-    def __init__(self, ask: Callable[[str, str], bool] | None = None) -> None:
+    def __init__(self, ask: Callable[[str, str], bool] | None = None, phrase: str = HALT_PHRASE) -> None:
         self._ask = ask or MathVerify()
+        words = r"\s+".join(map(re.escape, phrase.rstrip(".").split()))
+        self._phrase = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
         """One verdict a fragment, in order.
@@ -87,9 +89,12 @@ class MathsVerifier:
                 verdicts.append(Verdict("unverifiable", "after the first wrong step"))
             else:
                 verdicts.append(_judge(found[index], leaves=index == wrong))
-        if _halts(response, fragments) or any(one.label != "unverifiable" for one in answers.values()):
+        if self._halts(response, fragments) or any(one.label != "unverifiable" for one in answers.values()):
             return verdicts
         return [_unpaid(one) for one in verdicts]
+
+    def _halts(self, response: str, fragments: Sequence[Fragment]) -> bool:
+        return any(one.kind == "halt" for one in fragments) or self._phrase.search(response) is not None
 
     def _answers(self, fragments: Sequence[Fragment], solution: Solution) -> dict[int, Verdict]:
         """The verdicts on the final answers by their place; each answer counts once."""
@@ -136,10 +141,6 @@ class MathsVerifier:
 
 
 _TOO_MANY = Verdict("unverifiable", "one of many answers")
-
-
-def _halts(response: str, fragments: Sequence[Fragment]) -> bool:
-    return any(one.kind == "halt" for one in fragments) or _HALT.search(response) is not None
 
 
 def _has_number(text: str) -> bool:

@@ -124,16 +124,19 @@ def spread(
     return found
 
 
-def openings(group: Sequence[Sequence[Fragment]]) -> list[list[int]]:
+def openings(group: Sequence[Sequence[Fragment]], phrase: str = HALT_PHRASE) -> list[list[int]]:
     """How many characters of each fragment tell what it is about, for the responses to one prompt.
 
     An answer says each thing once. So a fragment has said what it is about as soon as it has parted from all others of
     its answer, and from the halting phrase: "Its capital is Oslo." beside "Its currency is the krone." after "Its ca".
     A fragment that stands alone is as long as the longest such beginning in the group that it begins with.
+
+    Args:
+        phrase: what the domain halts with.
     """
     texts = [[one.text for one in fragments] for fragments in group]
     begun = {
-        text[: _parted(text, [*its[:index], *its[index + 1 :], HALT_PHRASE])]
+        text[: _parted(text, [*its[:index], *its[index + 1 :], phrase])]
         for its in texts
         for index, text in enumerate(its)
     }

@@ -138,7 +138,8 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         for group in groups:
             earned = [None if one is None else self._reward.earned(one, n) for one, n in group]
             values = advantages(earned, self._credit, self._alpha)
-            opened = openings([one or () for one, _ in group]) if self._credited == "opening" else [None] * size
+            said = [one or () for one, _ in group]
+            opened = openings(said, self._reward.scorer.phrase) if self._credited == "opening" else [None] * size
             empty += not any(value for row in values for value in row)
             found += zip(values, opened, strict=True)
         self._metrics[mode]["groups/empty"].append(empty / len(groups))

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
 from rlhalt.errors import InputError
-from rlhalt.records import Pair, Scored, Target
+from rlhalt.records import HALT_PHRASE, Pair, Scored, Target
 from rlhalt.rewards import check_threshold
 from rlhalt.training_data.pieces import Side, target, usable
 from rlhalt.training_data.styles import cut, flip, reflect, remove
 
 Style = Literal["remove", "unsure", "truncate", "keep", "reflect", "flip"]
 
-# For each style, the pairs of a response at τ, and their better side.
-_STYLES: dict[str, tuple[Callable[[Scored, float], Iterator[Pair]], Callable[[Scored], Side]]] = {
+# For each style, the pairs of a response at τ, and their better side; both with the halting phrase.
+_STYLES: dict[str, tuple[Callable[[Scored, float, str], Iterator[Pair]], Callable[[Scored, str], Side]]] = {
     "remove": (remove.pairs, remove.ideal),
-    "unsure": (functools.partial(cut.pairs, phrase=True), functools.partial(cut.ideal, phrase=True)),
-    "truncate": (functools.partial(cut.pairs, phrase=False), functools.partial(cut.ideal, phrase=False)),
-    "keep": (cut.keep, functools.partial(cut.ideal, phrase=True)),
+    "unsure": (functools.partial(cut.pairs, with_phrase=True), functools.partial(cut.ideal, with_phrase=True)),
+    "truncate": (functools.partial(cut.pairs, with_phrase=False), functools.partial(cut.ideal, with_phrase=False)),
+    "keep": (cut.keep, functools.partial(cut.ideal, with_phrase=True)),
     "reflect": (reflect.pairs, reflect.ideal),
     "flip": (flip.pairs, flip.ideal),
 }
@@ -43,8 +43,11 @@ def check_style(style: str) -> None:
         raise InputError(f"expected one of {', '.join(get_args(Style))}, found '{style}'{hint}", field="style")
 
 
-def pairs(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Pair]:
+def pairs(rows: Iterable[Scored], threshold: float, style: Style, phrase: str = HALT_PHRASE) -> Iterator[Pair]:
     """The preference pairs of scored responses at τ; none whose two sides say the same, which would prefer nothing.
+
+    Args:
+        phrase: what the domain halts with; also of `ideal` and `targets`.
 
     Raises:
         InputError: τ outside (0, 1), or an unknown style.
@@ -54,10 +57,10 @@ def pairs(rows: Iterable[Scored], threshold: float, style: Style) -> Iterator[Pa
     make, _ = _STYLES[style]
     for row in rows:
         if usable(row):
-            yield from (one for one in make(row, threshold) if not one.same_sides)
+            yield from (one for one in make(row, threshold, phrase) if not one.same_sides)
 
 
-def ideal(row: Scored, style: Style) -> str:
+def ideal(row: Scored, style: Style, phrase: str = HALT_PHRASE) -> str:
     """The best a response without a failed fragment could have been: the better side of the style's pairs.
 
     Raises:
@@ -65,19 +68,19 @@ def ideal(row: Scored, style: Style) -> str:
     """
     check_style(style)
     _, make = _STYLES[style]
-    return "".join(make(row))
+    return "".join(make(row, phrase))
 
 
-def targets(rows: Iterable[Scored], style: Style) -> Iterator[Target]:
+def targets(rows: Iterable[Scored], style: Style, phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """Supervised targets: what the response should have been, one a scored response (HALT, arXiv 2506.04051, §3).
 
-    See `ideal`: for `remove` the right fragments, for `unsure` what comes before the first wrong one and then "Unsure
-    from here.", for `reflect` the response with a reflection (UNIT), and so on. A response without a wrong fragment
-    stays as it is; nothing at all becomes "Unsure from here.".
+    See `ideal`: for `remove` the right fragments, for `unsure` what comes before the first wrong one and then the
+    halting phrase, for `reflect` the response with a reflection (UNIT), and so on. A response without a wrong fragment
+    stays as it is; nothing at all becomes the halting phrase.
 
     Raises:
         InputError: an unknown style.
     """
     for row in rows:
         if usable(row):
-            yield target(row, ideal(row, style), style)
+            yield target(row, ideal(row, style, phrase), style)

@@ -25,37 +25,39 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlhalt.records import Pair, Scored
-from rlhalt.training_data.pieces import HALT, Side, finished, halted, pair, pieces, right, until_wrong, whole
+from rlhalt.training_data.pieces import Side, finished, halted, pair, pieces, right, until_wrong, whole
 
 
-def ideal(row: Scored, phrase: bool) -> Side:
-    """What comes before the first wrong fragment; with the phrase where the response did go on."""
+def ideal(row: Scored, phrase: str, with_phrase: bool) -> Side:
+    """What comes before the first wrong fragment, and the phrase where the response went on and it is asked for."""
     stop = until_wrong(finished(row))
     if stop == len(row.fragments):
-        return whole(row) or HALT
-    return ended(row, stop, phrase)
+        return whole(row) or (phrase,)
+    return ended(row, stop, phrase, with_phrase)
 
 
-def ended(row: Scored, stop: int, phrase: bool) -> Side:
+def ended(row: Scored, stop: int, phrase: str, with_phrase: bool) -> Side:
     """The first `stop` fragments, with or without the phrase after them; the phrase alone where there are none."""
-    return halted(row, stop) if phrase else pieces(row.response, row.fragments, range(stop)) or HALT
+    if with_phrase:
+        return halted(row, stop, phrase)
+    return pieces(row.response, row.fragments, range(stop)) or (phrase,)
 
 
-def pairs(row: Scored, threshold: float, phrase: bool) -> Iterator[Pair]:
+def pairs(row: Scored, threshold: float, phrase: str, with_phrase: bool) -> Iterator[Pair]:
     """One pair for the cut, and the counterparts of `keep`."""
     fragments = finished(row)
     stop = until_wrong(fragments)
     if stop < len(fragments) and fragments[stop].label == "incorrect":
-        style = "unsure" if phrase else "truncate"
-        good = ideal(row, phrase)
+        style = "unsure" if with_phrase else "truncate"
+        good = ideal(row, phrase, with_phrase)
         yield pair(row, good, whole(row), weight=threshold, style=style, threshold=threshold, decides=stop)
-    yield from keep(row, threshold, phrase)
+    yield from keep(row, threshold, phrase, with_phrase)
 
 
-def keep(row: Scored, threshold: float, phrase: bool = True) -> Iterator[Pair]:
+def keep(row: Scored, threshold: float, phrase: str, with_phrase: bool = True) -> Iterator[Pair]:
     """The whole right part ≻ ending before one of its right fragments."""
     fragments = finished(row)
-    good = ideal(row, phrase)
+    good = ideal(row, phrase, with_phrase)
     for index in right(fragments[: until_wrong(fragments)]):
-        early = ended(row, index, phrase)
+        early = ended(row, index, phrase, with_phrase)
         yield pair(row, good, early, weight=1 - threshold, style="keep", threshold=threshold, decides=index)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from rlhalt.records import Pair, Scored
-from rlhalt.training_data.pieces import HALT, Side, finished, pair, right, whole, wrong
+from rlhalt.training_data.pieces import Side, finished, pair, right, whole, wrong
 
 # Before the fragment, so that it is decided before the fragment is said; the fragment itself stays as it is.
 HEDGE = "I am not sure of this: "
@@ -33,13 +33,13 @@ def hedged(row: Scored, doubtful: Collection[int]) -> Side:
     )
 
 
-def ideal(row: Scored) -> Side:
-    """The response with its wrong fragments hedged."""
-    return hedged(row, wrong(finished(row))) or HALT
+def ideal(row: Scored, phrase: str) -> Side:
+    """The response with its wrong fragments hedged; the halting phrase where it has no fragments."""
+    return hedged(row, wrong(finished(row))) or (phrase,)
 
 
-def pairs(row: Scored, threshold: float) -> Iterator[Pair]:
-    """At most two pairs a response."""
+def pairs(row: Scored, threshold: float, phrase: str) -> Iterator[Pair]:
+    """At most two pairs a response; the halting phrase is in none of them."""
     fragments = finished(row)
     said = whole(row)
     if doubtful := wrong(fragments):

@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rlhalt.records import Fragment, Pair, Scored
-from rlhalt.training_data.pieces import HALT, Side, finished, pair, whole, wrong
+from rlhalt.training_data.pieces import Side, finished, pair, whole, wrong
 
 HEADING = "### Reflection"
 SURE = "I am sure of all of this."
@@ -64,11 +64,11 @@ def read_reflection(text: str) -> tuple[str, list[str] | None]:
     return answer, [item[1] for item in items if item]
 
 
-def ideal(row: Scored) -> Side:
-    """The response and a reflection that lists its wrong fragments."""
+def ideal(row: Scored, phrase: str) -> Side:
+    """The response and a reflection that lists its wrong fragments; the halting phrase where it has no fragments."""
     fragments = finished(row)
     if not fragments:
-        return HALT
+        return (phrase,)
     return *whole(row), *reflection(_stated(fragments, wrong(fragments)))
 
 
@@ -76,14 +76,14 @@ def _stated(fragments: Sequence[Fragment], listed: Sequence[int]) -> list[str]:
     return [fragments[index].claim or fragments[index].text for index in listed]
 
 
-def pairs(row: Scored, threshold: float) -> Iterator[Pair]:
+def pairs(row: Scored, threshold: float, phrase: str) -> Iterator[Pair]:
     """One pair for the reflection, and one for each right and each wrong fragment."""
     fragments = finished(row)
     listed = wrong(fragments)
     decided = [index for index, one in enumerate(fragments) if one.label in ("correct", "incorrect")]
     if not decided:
         return
-    said, good = whole(row), ideal(row)
+    said, good = whole(row), ideal(row, phrase)
     yield pair(row, good, said, weight=0.5, style="reflect", threshold=threshold, decides=-1)
     for index in decided:
         other = (*said, *reflection(_stated(fragments, sorted({*listed} ^ {index}))))

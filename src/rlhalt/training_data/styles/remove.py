@@ -16,24 +16,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlhalt.records import Pair, Scored
-from rlhalt.training_data.pieces import HALT, Side, finished, pair, pieces, right
+from rlhalt.training_data.pieces import Side, finished, pair, pieces, right
 
 
-def ideal(row: Scored) -> Side:
-    """The right fragments."""
+def ideal(row: Scored, phrase: str) -> Side:
+    """The right fragments; the halting phrase where there are none."""
     fragments = finished(row)
-    return pieces(row.response, fragments, right(fragments)) or HALT
+    return pieces(row.response, fragments, right(fragments)) or (phrase,)
 
 
-def pairs(row: Scored, threshold: float) -> Iterator[Pair]:
+def pairs(row: Scored, threshold: float, phrase: str) -> Iterator[Pair]:
     """One pair for each right and each wrong fragment."""
     fragments = finished(row)
     said = right(fragments)
-    clean = ideal(row)
+    clean = ideal(row, phrase)
     for index, fragment in enumerate(fragments):
         if fragment.label == "incorrect":
             doubtful = pieces(row.response, fragments, {*said, index})
             yield pair(row, clean, doubtful, weight=threshold, style="remove", threshold=threshold, decides=index)
         elif fragment.label == "correct":
-            poorer = pieces(row.response, fragments, set(said) - {index}) or HALT
+            poorer = pieces(row.response, fragments, set(said) - {index}) or (phrase,)
             yield pair(row, clean, poorer, weight=1 - threshold, style="keep", threshold=threshold, decides=index)

@@ -3,8 +3,8 @@
 The paper asks for one short answer, right or wrong. An answer of several fragments is as right as the share of its
 right ones among right and wrong ones; the mean of that over the m responses is the *expected accuracy* of the prompt,
 which for one fragment is the paper's. Where it calls for a correct response, that is the most correct one, then the one
-with the most right fragments, then the first. Its refusal is "Unsure from here.", so that scoring knows it as a halt,
-and its expressions of confidence are sentences of their own before the answer, so that no fragment is changed.
+with the most right fragments, then the first. Its refusal is the domain's halting phrase, so that scoring knows it as
+a halt, and its expressions of confidence are sentences of their own before the answer, so that no fragment is changed.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ def _answers(rows: Iterable[Scored]) -> Iterator[tuple[Scored, str, float]]:
             yield row, "".join(whole(row)), accuracy
 
 
-def absolute(rows: Iterable[Scored]) -> Iterator[Target]:
+def absolute(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """ABSOLUTE: the answer where the expected accuracy is 0.1 or more, else the refusal."""
     for row, answer, accuracy in _answers(rows):
-        yield target(row, answer if accuracy >= UNKNOWN else HALT_PHRASE, "absolute")
+        yield target(row, answer if accuracy >= UNKNOWN else phrase, "absolute")
 
 
-def confidence_num(rows: Iterable[Scored]) -> Iterator[Target]:
+def confidence_num(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """CONFIDENCE-NUM: the expected accuracy in tenths before the answer; the refusal where it is zero tenths."""
     for row, answer, accuracy in _answers(rows):
         tenths = _tenths(accuracy)
-        text = f"I am about {10 * tenths}% sure of this answer. {answer}" if tenths else HALT_PHRASE
+        text = f"I am about {10 * tenths}% sure of this answer. {answer}" if tenths else phrase
         yield target(row, text, "confidence-num")
 
 
-def confidence_verb(rows: Iterable[Scored]) -> Iterator[Target]:
+def confidence_verb(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """CONFIDENCE-VERB: one of five wordings before the answer; the refusal where accuracy is zero tenths."""
     for row, answer, accuracy in _answers(rows):
         tenths = _tenths(accuracy)
-        text = f"{VERBAL[(tenths - 1) // 2]} {answer}" if tenths else HALT_PHRASE
+        text = f"{VERBAL[(tenths - 1) // 2]} {answer}" if tenths else phrase
         yield target(row, text, "confidence-verb")
 
 
@@ -73,10 +73,10 @@ def _tenths(accuracy: float) -> int:
     return round(10 * accuracy)
 
 
-def multisample(rows: Iterable[Scored]) -> Iterator[Target]:
+def multisample(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """MULTISAMPLE: all m responses; one with a wrong fragment, or without a right one, becomes the refusal."""
     for group in by_prompt(rows):
         for row in group:
             fragments = finished(row)
             good = right(fragments) and not wrong(fragments)
-            yield target(row, "".join(whole(row)) if good else HALT_PHRASE, "multisample")
+            yield target(row, "".join(whole(row)) if good else phrase, "multisample")

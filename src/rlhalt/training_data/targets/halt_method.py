@@ -10,7 +10,7 @@ import numpy as np
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Scored, Target
 from rlhalt.rewards import check_threshold
-from rlhalt.training_data.pieces import HALT, Side, finished, pieces, right, target, until_wrong, whole, wrong
+from rlhalt.training_data.pieces import Side, finished, pieces, right, target, until_wrong, whole, wrong
 from rlhalt.training_data.styles import Style, check_style, cut, ideal
 from rlhalt.training_data.targets import self_consistency
 from rlhalt.training_data.targets.selection import Reading, at_percentile, by_prompt
@@ -18,17 +18,19 @@ from rlhalt.training_data.targets.selection import Reading, at_percentile, by_pr
 _CUTS = ("unsure", "truncate", "keep")
 
 
-def halt(rows: Iterable[Scored], style: Style, percentile: float, reading: Reading) -> Iterator[Target]:
+def halt(
+    rows: Iterable[Scored], style: Style, percentile: float, reading: Reading, phrase: str = HALT_PHRASE
+) -> Iterator[Target]:
     """The response that `at_percentile` takes, rid of what is wrong in it as the style does it.
 
     Raises:
         InputError: see `at_percentile`; an unknown style.
     """
     for row in at_percentile(rows, percentile, reading):
-        yield target(row, ideal(row, style), "halt")
+        yield target(row, ideal(row, style, phrase), "halt")
 
 
-def halt_per_tau(rows: Iterable[Scored], style: Style, threshold: float) -> Iterator[Target]:
+def halt_per_tau(rows: Iterable[Scored], style: Style, threshold: float, phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """HALT per τ: a fragment is kept iff it is right *and* its odds over the prompt's N responses are τ or more.
 
     The percentile of HALT chooses a response and knows no odds; here a right fragment that the model is not likely to
@@ -47,7 +49,7 @@ def halt_per_tau(rows: Iterable[Scored], style: Style, threshold: float) -> Iter
     for group in groups:
         sifted = [_doubted(row, likely[row.key], threshold) for row in group]
         row = max(sifted, key=lambda one: len(_said(one, style)))
-        yield target(row, ideal(row, style), "halt-per-tau")
+        yield target(row, ideal(row, style, phrase), "halt-per-tau")
 
 
 def _doubted(row: Scored, likely: list[float], threshold: float) -> Scored:
@@ -66,19 +68,24 @@ def _said(row: Scored, style: Style) -> list[int]:
     return right(fragments[: until_wrong(fragments)] if style in _CUTS else fragments)
 
 
-def idk(rows: Iterable[Scored], percentile: float, reading: Reading) -> Iterator[Target]:
-    """Whole-answer abstention: HALT's response as it is where nothing in it is wrong, else "Unsure from here." alone.
+def idk(rows: Iterable[Scored], percentile: float, reading: Reading, phrase: str = HALT_PHRASE) -> Iterator[Target]:
+    """Whole-answer abstention: HALT's response as it is where nothing in it is wrong, else the halting phrase alone.
 
     Raises:
         InputError: see `at_percentile`.
     """
     for row in at_percentile(rows, percentile, reading):
-        text = HALT_PHRASE if wrong(finished(row)) else "".join(whole(row))
+        text = phrase if wrong(finished(row)) else "".join(whole(row))
         yield target(row, text, "idk")
 
 
 def random_trim(
-    rows: Iterable[Scored], style: Style, percentile: float, reading: Reading, seed: int
+    rows: Iterable[Scored],
+    style: Style,
+    percentile: float,
+    reading: Reading,
+    seed: int,
+    phrase: str = HALT_PHRASE,
 ) -> Iterator[Target]:
     """RandomTrim: HALT's response made as short as HALT makes it, without regard to what is right.
 
@@ -98,9 +105,9 @@ def random_trim(
         if style == "remove":
             said = [index for index, one in enumerate(fragments) if one.label != "halt"]
             kept = rng.choice(said, size=len(right(fragments)), replace=False)
-            side: Side = pieces(row.response, fragments, {int(one) for one in kept}) or HALT
+            side: Side = pieces(row.response, fragments, {int(one) for one in kept}) or (phrase,)
         elif stop < len(row.fragments):
-            side = cut.ended(row, min(int(stop), len(fragments)), phrase=style == "unsure")
+            side = cut.ended(row, min(int(stop), len(fragments)), phrase, with_phrase=style == "unsure")
         else:
             side = whole(row)
         yield target(row, "".join(side), "random-trim")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, assert_never, get_args
 
 from rlhalt.errors import InputError
-from rlhalt.records import Scored, Target
+from rlhalt.records import HALT_PHRASE, Scored, Target
 from rlhalt.training_data.pieces import target
 from rlhalt.training_data.styles import Style, targets
 from rlhalt.training_data.targets import alignment_for_honesty, halt_method
@@ -62,43 +62,46 @@ class Method:
             raise InputError(f"expected one of {', '.join(known)}, found '{self.name}'{hint}", field="method")
 
 
-def supervised(rows: Iterable[Scored], method: Method) -> Iterator[Target]:
+def supervised(rows: Iterable[Scored], method: Method, phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """The targets of a method, from N scored responses a prompt.
+
+    Args:
+        phrase: what the domain halts with.
 
     Raises:
         InputError: see the functions that make them.
     """
     match method.name:
         case "halt":
-            return halt_method.halt(rows, method.style, method.percentile, method.reading)
+            return halt_method.halt(rows, method.style, method.percentile, method.reading, phrase)
         case "halt-per-tau":
-            return halt_method.halt_per_tau(rows, method.style, method.threshold)
+            return halt_method.halt_per_tau(rows, method.style, method.threshold, phrase)
         case "idk":
-            return halt_method.idk(rows, method.percentile, method.reading)
+            return halt_method.idk(rows, method.percentile, method.reading, phrase)
         case "random-trim":
-            return halt_method.random_trim(rows, method.style, method.percentile, method.reading, method.seed)
+            return halt_method.random_trim(rows, method.style, method.percentile, method.reading, method.seed, phrase)
         case "absolute":
-            return alignment_for_honesty.absolute(rows)
+            return alignment_for_honesty.absolute(rows, phrase)
         case "confidence-num":
-            return alignment_for_honesty.confidence_num(rows)
+            return alignment_for_honesty.confidence_num(rows, phrase)
         case "confidence-verb":
-            return alignment_for_honesty.confidence_verb(rows)
+            return alignment_for_honesty.confidence_verb(rows, phrase)
         case "multisample":
-            return alignment_for_honesty.multisample(rows)
+            return alignment_for_honesty.multisample(rows, phrase)
         case "unit":
-            return unit(rows)
+            return unit(rows, phrase)
         case "reference":
             return reference(rows)
         case _:
             assert_never(method.name)
 
 
-def unit(rows: Iterable[Scored]) -> Iterator[Target]:
+def unit(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterator[Target]:
     """UNIT (arXiv 2502.11962): the first response to each prompt, whole, with a reflection on what is wrong in it.
 
     Every prompt here asks for information; UNIT leaves out the reflection for those that do not.
     """
-    for one in targets((group[0] for group in by_prompt(rows)), "reflect"):
+    for one in targets((group[0] for group in by_prompt(rows)), "reflect", phrase):
         yield dataclasses.replace(one, style="unit")
 
 
