@@ -91,6 +91,6 @@ def test_a_share_outside_the_interval_is_refused(scored_row, share):
 
 def test_targets_of_held_out_prompts_are_refused(scored_row, tmp_path):
     write(tmp_path / "scored.jsonl", [dataclasses.replace(scored_row([ASIA], "+"), split="heldout")])
-    with pytest.raises(InputError, match=r"scored\.jsonl:1: field 'split'"):
+    with pytest.raises(InputError, match=r"scored\.jsonl: field 'split'"):
         write_targets(tmp_path / "scored.jsonl", tmp_path / "targets.jsonl", "remove", 1.0)
     assert not (tmp_path / "targets.jsonl").exists()

@@ -13,10 +13,10 @@ import yaml
 
 torch = pytest.importorskip("torch")
 
+from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.records import Decision, Pair, Target, write
 from rlhalt.training.decisions import DecisionData
 from rlhalt.training.dpo import DpoData
-from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.training.sft import SftData
 from tiny_training import ACCELERATE, ROOT, launch, losses
 

@@ -13,7 +13,7 @@ from rlhalt.records import content_key, file_hash
 
 _RLHALT = Path(__file__).resolve().parent
 # What decides verdicts in rlhalt itself; the rest only carries them.
-_DECIDES = (_RLHALT / "verifiers", _RLHALT / "fragments", _RLHALT / "tasks")
+_DECIDES = (_RLHALT / "verifiers", _RLHALT / "fragments", _RLHALT / "domains")
 
 
 def code_of(thing: object) -> str:
