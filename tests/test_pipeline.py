@@ -120,7 +120,7 @@ def test_a_model_with_tau_in_its_prompt_never_saw_what_it_is_asked_for_and_is_to
 def test_the_online_training_goes_on_from_the_preferences_at_their_threshold_by_the_verifier_of_the_recipe(straight):
     record = json.loads((straight / "seed0" / "grpo-0.5" / "run.json").read_text())
     assert record["parameters"]["model_name_or_path"] == str(straight / "seed0" / "dpo-0.5")
-    assert (record["threshold"], record["verifier"].split("/")[0]) == (0.5, "knowledge")
+    assert (record["thresholds"], record["verifier"].split("/")[0]) == ([0.5], "knowledge")
 
 
 def test_training_moved_the_adapters(straight):
@@ -212,7 +212,7 @@ def test_length_and_template_reach_sampling_training_and_evaluation(talking_mode
     tagged = (model / "chat_template.jinja").read_text() + "{% if enable_thinking is defined %}{% endif %}"
     (model / "chat_template.jinja").write_text(tagged)
     given = {"enable_thinking": False}
-    less = {"decisions": None, "dial": None, "grpo": None, "online_thresholds": [], "supervised": [], "prompts": 2}
+    less = {"decisions": None, "threshold_in_prompt": None, "grpo": None, "online_thresholds": [], "supervised": [], "prompts": 2}
     path = recipe(tmp_path, model, max_tokens=30, chat_template_kwargs=given, **less)
     rendered = []
     template = rows.Template
@@ -233,9 +233,9 @@ def test_length_and_template_reach_sampling_training_and_evaluation(talking_mode
 
 
 def test_the_recipes_of_the_project_are_read():
-    root = Path(__file__).parents[1] / "configs"
+    root = Path(__file__).parents[1] / "configs" / "recipes"
     names = ("quickstart.yaml", "full.yaml", "unsure.yaml", "decide.yaml", "online.yaml")
-    assert {load_recipe(root / name).reward for name in names} == {"countries"}
+    assert {load_recipe(root / name).domain for name in names} == {"countries"}
     assert load_recipe(None).thresholds == [0.5]
 
 

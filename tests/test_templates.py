@@ -292,7 +292,7 @@ class TestChain:
         keys = {key: value for key, value in TRAINING.items() if key != "max_length"}
         monkeypatch.setitem(globals(), "TRAINING", {**keys, **ONLINE})
         trainer, record = self.train(
-            chain, "grpo", monkeypatch, train_file=str(folder / "prompts.jsonl"), reward="countries",
+            chain, "grpo", monkeypatch, train_file=str(folder / "prompts.jsonl"), domain="countries",
             per_device_train_batch_size=8, max_completion_length=60,
         )  # fmt: skip
         assert set(trainer.processing_class.convert_ids_to_tokens(trainer.eos_token_ids)) == family.ends
