@@ -61,7 +61,7 @@ def good(tmp_path: Path, scored_row: Callable[..., Scored]) -> dict[str, Path]:
 def commands(files: dict[str, Path], out: Path) -> dict[str, list[str]]:
     """Of each file that a verb reads, the command that reads it."""
     return {
-        "own": ["prompts", "--task", "jsonl", "--domain", "d", "--file", str(files["own"]), "--output", str(out)],
+        "own": ["prompts", "--domain", "maths", "--file", str(files["own"]), "--output", str(out)],
         "prompts": ["sample", "--model", "/no/model", "--prompts", str(files["prompts"]), "--output", str(out)],
         "responses": ["score", "--responses", str(files["responses"]), "--output", str(out)],
         "scored": ["pairs", "--scored", str(files["scored"]), "--output", str(out)],

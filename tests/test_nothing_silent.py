@@ -257,8 +257,8 @@ def test_rows_that_name_no_domain_need_one(kenya, tmp_path, capsys):
 def test_prompts_of_another_domain_replace_those_of_the_first(tmp_path, capsys):
     rows = [{"prompt": f"Why {n}?", "reference": {"answer": "So."}} for n in range(20)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
-    for domain in ("one", "two"):
-        argv = ["prompts", "--task", "jsonl", "--file", str(tmp_path / "rows.jsonl"), "--domain", domain]
+    for domain in ("maths", "code"):
+        argv = ["prompts", "--file", str(tmp_path / "rows.jsonl"), "--domain", domain]
         assert main([*argv, "--output", str(tmp_path / "prompts.jsonl")]) == 0
         found = list(read(tmp_path / "prompts.jsonl", Prompt))
         assert {one.domain for one in found} == {domain}
@@ -285,8 +285,8 @@ def test_prompts_of_another_domain_replace_those_of_the_first(tmp_path, capsys):
         (["score", "--responses", "IN", "--output", "IN"], "is no input"),
         (["score", "--responses", "IN", "--output", "A", "--judge-cache", "IN"], "is no input"),
         (["sample", "--model", "m", "--prompts", "IN", "--output", "IN"], "is no input"),
-        (["prompts", "--task", "jsonl", "--domain", "d", "--file", "IN", "--output", "IN"], "is no input"),
-        (["prompts", "--domain", "d", "--output", "A"], "--domain"),
+        (["prompts", "--domain", "maths", "--file", "IN", "--output", "IN"], "is no input"),
+        (["prompts", "--domain", "d", "--output", "A"], "expected a domain"),
         (["annotated", "IN", "--output", "IN"], "is no input"),
         (["compare", "FOLDER", "--output", "FOLDER"], "is no input"),
     ],

@@ -212,7 +212,8 @@ def test_length_and_template_reach_sampling_training_and_evaluation(talking_mode
     tagged = (model / "chat_template.jinja").read_text() + "{% if enable_thinking is defined %}{% endif %}"
     (model / "chat_template.jinja").write_text(tagged)
     given = {"enable_thinking": False}
-    less = {"decisions": None, "threshold_in_prompt": None, "grpo": None, "online_thresholds": [], "supervised": [], "prompts": 2}
+    off = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo"))
+    less = {**off, "online_thresholds": [], "supervised": [], "prompts": 2}
     path = recipe(tmp_path, model, max_tokens=30, chat_template_kwargs=given, **less)
     rendered = []
     template = rows.Template

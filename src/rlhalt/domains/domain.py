@@ -323,10 +323,10 @@ def load_domain(name: str | Path) -> Domain:
     data = read_fields(path, Domain, given=("folder",))
     missing = []
     for kind, known, own in (("fragmenter", FRAGMENTERS, "fragment"), ("verifier", VERIFIERS, "verifier")):
-        if kind in data:
+        if data.get(kind) is not None:
             _check_name(kind, data[kind], known, path)
             missing += [f"{key} (of {data[kind]})" for key in _NEEDS.get(data[kind], ()) if data.get(key) is None]
-        elif "task" not in data:
+        elif data.get("task") is None:
             missing.append(f"{kind} (or a task with its own {own})")
     if missing:
         raise InputError(f"expected these keys, found none: {', '.join(missing)}", path=path)
