@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from rlhalt.verifiers.plain import NUMBER, number, plain
 from rlhalt.verifiers.table import Entry, Relation, Table
 
+_Patterns = list[tuple[Relation, re.Pattern[str]]]
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
@@ -100,7 +102,7 @@ class Reader:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._patterns: dict[str, list[tuple[Relation, re.Pattern[str]]]] = {}
+        self._patterns: dict[str, _Patterns] = {}
         labels = [*(relation.labels for relation in table.relations if relation.labels), table.labels]
         self._label = re.compile(rf"(?:{'|'.join(one for one in labels if one) or '(?!)'}): ?")
         self._nouns = frozenset(table.nouns)
@@ -127,6 +129,7 @@ class Reader:
         """
         entry = self._table.entries[subject]
         sentence = _Sentence(self._table, entry, written, text)
+        patterns = self._present(subject, entry, text)
         found = Reading(value_has=frozenset())
         label = self._label.match(text)
         at = label.end() if label else 0
@@ -134,7 +137,7 @@ class Reader:
         while at < len(text):
             going_on = (bool(found.findings) or (about_it and at > 0)) and not named
             strict = named or (not going_on and bool(found.rest))
-            claims = list(self._claims(subject, sentence, at, going_on, strict, blocked | found.value_has))
+            claims = list(self._claims(patterns, sentence, at, going_on, strict, blocked | found.value_has))
             if label and at == label.end() and not any(claim.read for claim in claims):
                 claims += self._labelled(label, sentence)
             if claims:
@@ -167,13 +170,20 @@ class Reader:
         words = re.findall(r"\w+", _names(entry.names).sub("", text))
         return any(word not in self._table.noise for word in words)
 
+    def _present(self, subject: str, entry: Entry, text: str) -> _Patterns:
+        """The patterns that may match in a text: of relations without `words`, or with one of them in the text."""
+        absent = {
+            id(relation)
+            for relation in self._table.relations
+            if relation.words and not any(word in text for word in relation.words)
+        }
+        return [one for one in self._compiled(subject, entry) if id(one[0]) not in absent]
+
     def _claims(
-        self, subject: str, sentence: _Sentence, at: int, going_on: bool, strict: bool, blocked: frozenset[str]
+        self, patterns: _Patterns, sentence: _Sentence, at: int, going_on: bool, strict: bool, blocked: frozenset[str]
     ) -> Iterator[_Claim]:
         entry = sentence.entry
-        for relation, pattern in self._compiled(subject, entry):
-            if relation.words and not any(word in sentence.text for word in relation.words):
-                continue
+        for relation, pattern in patterns:
             match = pattern.match(sentence.text, at)
             if match is None or not (going_on or match.groupdict("").get("subject", "-")):
                 continue
@@ -191,7 +201,7 @@ class Reader:
                 if match:
                     yield sentence.claim(relation, match)
 
-    def _compiled(self, subject: str, entry: Entry) -> list[tuple[Relation, re.Pattern[str]]]:
+    def _compiled(self, subject: str, entry: Entry) -> _Patterns:
         if subject not in self._patterns:
             nouns = "|".join(map(re.escape, self._table.nouns)) or "(?!)"
             names = "|".join(map(re.escape, sorted(entry.names, key=len, reverse=True)))
