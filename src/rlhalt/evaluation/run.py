@@ -18,7 +18,7 @@ from pathlib import Path
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.models import identity
-from rlhalt.provenance import Run
+from rlhalt.provenance import Run, already_done
 from rlhalt.records import HALT_PHRASE, Continuation, Json, Message, Prompt, Scored, read, write
 from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
@@ -107,6 +107,7 @@ def evaluate(
     }
     run = Run("evaluate", folder, config=config)
     if run.finished:
+        already_done(folder)
         return folder
     refuse_leakage(policy.model, prompts)
     with run:
