@@ -35,7 +35,7 @@ def test_ctrl_c_ends_the_command_and_keeps_what_was_done(tmp_path, verb):
     with JudgeServer() as server:
         given = ["--output", str(output)]
         if verb == "score":
-            given += ["--responses", f"{tmp_path}/in.jsonl", "--reward", "medicine"]
+            given += ["--responses", f"{tmp_path}/in.jsonl", "--domain", "medicine"]
             given += ["--judge-address", server.address, "--judge-model", "m", "--judge-concurrency", "4"]
         else:
             server.answer = "It is so."

@@ -32,6 +32,7 @@ The folder holds what each step made; run again, what is done is not done again:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -42,9 +43,10 @@ from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.pipeline import Recipe, answers, compared, split_prompts, trained
+from rlhalt.pipeline import Recipe, answering, comparing, prompts_stage, read_prompts, training_stage
 from rlhalt.provenance import once
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
+from rlhalt.stages import Stage, run_stages
 from rlhalt.training_data import Style, default_style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
 
@@ -63,34 +65,42 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     domain = load_domain(recipe.domain)
     scorer = domain.scorer()
     style = recipe.style or default_style(domain.halting)
-    train, held_out = split_prompts(recipe, domain, out)
+    train, held_out = read_prompts(recipe, domain)
     dealt = deal(train, rounds)
     first = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
-    anchors = [
-        answers(recipe, first, prompts, scorer, out / "first" / f"round{number}")
-        for number, prompts in enumerate(dealt, start=1)
-    ]
-    write_targets(anchors[0], out / "targets.jsonl", style, recipe.best, scorer.phrase)
+    stages = [prompts_stage(recipe, [*train, *held_out], out)]
+    anchors = []
+    for number, prompts in enumerate(dealt, start=1):
+        folder = out / "first" / f"round{number}"
+        stages += answering(recipe, first, prompts, scorer, folder, f"base, round {number}")
+        anchors.append(folder / "scored.jsonl")
+    targets = out / "targets.jsonl"
+    work = functools.partial(write_targets, anchors[0], targets, style, recipe.best, scorer.phrase)
+    stages.append(Stage("targets", "", targets, work))
     policies = {"base": first}
     for seed in recipe.seeds:
-        sft = trained(recipe, "sft", recipe.sft, out / "targets.jsonl", out / f"seed{seed}" / "sft", seed, recipe.model)
-        policies[f"sft-seed{seed}"] = Policy("SFT", sft, seed=seed)
+        sft = training_stage(recipe, "sft", recipe.sft, targets, out / f"seed{seed}" / "sft", seed, recipe.model)
+        stages.append(sft)
+        policies[f"sft-seed{seed}"] = Policy("SFT", str(sft.output), seed=seed)
         for threshold in recipe.thresholds:
-            model = sft if recipe.dpo_from == "sft" else recipe.model
+            model = str(sft.output) if recipe.dpo_from == "sft" else recipe.model
             for number, (prompts, anchor) in enumerate(zip(dealt, anchors, strict=True), start=1):
                 folder = out / f"seed{seed}" / f"tau-{threshold:g}" / f"round{number}"
+                own, file, name = folder / "scored.jsonl", folder / "pairs.jsonl", f"τ = {threshold:g} round {number}"
                 if number == 1:
-                    write_pairs(anchor, folder / "pairs.jsonl", threshold, style, phrase=scorer.phrase)
+                    make = functools.partial(write_pairs, anchor, file, threshold, style, phrase=scorer.phrase)
                 else:
-                    own = answers(recipe, Policy("", model), prompts, scorer, folder)
-                    write_anchored(own, anchor, folder / "pairs.jsonl", threshold, style, scorer.phrase)
-                model = trained(recipe, "dpo", recipe.dpo, folder / "pairs.jsonl", folder / "dpo", seed, model)
-                name = f"round{number}-{threshold:g}-seed{seed}"
-                policies[name] = Policy(f"round {number}", model, threshold, seed)
-    page = compared(recipe, policies, held_out, scorer, out)
+                    stages += answering(recipe, Policy("", model), prompts, scorer, folder, f"{name} seed {seed}")
+                    make = functools.partial(write_anchored, own, anchor, file, threshold, style, scorer.phrase)
+                stages.append(Stage("pairs", f"{name} seed {seed}", file, make))
+                dpo = training_stage(recipe, "dpo", recipe.dpo, file, folder / "dpo", seed, model, name=name)
+                stages.append(dpo)
+                model = str(dpo.output)
+                policies[f"round{number}-{threshold:g}-seed{seed}"] = Policy(f"round {number}", model, threshold, seed)
+    run_stages([*stages, *comparing(recipe, policies, held_out, scorer, out)])
     write_atomic(out / "rounds.json", [json.dumps(by_round(out / "report" / "metrics.json"), indent=1), "\n"])
     _show(out / "rounds.json")
-    return page
+    return out / "report" / "report.html"
 
 
 def deal(prompts: Sequence[Prompt], rounds: int) -> list[list[Prompt]]:

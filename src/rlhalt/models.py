@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ def load_policy(name: str) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     folder = resolve_model(name)
     whole, adapter = whole_model(name)
+    print(f"loading {name}{' and merging its adapter' if adapter else ''} …", file=sys.stderr, flush=True)
     if adapter:
         # Merged in float32, then rounded once: merging in bfloat16 would lose most of a small adapter.
         model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)

@@ -29,19 +29,20 @@ import dataclasses
 import functools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
-from rlhalt.provenance import Run, once
-from rlhalt.records import Json, Prompt
+from rlhalt.provenance import Run, already_done, once
+from rlhalt.records import Json, Prompt, Response, Rows
 from rlhalt.rewards import check_threshold
 from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
+from rlhalt.stages import Stage, run_stages
 from rlhalt.strict_yaml import read_fields
 from rlhalt.training_data import (
     Method,
@@ -57,6 +58,7 @@ from rlhalt.training_data.targets.methods import MethodName
 
 # In a checkout the folder is at the top level; an installed wheel carries it inside the package.
 _FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "configs")
+_TRAIN: Json = {"split": "train"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,16 +200,24 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     out = output or Path(recipe.output)
     domain = load_domain(recipe.domain)
     scorer = domain.scorer()
-    train, held_out = split_prompts(recipe, domain, out)
+    train, held_out = read_prompts(recipe, domain)
     base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
     style = recipe.style or default_style(domain.halting)
-    data = _data(recipe, train, base, scorer, style, out)
-    policies = {"base": base, **_policies(recipe, data, out)}
-    return compared(recipe, policies, held_out, scorer, out)
+    data, making = _data(recipe, train, base, scorer, style, out)
+    policies, training = _policies(recipe, data, out)
+    run_stages(
+        [
+            prompts_stage(recipe, [*train, *held_out], out),
+            *making,
+            *training,
+            *comparing(recipe, {"base": base, **policies}, held_out, scorer, out),
+        ]
+    )
+    return out / "report" / "report.html"
 
 
-def split_prompts(recipe: Recipe, domain: Domain, out: Path) -> tuple[list[Prompt], list[Prompt]]:
-    """The training prompts and the held-out prompts of a recipe, written down together.
+def read_prompts(recipe: Recipe, domain: Domain) -> tuple[list[Prompt], list[Prompt]]:
+    """The training prompts and the held-out prompts of a recipe.
 
     Raises:
         InputError: the domain has no prompts of its own and the recipe names no file, or one of the two is empty.
@@ -219,15 +229,23 @@ def split_prompts(recipe: Recipe, domain: Domain, out: Path) -> tuple[list[Promp
             f"expected prompts for training and for evaluation, found {len(train)} and {len(held_out)}",
             field="train_file",
         )
-    inputs = sorted({one for one in (recipe.train_file, recipe.heldout_file) if one})
-    config = {"domain": domain.domain, "prompts": recipe.prompts}
-    once("prompts", out / "prompts.jsonl", inputs, config, lambda: [*train, *held_out])
     return train, held_out
 
 
-def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, out: Path) -> Data:
+def prompts_stage(recipe: Recipe, prompts: Sequence[Prompt], out: Path) -> Stage:
+    """Writes all prompts of a recipe down."""
+    inputs = sorted({one for one in (recipe.train_file, recipe.heldout_file) if one})
+    config: Json = {"domain": load_domain(recipe.domain).domain, "prompts": recipe.prompts}
+    file = out / "prompts.jsonl"
+    return Stage("prompts", "", file, lambda: once("prompts", file, inputs, config, lambda: prompts))
+
+
+def _data(
+    recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, out: Path
+) -> tuple[Data, list[Stage]]:
+    """What training reads, and the stages that make it."""
     folder = out / "base"
-    scored = answers(recipe, base, prompts, scorer, folder)
+    scored = folder / "scored.jsonl"
     decided = recipe.thresholds if recipe.decisions else []
     methods: list[Method] = []
     for method in (Method(name, style) for name in recipe.supervised):
@@ -241,19 +259,42 @@ def _data(recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Score
         out / "train.jsonl",
         {one: folder / f"targets-{_named(one.name, one.at)}.jsonl" for one in methods},
     )
-    write_targets(scored, data.targets, style, recipe.best, scorer.phrase)
+    stages = answering(recipe, base, prompts, scorer, folder, "base")
+
+    def add(kind: str, detail: str, output: Path, write: Callable[..., object], *args: object, **keys: object) -> None:
+        stages.append(Stage(kind, detail, output, functools.partial(write, *args, **keys)))
+
+    add("targets", "", data.targets, write_targets, scored, data.targets, style, recipe.best, scorer.phrase)
     for threshold, file in data.pairs.items():
-        write_pairs(scored, file, threshold, style, phrase=scorer.phrase)
+        add("pairs", f"τ = {threshold:g}", file, write_pairs, scored, file, threshold, style, phrase=scorer.phrase)
     for threshold, file in data.decisions.items():
-        write_decisions(scored, file, threshold, style, scorer.phrase)
+        add("decisions", f"τ = {threshold:g}", file, write_decisions, scored, file, threshold, style, scorer.phrase)
     if data.conditioned:
         unseen = [one / 100 for one in range(2, 99) if one / 100 not in recipe.thresholds]
-        write_conditioned_decisions(scored, data.conditioned, unseen, style, seed=0, phrase=scorer.phrase)
+        file = data.conditioned
+        add(
+            "decisions",
+            "τ in the prompt",
+            file,
+            write_conditioned_decisions,
+            scored,
+            file,
+            unseen,
+            style,
+            0,
+            scorer.phrase,
+        )
     if recipe.grpo:
-        once("prompts", data.prompts, [out / "prompts.jsonl"], {"split": "train"}, lambda: prompts)
+        inputs = [out / "prompts.jsonl"]
+        add("training prompts", "", data.prompts, once, "prompts", data.prompts, inputs, _TRAIN, lambda: prompts)
     for method, file in data.supervised.items():
-        write_supervised(scored, file, method, scorer.phrase)
-    return data
+        add("targets", _shown(method.name, method.at), file, write_supervised, scored, file, method, scorer.phrase)
+    return data, stages
+
+
+def _shown(*parts: str | float | None) -> str:
+    """The parts of a stage's name; a number is a τ."""
+    return " ".join(f"τ = {one:g}" if isinstance(one, float) else one for one in parts if one is not None)
 
 
 def _named(name: str, threshold: float | None) -> str:
@@ -261,8 +302,10 @@ def _named(name: str, threshold: float | None) -> str:
     return name.lower() if threshold is None else f"{name.lower()}-{threshold:g}"
 
 
-def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path) -> Path:
-    """The scored responses of a policy to training prompts, as a file."""
+def answering(
+    recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path, detail: str
+) -> list[Stage]:
+    """The stages that make `scored.jsonl` of a folder: the scored responses of a policy to training prompts."""
     settings = Settings(
         policy.model,
         recipe.engine,
@@ -272,86 +315,116 @@ def answers(recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: S
         few_shot=policy.few_shot,
         template_args=recipe.chat_template_kwargs,
     )
-    scored = folder / "scored.jsonl"
-    score_file(sample(prompts, settings, folder / "responses.jsonl"), scorer, scored)
-    return scored
+    responses, scored = folder / "responses.jsonl", folder / "scored.jsonl"
+    return [
+        Stage("sample", detail, responses, lambda: sample(prompts, settings, responses)),
+        Stage("score", detail, scored, lambda: score_file(Rows(responses, Response), scorer, scored)),
+    ]
 
 
-def _policies(recipe: Recipe, data: Data, out: Path) -> dict[str, Policy]:
-    """Train an SFT model a seed, and at each τ those that follow it; by the name of their evaluation folder."""
-    policies = {}
+def _policies(recipe: Recipe, data: Data, out: Path) -> tuple[dict[str, Policy], list[Stage]]:
+    """An SFT model a seed, and at each τ those that follow it, by the name of their evaluation folder; their stages."""
+    policies: dict[str, Policy] = {}
+    stages: list[Stage] = []
 
     def add(name: str, model: str, seed: int, threshold: float | None = None, *, conditioned: bool = False) -> None:
         policies[f"{_named(name, threshold)}-seed{seed}"] = Policy(
             name, model, threshold, seed, threshold_in_prompt=conditioned
         )
 
-    train = functools.partial(trained, recipe)
+    def train(stage: Stage) -> str:
+        stages.append(stage)
+        return str(stage.output)
+
+    make = functools.partial(training_stage, recipe)
     for seed in recipe.seeds:
         folder = out / f"seed{seed}"
-        sft = train("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model)
+        sft = train(make("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model))
         add("SFT", sft, seed)
         for method, file in data.supervised.items():
-            model = train("sft", recipe.sft, file, folder / _named(method.name, method.at), seed, recipe.model)
+            to = folder / _named(method.name, method.at)
+            model = train(make("sft", recipe.sft, file, to, seed, recipe.model, name=_shown(method.name, method.at)))
             add(method.name, model, seed, method.at)
         for threshold, file in data.pairs.items():
+            at = f"τ = {threshold:g}"
             start = sft if recipe.dpo_from == "sft" else recipe.model
-            dpo = train("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start)
+            dpo = train(make("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start, name=at))
             add("DPO", dpo, seed, threshold)
             if recipe.grpo and threshold in recipe.online_thresholds:
-                told = ("--threshold", f"{threshold:g}", "--domain", recipe.domain)
-                grpo = train("grpo", recipe.grpo, data.prompts, folder / f"grpo-{threshold:g}", seed, dpo, told)
+                keys = ("--threshold", f"{threshold:g}", "--domain", recipe.domain)
+                to = folder / f"grpo-{threshold:g}"
+                grpo = train(make("grpo", recipe.grpo, data.prompts, to, seed, dpo, keys, name=at))
                 add("GRPO", grpo, seed, threshold)
         for threshold, file in data.decisions.items():
-            model = train("decisions", str(recipe.decisions), file, folder / f"decisions-{threshold:g}", seed, sft)
+            at, to = f"τ = {threshold:g}", folder / f"decisions-{threshold:g}"
+            model = train(make("decisions", str(recipe.decisions), file, to, seed, sft, name=at))
             add("decisions", model, seed, threshold)
         if recipe.threshold_in_prompt and data.conditioned:
-            model = train("decisions", recipe.threshold_in_prompt, data.conditioned, folder / "conditioned", seed, sft)
+            file, to = data.conditioned, folder / "conditioned"
+            model = train(make("decisions", recipe.threshold_in_prompt, file, to, seed, sft, name="τ in the prompt"))
             for threshold in recipe.thresholds:
                 add("conditioned", model, seed, threshold, conditioned=True)
-    return policies
+    return policies, stages
 
 
-def trained(
-    recipe: Recipe, kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()
-) -> str:
+def training_stage(
+    recipe: Recipe,
+    kind: str,
+    config: str,
+    data: Path,
+    output: Path,
+    seed: int,
+    model: str,
+    keys: Sequence[str] = (),
+    *,
+    name: str = "",
+) -> Stage:
+    """Trains a model into `output`, see `trained`, with the chat template's arguments of the recipe."""
+    if recipe.chat_template_kwargs:
+        keys = (*keys, "--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs))
+    shown = "train decisions" if kind == "decisions" else kind.upper()
+    work = functools.partial(trained, kind, config, data, output, seed, model, keys)
+    return Stage(shown, f"{name} seed {seed}".strip(), output, work)
+
+
+def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:
     """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again."""
     from rlhalt.training import training_run
 
     argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
     argv += ["--seed", str(seed), "--model_name_or_path", model, *keys]
-    if recipe.chat_template_kwargs:
-        argv += ["--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs)]
-    if not training_run(kind, argv, data, output, model).finished:
-        from rlhalt.training import decisions, dpo, grpo, sft
+    if training_run(kind, argv, data, output, model).finished:
+        already_done(output)
+        return str(output)
+    from rlhalt.training import decisions, dpo, grpo, sft
 
-        {"sft": sft, "dpo": dpo, "decisions": decisions, "grpo": grpo}[kind].main(argv)
+    {"sft": sft, "dpo": dpo, "decisions": decisions, "grpo": grpo}[kind].main(argv)
     return str(output)
 
 
-def compared(
+def comparing(
     recipe: Recipe, policies: Mapping[str, Policy], held_out: Sequence[Prompt], scorer: Scorer, out: Path
-) -> Path:
-    """Evaluate policies, `base` among them, by the name of their folder, and compare them; the path of the report."""
+) -> list[Stage]:
+    """Evaluates policies, `base` among them, by the name of their folder, and compares them."""
     asked = {
         name: dataclasses.replace(one, template_args=recipe.chat_template_kwargs) for name, one in policies.items()
     }
     base = asked["base"]
-    folders = [
-        evaluate(
-            policy,
-            held_out,
-            scorer,
-            out / "evaluation" / name,
-            base=None if policy is base else base,
-            samples=recipe.evaluation_responses,
-            temperature=recipe.temperature,
-            engine=recipe.engine,
-            max_tokens=recipe.max_tokens,
-        )
-        for name, policy in asked.items()
-    ]
-    return report(folders, out / "report")
+    folders = {name: out / "evaluation" / name for name in asked}
+    evaluating = functools.partial(
+        evaluate,
+        samples=recipe.evaluation_responses,
+        temperature=recipe.temperature,
+        engine=recipe.engine,
+        max_tokens=recipe.max_tokens,
+    )
+    stages = []
+    for name, policy in asked.items():
+        other = None if policy is base else base
+        work = functools.partial(evaluating, policy, held_out, scorer, folders[name], base=other)
+        stages.append(Stage("evaluate", name, folders[name], work))
+    to = out / "report"
+    return [*stages, Stage("compare", "", to, functools.partial(report, list(folders.values()), to))]
 
 
 def report(folders: Sequence[Path], out: Path) -> Path:

@@ -201,7 +201,7 @@ def once(
         if run.finished:
             already_done(output)
             return
-        rows = list(make())
         with run:
+            rows = list(make())
             write(output, rows)
             run.result(rows=len(rows))

@@ -128,7 +128,7 @@ def _audit(args: argparse.Namespace) -> None:
     from rlhalt.audit import audit, write_table
     from rlhalt.domains import load_domain
 
-    folder = Path(args.domain)
+    folder = Path(args.reward)
     domain = load_domain(folder)
     with flags.judge(args).client() as client:
         found = audit(folder, domain.scorer(client, unsafe=args.unsafe), args.data)

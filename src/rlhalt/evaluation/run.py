@@ -19,7 +19,7 @@ from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.models import identity
-from rlhalt.provenance import Run
+from rlhalt.provenance import Run, already_done
 from rlhalt.records import Continuation, Json, Message, Prompt, Scored, read, write
 from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
@@ -109,6 +109,7 @@ def evaluate(
     }
     run = Run("evaluate", folder, config=config)
     if run.finished:
+        already_done(folder)
         return folder
     refuse_leakage(policy.model, prompts)
     with run:

@@ -118,6 +118,7 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if tokenizer.chat_template is None:
         tokenizer.chat_template = _base_template(base_template, model_args.model_name_or_path)
+    print(f"loading {model_args.model_name_or_path} …", file=sys.stderr, flush=True)
     model = AutoModelForCausalLM.from_pretrained(
         whole, dtype=torch.float32, attn_implementation=model_args.attn_implementation
     )

@@ -1,0 +1,68 @@
+"""A recipe says what it is about to do: number, name and a time that was measured, before each stage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rlhalt.pipeline import load_recipe, run
+from rlhalt.provenance import run_file
+from rlhalt.stages import Stage, run_stages
+from test_pipeline import recipe
+
+
+@pytest.fixture
+def stage(tmp_path, capsys):
+    """Makes stages whose work says on standard error that it began, and takes so many seconds by its run.json."""
+
+    def make(kind: str, detail: str, seconds: float | None) -> Stage:
+        output = tmp_path / f"{kind}{detail}"
+
+        def work() -> None:
+            import sys
+
+            print("working", file=sys.stderr)
+            output.mkdir(exist_ok=True)
+            if seconds is not None:
+                run_file(output).write_text(json.dumps({"seconds": seconds}))
+
+        return Stage(kind, detail, output, work)
+
+    return make
+
+
+def test_each_stage_is_announced_before_it_begins_with_a_time_where_one_was_measured(stage, capsys):
+    stages = [stage("prompts", "", None), *(stage("SFT", f"seed {n}", 300.0 + n) for n in range(2))]
+    run_stages(stages)
+    assert capsys.readouterr().err.splitlines() == [
+        "[1/3] prompts …",
+        "working",
+        "[2/3] SFT seed 0 …",
+        "working",
+        "[3/3] SFT seed 1 (about 5 min, as the last SFT) …",
+        "working",
+    ]
+    run_stages(stages)
+    told = capsys.readouterr().err
+    assert "[1/3] prompts …" in told
+    assert "[2/3] SFT seed 0 (took 5 min last time) …" in told
+
+
+def test_a_recipe_numbers_all_of_its_stages_and_says_what_is_done_already(tiny_model, tmp_path, capsys, monkeypatch):
+    """Training and evaluation are stood in for: what is tested is what is said."""
+    less = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo", "online_thresholds", "supervised"))
+    read = load_recipe(recipe(tmp_path, tiny_model, prompts=2, **less))
+    monkeypatch.setattr("rlhalt.pipeline.trained", lambda *_: None)
+    monkeypatch.setattr("rlhalt.pipeline.evaluate", lambda *_, **__: None)
+    monkeypatch.setattr("rlhalt.pipeline.report", lambda *_: None)
+    begun = []
+    for _ in range(2):
+        run(read)
+        told = capsys.readouterr().err
+        begun.append([line.removesuffix(" …").split(" (")[0] for line in told.splitlines() if line.startswith("[")])
+    names = ["prompts", "sample base", "score base", "targets", "pairs τ = 0.5", "SFT seed 0", "DPO τ = 0.5 seed 0"]
+    names += ["evaluate base", "evaluate sft-seed0", "evaluate dpo-0.5-seed0", "compare"]
+    assert begun == [[f"[{n}/11] {name}" for n, name in enumerate(names, start=1)]] * 2
+    for file in ("prompts", "base/responses", "base/scored", "base/targets", "base/pairs-0.5"):
+        assert f"already done: {tmp_path / 'out' / file}.jsonl" in told
