@@ -328,6 +328,15 @@ def test_a_server_without_structured_output_is_remembered(server):
     assert all(one["temperature"] == 0 for one in server.requests)
 
 
+@pytest.mark.parametrize(("key", "kept"), [("sk-secret-123", "it says [key]"), ("none", "it says none")])
+def test_a_key_that_a_good_reply_repeats_is_kept_nowhere_and_a_word_is_no_key(server, tmp_path, monkeypatch, key, kept):
+    monkeypatch.setenv("JUDGE_KEY", key)
+    server.answer = lambda body: f"it says {key}"
+    with Client(Server(server.address, "m", "JUDGE_KEY"), QUICK, cache=tmp_path / "c") as client:
+        assert ask(client).result() == kept
+    assert not any(b"sk-secret-123" in file.read_bytes() for file in tmp_path.iterdir())
+
+
 def test_the_key_comes_from_the_environment_and_stands_nowhere(server, tmp_path, monkeypatch):
     monkeypatch.setenv("JUDGE_KEY", "sk-secret-123")
     server.faults = {"500": 1.0}

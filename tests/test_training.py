@@ -257,3 +257,23 @@ def test_no_secret_is_written_down():
     args = DPOConfig(output_dir="out", hub_token="secret", use_cpu=True, bf16=False)
     assert "secret" not in str(described(args))
     assert described(args)["output_dir"] == "out"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--hub_token", "hf_secret"],
+        ["--hub-token", "hf_secret"],
+        ["--hub_token=hf_secret"],
+        ["--wandb_api_key", "hf_secret"],
+        ["--api_keys", "hf_secret", "hf_secret2"],
+    ],
+)
+def test_no_secret_of_the_command_line_is_written_down(tmp_path, words):
+    (tmp_path / "data.jsonl").write_text("{}\n")
+    argv = ["--beta", "0.1", *words, "--judge_key", "JUDGE_KEY", "--train_file=data.jsonl", "--seed=1"]
+    with training_run("dpo", argv, tmp_path / "data.jsonl", tmp_path / "out", "m"):
+        pass
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["config"]["keys"] == ["--beta", "0.1", "--judge_key", "JUDGE_KEY", "--seed=1"]
+    assert "hf_secret" not in json.dumps(record)

@@ -13,6 +13,8 @@ from rlhalt.records import Json, Message
 
 # Fields of a request's body that settings do not change.
 _OURS = frozenset({"model", "messages", "max_tokens", "max_completion_tokens", "seed", "n", "stream"})
+# Characters that a key has at least, where it is one.
+_SECRET = 8
 
 Reason = Literal[
     "time-out",
@@ -142,10 +144,16 @@ class Server:
         money = (tokens_in * per_in + tokens_out * per_out) / 1e6
         return Usage(calls=1, tokens_in=tokens_in, tokens_out=tokens_out, money=money)
 
+    def without_key(self, text: str) -> str:
+        """A text with `[key]` where the key stands in it.
+
+        Local servers are given words as keys, `none` or `EMPTY`, which are no secrets and may well stand in a reply.
+        """
+        return text.replace(self.key, "[key]") if len(self.key) >= _SECRET else text
+
     def clean(self, text: str) -> str:
         """This server's words as one short line without the key, for reasons that are written into rows."""
-        text = " ".join(text.split())
-        text = text.replace(self.key, "[key]") if self.key else text
+        text = self.without_key(" ".join(text.split()))
         return text if len(text) <= 160 else text[:157] + "..."
 
 

@@ -220,6 +220,8 @@ class Client:
                 spent = self.server.cost(*used)
             if isinstance(said, CallFailure):
                 raise said
+            # A server may repeat the request's headers; what it says is kept in caches and rows.
+            said = Said(*(self.server.without_key(part) for part in said))
             return said, used[1] if used else None
         except CallFailure as failure:
             if not failure.sent:

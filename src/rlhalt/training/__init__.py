@@ -10,7 +10,12 @@ from rlhalt.models import identity
 from rlhalt.provenance import Run
 
 # Where things lie, and from where a training goes on: it becomes the same.
-_ELSEWHERE = ("--train_file", "--output_dir", "--model_name_or_path", "--resume", "--resume_from_checkpoint")
+_ELSEWHERE = ("train_file", "output_dir", "model_name_or_path", "resume", "resume_from_checkpoint")
+
+
+def secret(key: str) -> bool:
+    """Whether the value of a key of a configuration is a secret; `judge_key` names an environment variable only."""
+    return key.endswith(("_token", "_key", "_keys")) and key != "judge_key"
 
 
 def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str) -> Run:
@@ -23,10 +28,14 @@ def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str |
     rest = list(argv)
     while rest:
         word, *rest = rest
+        # The parser takes `--hub-token` for `--hub_token`.
+        name = word.partition("=")[0].removeprefix("--").replace("-", "_") if word.startswith("--") else ""
         if word == "--config":
             config, rest = rest[:1], rest[1:]
-        elif word in _ELSEWHERE or word.partition("=")[0].endswith(("_token", "hub_key", "api_key")):
+        elif name in _ELSEWHERE or secret(name):
             # With its value, where it has one; and no secret is written down.
+            if "=" in word:
+                continue
             rest = list(itertools.dropwhile(lambda one: not one.startswith("--"), rest))
         else:
             keys.append(word)

@@ -15,6 +15,7 @@ from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
 from rlhalt.strict_yaml import read_settings
 from rlhalt.templates import prepare
+from rlhalt.training import secret
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
 from rlhalt.training.launch import announce, check_accelerator, check_processes
 
@@ -81,11 +82,9 @@ def described(*parsed: Any) -> dict[str, Any]:
     for one in parsed:
         for field in dataclasses.fields(one):
             value = getattr(one, field.name)
-            # A token or a key is a secret; `judge_key` names a variable only.
-            secret = field.name.endswith(("_token", "_key", "_keys")) and field.name != "judge_key"
             if (
                 field.init
-                and not secret
+                and not secret(field.name)
                 and value != field.default
                 and isinstance(value, str | int | float | list | dict | None)
             ):
