@@ -54,7 +54,7 @@ def add(verb: Verb) -> None:
     one.add_argument("--output", required=True)
 
     one = verb("audit", _audit, "measure a domain's verifier against labels given by hand, into its README")
-    one.add_argument("reward", help="a folder with domain.yaml, audit.jsonl and README.md")
+    one.add_argument("domain", help="a folder with domain.yaml, audit.jsonl and README.md")
     one.add_argument("--data", help="the solutions that were labelled, where audit.jsonl does not hold them")
     flags.judging(one)
 
@@ -128,7 +128,7 @@ def _audit(args: argparse.Namespace) -> None:
     from rlhalt.audit import audit, write_table
     from rlhalt.domains import load_domain
 
-    folder = Path(args.reward)
+    folder = Path(args.domain)
     domain = load_domain(folder)
     with flags.judge(args).client() as client:
         found = audit(folder, domain.scorer(client, unsafe=args.unsafe), args.data)
