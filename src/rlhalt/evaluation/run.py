@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
-from rlhalt.models import identity
+from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
 from rlhalt.records import HALT_PHRASE, Continuation, Json, Message, Prompt, Scored, read, write
 from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
@@ -110,6 +110,9 @@ def evaluate(
         already_done(folder)
         return folder
     refuse_leakage(policy.model, prompts)
+    # Both models are needed to the end: what one of them lacks is told before the first response is drawn.
+    for one in (policy, *([base] if base else [])):
+        turns(one.model, one.template_args)
     with run:
         asked = [policy.asked(one) for one in prompts]
         greedy = Settings(
