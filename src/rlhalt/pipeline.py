@@ -36,6 +36,7 @@ from typing import Literal
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.locks import locked
 from rlhalt.models import turns
 from rlhalt.plain import training_template
 from rlhalt.provenance import Run, already_done, once
@@ -451,7 +452,7 @@ def report(folders: Sequence[Path], out: Path) -> Path:
     evaluations = [load(folder) for folder in folders]
     comparison = compare(evaluations)
     inputs = [folder / "scored.jsonl" for folder in folders]
-    with Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
+    with locked(out), Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
         write_comparison(comparison, out)
         write_report(comparison, evaluations, out / "report.html")
     console = Console(width=None if sys.stdout.isatty() else 100)

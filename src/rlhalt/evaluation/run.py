@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
+from rlhalt.locks import locked
 from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
 from rlhalt.records import HALT_PHRASE, Continuation, Json, Message, Prompt, Scored, read, write
@@ -113,7 +114,7 @@ def evaluate(
     # Both models are needed to the end: what one of them lacks is told before the first response is drawn.
     for one in (policy, *([base] if base else [])):
         turns(one.model, one.template_args)
-    with run:
+    with locked(folder), run:
         asked = [policy.asked(one) for one in prompts]
         greedy = Settings(
             policy.model,
