@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -57,6 +58,8 @@ def test_a_run_that_would_go_well(plan):
     assert {name for name, (verdict, _) in findings.items() if verdict == "wrong"} == set()
     assert findings["data"] == ("well", f"8 rows in {plan().get('train_file')}")
     assert findings["generation"][0] == "unsure"
+    assert findings["template"] == ("well", "the model's own")
+    assert findings["tokens"] == ("well", "a turn ends with <|im_end|>; padded with <|endoftext|>")
     assert "asks no language model" in findings["domain"][1]
 
 
@@ -77,6 +80,30 @@ def test_what_is_wrong_is_named(plan, keys, about, says):
     verdict, said = found(plan(**keys))[about]
     assert verdict == "wrong"
     assert says in said
+
+
+@pytest.fixture
+def base_model(tiny_model, tmp_path) -> Path:
+    """The tiny model without its chat template."""
+    folder = tmp_path / "base_model"
+    shutil.copytree(tiny_model, folder)
+    (folder / "chat_template.jinja").unlink()
+    return folder
+
+
+def test_a_model_without_a_template_needs_one_to_be_trained(plan, base_model):
+    verdict, says = found(plan("sft", model_name_or_path=str(base_model)))["template"]
+    assert verdict == "wrong"
+    assert "base_template: plain" in says
+    findings = found(plan("sft", model_name_or_path=str(base_model), base_template="plain"))
+    assert findings["template"] == ("well", "plain, since the model has none")
+    assert findings["tokens"][0] == "well"
+
+
+def test_an_argument_that_the_template_does_not_know(plan):
+    verdict, says = found(plan("sft", chat_template_kwargs={"enable_thinking": False}))["template"]
+    assert verdict == "wrong"
+    assert "enable_thinking" in says
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -163,7 +190,7 @@ def test_by_the_command_line_with_two_real_steps(plan, capsys):
     assert main(["doctor", "grpo", "--config", str(config), "--dry-run", "--learning_rate", "0.001"]) == 0
     assert "two steps" in capsys.readouterr().out
     assert main(["doctor", "grpo", "--config", str(config), "--loss_type", "grpo"]) == 2
-    assert "1 of 12 checks say that this run would fail: configuration" in capsys.readouterr().err
+    assert "1 of 14 checks say that this run would fail: configuration" in capsys.readouterr().err
     assert main(["compare", "somewhere", "--output", "out", "--learning_rate", "0.001"]) == 2
     assert "unrecognized arguments: --learning_rate" in capsys.readouterr().err
 

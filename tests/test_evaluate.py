@@ -130,7 +130,7 @@ def test_a_dial_is_told_to_the_policy_and_not_to_the_base_model(tiny_model, tmp_
     scorer = load_domain("countries").scorer()
     policy = Policy("decisions", str(tiny_model), 0.8, threshold_in_prompt=True)
     monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
-    folder = evaluation.evaluate(policy, [prompt], scorer, tmp_path, base=Policy("base", "another"), samples=1)
+    folder = evaluation.evaluate(policy, [prompt], scorer, tmp_path, base=Policy("base", str(tiny_model)), samples=1)
     told = [row.prompt for row in read(folder / "scored.jsonl", Scored)]
     assert told == 2 * [[{"role": "system", "content": "Reliability: 0.80"}, *messages]]
     assert [chat[0] for chat in heard] == messages

@@ -383,6 +383,19 @@ def test_one_output_has_one_writer(tmp_path, kenya, capsys):
     assert not list(tmp_path.glob(".*.lock"))
 
 
+def test_an_evaluation_and_a_comparison_have_one_writer(tiny_model, tmp_path, capsys):
+    write(tmp_path / "prompts.jsonl", [Prompt("k", ASKED, {"subject": "Kenya"}, "countries", "heldout")])
+    argv = ["evaluate", "--model", tiny_model, "--name", "base", "--prompts", tmp_path / "prompts.jsonl"]
+    argv += ["--max-tokens", "4", "--samples", "1", "--engine", "transformers", "--output", tmp_path / "base"]
+    with locked(tmp_path / "base"):
+        refused(capsys, *argv, says="being written")
+    assert not (tmp_path / "base").exists()
+    assert main([str(one) for one in argv]) == 0
+    with locked(tmp_path / "report"):
+        refused(capsys, "compare", tmp_path / "base", "--output", tmp_path / "report", says="being written")
+    assert not (tmp_path / "report").exists()
+
+
 SLOW = """
     import sys, time
     from rlhalt.cli import guarded
@@ -425,6 +438,46 @@ def test_two_commands_on_one_output_and_kills_lose_nothing(tmp_path):
             assert "being written" in told
     assert 0 in codes
     assert [one.key for one in read(tmp_path / "s.jsonl", Scored)] == [one.key for one in rows]
+
+
+@pytest.mark.slow
+def test_kills_at_any_point_of_any_stage_lose_nothing(tiny_model, tmp_path):
+    """Fifty kills of two commands at once on one output, spread over the stages; then the bytes of a quiet run."""
+
+    def folder(name: str) -> Path:
+        (tmp_path / name).mkdir()
+        return tmp_path / name
+
+    source = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    sample = f"sample --model {tiny_model} --prompts prompts.jsonl --responses 2 --max-tokens 24 --batch-size 4"
+    stages = {
+        "prompts.jsonl": ("prompts", 12, 1.5),
+        "responses.jsonl": (f"{sample} --engine transformers", 13, 15.0),
+        "scored.jsonl": ("score --responses responses.jsonl", 13, 4.0),
+        "pairs.jsonl": ("pairs --scored scored.jsonl", 12, 2.0),
+    }
+
+    def start(line: str, output: str, where: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "rlhalt", *line.split(), "--output", output]
+        return subprocess.Popen(command, cwd=where, env=source, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                text=True)  # fmt: skip
+
+    quiet, disturbed, draw = folder("quiet"), folder("disturbed"), random.Random(0)
+    for output, (line, kills, seconds) in stages.items():
+        one = start(line, output, quiet)
+        assert one.wait() == 0, one.communicate()
+        for _ in range(kills):
+            both = [start(line, output, disturbed) for _ in range(2)]
+            time.sleep(draw.uniform(0, seconds))
+            for one in both:
+                one.kill()
+                one.communicate()
+        both = [start(line, output, disturbed) for _ in range(2)]
+        told = [one.communicate()[1] for one in both]
+        codes = [one.returncode for one in both]
+        assert 0 in codes, told
+        assert all(code == 0 or (code == 2 and "being written" in said) for code, said in zip(codes, told, strict=True))
+        assert (disturbed / output).read_bytes() == (quiet / output).read_bytes()
 
 
 def test_a_file_that_changes_while_it_is_written_is_not_taken_as_it_is(tmp_path):

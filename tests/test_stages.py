@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
+from rlhalt.cli import main
+from rlhalt.domains import load_domain
+from rlhalt.errors import InputError
 from rlhalt.pipeline import load_recipe, run
 from rlhalt.provenance import run_file
+from rlhalt.records import write
 from rlhalt.stages import Stage, run_stages
 from test_pipeline import recipe
 
@@ -66,3 +71,23 @@ def test_a_recipe_numbers_all_of_its_stages_and_says_what_is_done_already(tiny_m
     assert begun == [[f"[{n}/11] {name}" for n, name in enumerate(names, start=1)]] * 2
     for file in ("prompts", "base/responses", "base/scored", "base/targets", "base/pairs-0.5"):
         assert f"already done: {tmp_path / 'out' / file}.jsonl" in told
+
+
+def test_a_recipe_looks_for_template_and_base_template_before_the_first_response_is_drawn(tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "model")
+    (tmp_path / "model" / "chat_template.jinja").unlink()
+    path = recipe(tmp_path, tmp_path / "model")
+    with pytest.raises(InputError, match=r"sft\.yaml.*base_template: plain"):
+        run(load_recipe(path))
+    with pytest.raises(InputError, match="enable_thinking"):
+        run(load_recipe(recipe(tmp_path, tiny_model, chat_template_kwargs={"enable_thinking": True})))
+    assert not (tmp_path / "out").exists()
+
+
+def test_evaluate_looks_for_the_base_model_before_the_first_response_is_drawn(tiny_model, tmp_path, capsys):
+    write(tmp_path / "prompts.jsonl", load_domain("countries").prompts(split="heldout")[:1])
+    argv = ["evaluate", "--model", str(tiny_model), "--base", str(tmp_path / "nowhere"), "--name", "SFT"]
+    argv += ["--prompts", str(tmp_path / "prompts.jsonl"), "--output", str(tmp_path / "out")]
+    assert main(argv) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/*.jsonl*"))

@@ -6,14 +6,14 @@ import functools
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlhalt.embedded import SOURCES, embedded_model
 from rlhalt.errors import InputError
 from rlhalt.plain import give_template
 from rlhalt.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
-from rlhalt.templates import prepare
+from rlhalt.templates import Template, prepare
 
 
 def resolve_model(name: str) -> str:
@@ -72,6 +72,42 @@ def identity(name: str) -> str:
 def _hash(path: Path, modified_ns: int) -> str:
     # `modified_ns` only keys the cache: a folder can be trained into again within one process.
     return file_hash(path)
+
+
+class Turns(NamedTuple):
+    """How a model is asked: with its own chat template or as plain text to complete; what ends its turn, what pads."""
+
+    own_template: bool
+    ends: list[str]
+    pad: str
+
+
+def turns(name: str, template_args: Json | None = None) -> Turns:
+    """See, before weights are loaded, that a model can be asked: files, chat template, ends of turn and padding.
+
+    Args:
+        name: see `resolve_model`.
+        template_args: arguments of the chat template.
+
+    Raises:
+        InputError: no model, a template that cannot be used, an argument that it does not know, no end of a turn.
+        OSError, ValueError: transformers knows no such tokenizer.
+    """
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    folder = resolve_model(name)
+    whole, _ = whole_model(name)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    own = tokenizer.chat_template is not None
+    give_template(tokenizer)
+    config = AutoConfig.from_pretrained(whole)
+    try:
+        generation = GenerationConfig.from_pretrained(whole)
+    except OSError:
+        generation = GenerationConfig.from_model_config(config)
+    Template(tokenizer, template_args)
+    ends = prepare(tokenizer, generation)
+    return Turns(own, tokenizer.convert_ids_to_tokens(ends), tokenizer.pad_token)
 
 
 def load_policy(name: str) -> tuple[Any, Any]:

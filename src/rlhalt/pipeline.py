@@ -36,6 +36,9 @@ from typing import Literal
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.locks import locked
+from rlhalt.models import turns
+from rlhalt.plain import training_template
 from rlhalt.provenance import Run, already_done, once
 from rlhalt.records import Json, Prompt, Response, Rows
 from rlhalt.rewards import check_threshold
@@ -43,7 +46,7 @@ from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
 from rlhalt.stages import Stage, run_stages
-from rlhalt.strict_yaml import read_fields
+from rlhalt.strict_yaml import read_fields, read_yaml
 from rlhalt.training_data import (
     Method,
     Style,
@@ -179,6 +182,21 @@ def _check_files(recipe: Recipe, path: Path) -> None:
         raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
 
 
+def check_model(recipe: Recipe) -> None:
+    """See that the model can be asked and trained, before the first response is drawn.
+
+    Raises:
+        InputError: see `rlhalt.models.turns`; or the model has no chat template and a configuration names none.
+    """
+    if turns(recipe.model, recipe.chat_template_kwargs).own_template:
+        return
+    for config in (recipe.sft, *([recipe.dpo] if recipe.dpo_from == "base" else [])):
+        try:
+            training_template(read_yaml(config).get("base_template"), recipe.model)
+        except InputError as error:
+            raise InputError(error.message, path=config, field=error.field) from None
+
+
 @dataclasses.dataclass(frozen=True)
 class Data:
     """What training reads: the file of targets, for each τ that of pairs and that of decisions, and what is beside."""
@@ -201,6 +219,7 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     domain = load_domain(recipe.domain)
     scorer = domain.scorer()
     train, held_out = read_prompts(recipe, domain)
+    check_model(recipe)
     base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
     style = recipe.style or default_style(domain.halting)
     data, making = _data(recipe, train, base, scorer, style, out)
@@ -444,7 +463,7 @@ def report(folders: Sequence[Path], out: Path) -> Path:
     evaluations = [load(folder) for folder in folders]
     comparison = compare(evaluations)
     inputs = [folder / "scored.jsonl" for folder in folders]
-    with Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
+    with locked(out), Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
         write_comparison(comparison, out)
         write_report(comparison, evaluations, out / "report.html")
     console = Console(width=None if sys.stdout.isatty() else 100)

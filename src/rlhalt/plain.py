@@ -84,3 +84,22 @@ def named_template(name: str) -> str:
     if path.suffix not in (".jinja", ".j2") or not path.is_file():
         raise InputError(f"expected '{NAME}' or a .jinja file, found '{name}'", field="base_template")
     return path.read_text(encoding="utf-8")
+
+
+def training_template(name: str | None, model: str) -> str:
+    """The chat template to train a model with that has none.
+
+    Args:
+        name: `base_template` of the configuration.
+        model: for the message.
+
+    Raises:
+        InputError: none is named, or see `named_template`.
+    """
+    if name is None:
+        raise InputError(
+            f"expected a model with a chat template, found none in {model}; name one to train it with, as "
+            "base_template: plain, or a .jinja file",
+            field="base_template",
+        )
+    return named_template(name)

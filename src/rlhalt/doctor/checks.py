@@ -19,6 +19,8 @@ from rlhalt.doctor.dry_run import parsed
 from rlhalt.doctor.finding import Finding, Verdict
 from rlhalt.doctor.plan import Plan
 from rlhalt.errors import InputError, RlhaltError
+from rlhalt.models import Turns, turns
+from rlhalt.plain import training_template
 
 # A server that has not answered by then is not there.
 PATIENCE_S = 3.0
@@ -31,6 +33,7 @@ def examine(plan: Plan) -> Iterator[Finding]:
     yield from _packages(plan)
     yield from _devices(plan)
     yield _memory(plan)
+    yield from _turns(plan)
     yield _data(plan)
     if plan.kind == "grpo":
         yield from _generation(plan)
@@ -116,6 +119,30 @@ def _memory(plan: Plan) -> Finding:
         return Finding("memory", "unsure", says)
     verdict: Verdict = "well" if asked < 0.8 * there else "unsure" if asked < there else "wrong"
     return Finding("memory", verdict, says)
+
+
+def _turns(plan: Plan) -> Iterator[Finding]:
+    try:
+        found = turns(str(plan.get("model_name_or_path")), plan.get("chat_template_kwargs"))
+    except InputError as error:
+        yield Finding("template", "wrong", str(error))
+        return
+    except (OSError, ValueError) as error:
+        yield Finding("template", "unsure", f"the tokenizer is not known: {str(error).splitlines()[0]}")
+        return
+    try:
+        yield Finding("template", "well", _template(found, plan.get("base_template")))
+    except InputError as error:
+        yield Finding("template", "wrong", str(error))
+    yield Finding("tokens", "well", f"a turn ends with {' or '.join(found.ends)}; padded with {found.pad}")
+
+
+def _template(found: Turns, base_template: str | None) -> str:
+    """Where the chat template comes from."""
+    if found.own_template:
+        return "the model's own"
+    training_template(base_template, "the model")
+    return f"{base_template}, since the model has none"
 
 
 def _there(plan: Plan) -> tuple[float, str]:

@@ -27,6 +27,7 @@ import numpy as np
 from rlhalt.domains.truthfulqa import prompts
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
+from rlhalt.locks import locked
 from rlhalt.models import identity, load_policy
 from rlhalt.progress import track
 from rlhalt.provenance import Run
@@ -146,7 +147,7 @@ def choose(path: str | Path, form: Form, model: str, output: str | Path, thresho
     run = Run("choose", output, inputs=[path], config=config)
     if run.finished:
         return json.loads(file.read_text(encoding="utf-8"))["estimates"]  # type: ignore[no-any-return]
-    with run:
+    with locked(output), run:
         numbers = score(model, questions)
         found = truthfulness(questions, numbers) if form == "truthfulqa" else answering(questions, numbers, thresholds)
         estimates = {name: dataclasses.asdict(one) for name, one in found.items()}

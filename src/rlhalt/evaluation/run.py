@@ -18,7 +18,8 @@ from pathlib import Path
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.models import identity
+from rlhalt.locks import locked
+from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
 from rlhalt.records import Continuation, Json, Message, Prompt, Scored, read, write
 from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
@@ -112,7 +113,10 @@ def evaluate(
         already_done(folder)
         return folder
     refuse_leakage(policy.model, prompts)
-    with run:
+    # Both models are needed to the end: what one of them lacks is told before the first response is drawn.
+    for one in (policy, *([base] if base else [])):
+        turns(one.model, one.template_args)
+    with locked(folder), run:
         asked = [policy.asked(one) for one in prompts]
         greedy = Settings(
             policy.model,

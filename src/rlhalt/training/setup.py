@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
 from rlhalt.models import resolve_model, whole_model
-from rlhalt.plain import named_template
+from rlhalt.plain import training_template
 from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
 from rlhalt.strict_yaml import read_settings
@@ -116,7 +116,7 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
     whole, adapter = whole_model(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if tokenizer.chat_template is None:
-        tokenizer.chat_template = _base_template(base_template, model_args.model_name_or_path)
+        tokenizer.chat_template = training_template(base_template, model_args.model_name_or_path)
     print(f"loading {model_args.model_name_or_path} …", file=sys.stderr, flush=True)
     model = AutoModelForCausalLM.from_pretrained(
         whole, dtype=torch.float32, attn_implementation=model_args.attn_implementation
@@ -127,16 +127,6 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
 
         return PeftModel.from_pretrained(model, folder, is_trainable=True), tokenizer, None
     return model, tokenizer, get_peft_config(model_args)
-
-
-def _base_template(name: str | None, model: str) -> str:
-    if name is None:
-        raise InputError(
-            f"expected a model with a chat template, found none in {model}; name one to train it with, as "
-            "base_template: plain, or a .jinja file",
-            field="base_template",
-        )
-    return named_template(name)
 
 
 @contextlib.contextmanager

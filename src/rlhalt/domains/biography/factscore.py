@@ -23,6 +23,7 @@ from typing import Any, Literal
 from rlhalt.domains.biography import prompt
 from rlhalt.domains.files import field, text_field
 from rlhalt.errors import InputError
+from rlhalt.locks import locked
 from rlhalt.provenance import Run
 from rlhalt.records import Json, Label, Scored, content_key, iter_json, write
 from rlhalt.verifiers.annotation import NAME, Fact, Granularity, Passage, abstention, annotate
@@ -99,7 +100,7 @@ def write_scored(
     found = read(paths, granularity)
     found = dataclasses.replace(found, rows=[one for one in found.rows if split in (one.split, "all")])
     config = {"granularity": granularity, "verifier": NAME, "split": split}
-    with Run("annotation", output, inputs=paths, config=config) as run:
+    with locked(output), Run("annotation", output, inputs=paths, config=config) as run:
         write(output, found.rows)
         labels = Counter(one.label for row in found.rows for one in row.fragments)
         unplaced = [dataclasses.asdict(one) | {"path": Path(one.path).name} for one in found.unplaced]
