@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rlhalt.domains import load_domain
@@ -11,16 +11,24 @@ from rlhalt.records import Json
 
 def taught(model_folder: Path, domain: str, answer: Callable[[Json], str], folder: Path, count: int = 4) -> Path:
     """A copy of a model that was trained on answers to the first prompts of each split, with and without examples."""
+    return taught_several(model_folder, {domain: answer}, folder, count)
+
+
+def taught_several(
+    model_folder: Path, answers: Mapping[str, Callable[[Json], str]], folder: Path, count: int = 4
+) -> Path:
+    """The same of several domains."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(model_folder), AutoTokenizer.from_pretrained(model_folder)
     texts = []
-    found = load_domain(domain)
-    for one in [one for split in ("train", "heldout") for one in found.prompts(split=split)[:count]]:
-        chat = [*one.prompt, {"role": "assistant", "content": answer(one.reference)}]
-        shown = [chat, [*found.few_shot(), *chat]]
-        texts += [tokenizer.apply_chat_template(each, tokenize=False) for each in shown]
+    for domain, answer in answers.items():
+        found = load_domain(domain)
+        for one in [one for split in ("train", "heldout") for one in found.prompts(split=split)[:count]]:
+            chat = [*one.prompt, {"role": "assistant", "content": answer(one.reference)}]
+            shown = [chat, [*found.few_shot(), *chat]]
+            texts += [tokenizer.apply_chat_template(each, tokenize=False) for each in shown]
     tokenizer.padding_side = "left"
     batch = tokenizer(texts, return_tensors="pt", padding=True)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)

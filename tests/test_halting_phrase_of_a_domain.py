@@ -14,7 +14,7 @@ from rlhalt.domains import load_domain
 from rlhalt.evaluation import run as evaluation
 from rlhalt.evaluation.metrics import count
 from rlhalt.evaluation.run import Policy, continuations
-from rlhalt.iterated import write_anchored
+from rlhalt.recipes.rounds import write_anchored
 from rlhalt.records import HALT_PHRASE, Fragment, Response, Scored, content_key, read, write
 from rlhalt.sampling import Completion
 from rlhalt.training.fragment_grpo.tokens import openings

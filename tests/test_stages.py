@@ -10,11 +10,12 @@ import pytest
 from rlhalt.cli import main
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
-from rlhalt.pipeline import load_recipe, run
 from rlhalt.provenance import run_file
+from rlhalt.recipes.recipe import load_recipe
+from rlhalt.recipes.run import run
 from rlhalt.records import write
 from rlhalt.stages import Stage, run_stages
-from test_pipeline import recipe
+from test_recipes import recipe
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ def test_a_recipe_numbers_all_of_its_stages_and_says_what_is_done_already(tiny_m
     """Training and evaluation are stood in for: what is tested is what is said."""
     less = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo", "online_thresholds", "supervised"))
     read = load_recipe(recipe(tmp_path, tiny_model, prompts=2, **less))
-    monkeypatch.setattr("rlhalt.pipeline.trained", lambda *_: None)
-    monkeypatch.setattr("rlhalt.pipeline.evaluate", lambda *_, **__: None)
-    monkeypatch.setattr("rlhalt.pipeline.report", lambda *_: None)
+    monkeypatch.setattr("rlhalt.recipes.training.trained", lambda *_: None)
+    monkeypatch.setattr("rlhalt.recipes.comparing.evaluate", lambda *_, **__: None)
+    monkeypatch.setattr("rlhalt.recipes.comparing.report", lambda *_: None)
     begun = []
     for _ in range(2):
         run(read)

@@ -12,7 +12,7 @@ Every method starts from the same base model and the same scored answers to the 
     multisample  Alignment for Honesty's: supervised, every answer, or the refusal in place of a wrong one
     unweighted   DPO from `halt`, every pair with the same weight
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ
-    rounds       two rounds of it as `rlhalt.iterated` makes them, each on half of the training questions
+    rounds       two rounds of it as `rlhalt.recipes.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
     conditioned  one such training for every τ, which is told in the prompt
     grpo         online training from `decisions`, credit to the openings of fragments
@@ -35,8 +35,8 @@ from benchmarks.known_probabilities.measure import Mode
 from benchmarks.known_probabilities.online import Rollouts, train_online
 from benchmarks.known_probabilities.world import World
 
-from rlhalt.iterated import deal, write_anchored
-from rlhalt.pipeline import trained
+from rlhalt.recipes.rounds import deal, write_anchored
+from rlhalt.recipes.training import trained
 from rlhalt.records import Prompt, write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file

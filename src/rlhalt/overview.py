@@ -9,7 +9,7 @@ def overview() -> dict[str, list[str]]:
     """The names by kind."""
     from rlhalt.domains.domain import domain_names
     from rlhalt.embedded import SOURCES
-    from rlhalt.pipeline import recipe_names
+    from rlhalt.recipes.recipe import recipe_names
     from rlhalt.training_data.styles import Style
     from rlhalt.training_data.targets.methods import MethodName
 

@@ -69,13 +69,15 @@ def _doctor(args: argparse.Namespace) -> None:
 
 
 def _quickstart(args: argparse.Namespace) -> None:
-    from rlhalt.pipeline import load_recipe, run
+    from rlhalt.recipes.recipe import load_recipe
+    from rlhalt.recipes.run import run
 
     run(load_recipe(args.config), Path(args.output) if args.output else None)
 
 
 def _run(args: argparse.Namespace) -> None:
-    from rlhalt.pipeline import load_recipe, run
+    from rlhalt.recipes.recipe import load_recipe
+    from rlhalt.recipes.run import run
 
     run(load_recipe(args.recipe), Path(args.output) if args.output else None)
 
@@ -97,7 +99,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _rounds(args: argparse.Namespace) -> None:
-    from rlhalt.iterated import run
-    from rlhalt.pipeline import load_recipe
+    from rlhalt.recipes.recipe import load_recipe
+    from rlhalt.recipes.rounds import run
 
     run(load_recipe(args.config), args.rounds, Path(args.output) if args.output else None)

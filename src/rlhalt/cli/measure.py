@@ -118,7 +118,7 @@ def _general(args: argparse.Namespace) -> None:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    from rlhalt.pipeline import report
+    from rlhalt.recipes.comparing import report
 
     flags.separate(args.evaluations, [args.output])
     report([Path(one) for one in args.evaluations], Path(args.output))

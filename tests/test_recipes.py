@@ -15,7 +15,7 @@ import yaml
 
 from rlhalt.cli import main
 from rlhalt.errors import InputError
-from rlhalt.pipeline import load_recipe
+from rlhalt.recipes.recipe import load_recipe
 from rlhalt.records import Decision, Pair, Response, Scored, Target, read
 from taught_model import taught
 from tiny_training import ONLINE, TRAINING

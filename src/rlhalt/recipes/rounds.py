@@ -31,7 +31,6 @@ The folder holds what each step made; run again, what is done is not done again:
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import sys
@@ -39,15 +38,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.pipeline import Recipe, answering, check_model, comparing, prompts_stage, read_prompts, training_stage
 from rlhalt.provenance import once
+from rlhalt.recipes.comparing import comparing
+from rlhalt.recipes.data import answering, balanced, parts, prompts_stage
+from rlhalt.recipes.recipe import Recipe, check_model
+from rlhalt.recipes.training import training_stage
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.stages import Stage, run_stages
-from rlhalt.training_data import Style, default_style, pairs, write_pairs, write_targets
+from rlhalt.training_data import Style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
 
 
@@ -62,14 +63,13 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
         TooManyFailures: see `score_file`.
     """
     out = output or Path(f"{recipe.output}-rounds")
-    domain = load_domain(recipe.domain)
-    scorer = domain.scorer()
-    style = recipe.style or default_style(domain.halting)
-    train, held_out = read_prompts(recipe, domain)
+    if len(recipe.domains) > 1:
+        raise InputError("expected one domain: rounds deal the prompts of one", field="domain")
+    (part,) = parts(recipe, out)
+    scorer, style, first = part.scorer, part.style, part.base
     check_model(recipe)
-    dealt = deal(train, rounds)
-    first = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
-    stages = [prompts_stage(recipe, [*train, *held_out], out)]
+    dealt = deal(part.train, rounds)
+    stages = [prompts_stage(recipe, part)]
     anchors = []
     for number, prompts in enumerate(dealt, start=1):
         folder = out / "first" / f"round{number}"
@@ -78,7 +78,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     targets = out / "targets.jsonl"
     work = functools.partial(write_targets, anchors[0], targets, style, recipe.best, scorer.phrase)
     stages.append(Stage("targets", "", targets, work))
-    policies = {"base": first}
+    policies: dict[str, Policy] = {}
     for seed in recipe.seeds:
         sft = training_stage(recipe, "sft", recipe.sft, targets, out / f"seed{seed}" / "sft", seed, recipe.model)
         stages.append(sft)
@@ -98,7 +98,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
                 stages.append(dpo)
                 model = str(dpo.output)
                 policies[f"round{number}-{threshold:g}-seed{seed}"] = Policy(f"round {number}", model, threshold, seed)
-    run_stages([*stages, *comparing(recipe, policies, held_out, scorer, out)])
+    run_stages([*stages, *comparing(recipe, part, policies)])
     write_atomic(out / "rounds.json", [json.dumps(by_round(out / "report" / "metrics.json"), indent=1), "\n"])
     _show(out / "rounds.json")
     return out / "report" / "report.html"
@@ -131,22 +131,10 @@ def write_anchored(
     """
 
     def make() -> Iterator[Pair]:
-        return anchored(*(list(pairs(training_rows(file), threshold, style, phrase)) for file in (own, anchors)))
+        return balanced([list(pairs(training_rows(file), threshold, style, phrase)) for file in (own, anchors)])
 
     config = {"style": style, "threshold": threshold, "anchors": True, **named(phrase)}
     once("pairs", output, [own, anchors], config, make)
-
-
-def anchored(own: Sequence[Pair], anchors: Sequence[Pair]) -> Iterator[Pair]:
-    """Pairs and anchors, the heavier of the two made lighter so that both weigh the same.
-
-    All pairs of one kind are scaled alike, so that each kind keeps its own balance of τ and 1 - τ.
-    """
-    weights = [sum(one.weight for one in kind) for kind in (own, anchors)]
-    for kind, weight in zip((own, anchors), weights, strict=True):
-        scale = min(weights) / weight if min(weights) else 1.0
-        for one in kind:
-            yield dataclasses.replace(one, weight=one.weight * scale)
 
 
 def by_round(metrics: Path) -> list[dict[str, Any]]:

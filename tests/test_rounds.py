@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhalt import iterated
 from rlhalt.errors import InputError
-from rlhalt.iterated import anchored, deal
-from rlhalt.pipeline import load_recipe
+from rlhalt.recipes import rounds
+from rlhalt.recipes.data import balanced
+from rlhalt.recipes.recipe import load_recipe
+from rlhalt.recipes.rounds import deal
 from rlhalt.records import Pair, Prompt, Scored, read
 from rlhalt.training_data import pairs
 
 # `talking_model` is a fixture: pytest finds it by its name here.
-from test_pipeline import recipe, snapshot, talking_model  # noqa: F401
+from test_recipes import recipe, snapshot, talking_model  # noqa: F401
 
 
 def prompts(n: int) -> list[Prompt]:
@@ -42,7 +43,7 @@ def test_rounds_that_cannot_be_are_refused(count):
 def test_anchors_have_half_of_the_weight_and_every_kind_keeps_its_balance(scored_row):
     own = list(pairs([scored_row(["A.", "B."], "+-")], 0.8, "remove"))
     anchors = list(pairs([scored_row([f"C{n}.", "D."], "+-") for n in range(5)], 0.8, "remove"))
-    made = list(anchored(own, anchors))
+    made = list(balanced([own, anchors]))
     assert [dataclasses.replace(one, weight=0) for one in made] == [
         dataclasses.replace(one, weight=0) for one in [*own, *anchors]
     ]
@@ -52,8 +53,8 @@ def test_anchors_have_half_of_the_weight_and_every_kind_keeps_its_balance(scored
         halting = sum(one.weight for one in kind if one.style == "remove")
         assert halting / sum(one.weight for one in kind) == pytest.approx(0.8)
     assert all(0 < one.weight <= 1 for one in made)
-    assert list(anchored([], anchors)) == anchors
-    assert list(anchored(own, [])) == own
+    assert list(balanced([[], anchors])) == anchors
+    assert list(balanced([own, []])) == own
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def finished(talking_model, tmp_path_factory):  # noqa: F811
     """Two rounds; the folder and the recipe."""
     folder = tmp_path_factory.mktemp("rounds")
     path = recipe(folder, talking_model, thresholds=[0.5])
-    page = iterated.run(load_recipe(path), 2)
+    page = rounds.run(load_recipe(path), 2)
     assert page == folder / "out-rounds" / "report" / "report.html"
     return folder / "out-rounds", path
 
@@ -126,7 +127,7 @@ def test_a_second_run_does_nothing_again(finished, monkeypatch):
     monkeypatch.setattr(rlhalt.uncertainty.token_probability, "load_policy", lambda *_: pytest.fail("evaluated again"))
     monkeypatch.setattr(rlhalt.training.dpo, "main", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
-    iterated.run(load_recipe(path), 2)
+    rounds.run(load_recipe(path), 2)
     assert snapshot(out) == before
 
 
@@ -136,5 +137,5 @@ def test_a_round_that_was_lost_is_made_again_as_it_was(finished):
     out, path = finished
     before = snapshot(out)
     shutil.rmtree(out / "seed0" / "tau-0.5" / "round2")
-    iterated.run(load_recipe(path), 2)
+    rounds.run(load_recipe(path), 2)
     assert snapshot(out) == before

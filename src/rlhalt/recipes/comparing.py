@@ -1,0 +1,74 @@
+"""Each model of a recipe evaluated on held-out prompts, and all of them compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.locks import locked
+from rlhalt.provenance import Run
+from rlhalt.recipes.data import Part
+from rlhalt.recipes.recipe import Recipe
+from rlhalt.stages import Stage
+
+
+def comparing(recipe: Recipe, part: Part, policies: Mapping[str, Policy]) -> list[Stage]:
+    """Evaluates the pretrained model and policies on one domain, by the name of their folder, and compares them."""
+    asked = {
+        name: dataclasses.replace(one, template_args=recipe.chat_template_kwargs)
+        for name, one in {"base": part.base, **policies}.items()
+    }
+    base = asked["base"]
+    folders = {name: part.folder / "evaluation" / name for name in asked}
+    evaluating = functools.partial(
+        evaluate,
+        samples=recipe.evaluation_responses,
+        temperature=recipe.temperature,
+        engine=recipe.engine,
+        max_tokens=recipe.max_tokens,
+    )
+    said = f"{part.domain.domain} " if len(recipe.domains) > 1 else ""
+    stages = []
+    for name, policy in asked.items():
+        other = None if policy is base else base
+        work = functools.partial(evaluating, policy, part.held_out, part.scorer, folders[name], base=other)
+        stages.append(Stage("evaluate", f"{said}{name}", folders[name], work))
+    to = part.folder / "report"
+    return [*stages, Stage("compare", said.strip(), to, functools.partial(report, list(folders.values()), to))]
+
+
+def several(reports: Sequence[Path], out: Path) -> list[Stage]:
+    """Puts the reports of several domains into one table."""
+    from rlhalt.evaluation.several_domains import write_overview
+
+    return [Stage("compare", "all domains", out, functools.partial(write_overview, reports, out))]
+
+
+def report(folders: Sequence[Path], out: Path) -> Path:
+    """Compare evaluations: files into `out`, the table and the report's path onto the terminal.
+
+    Raises:
+        InputError: see `rlhalt.evaluation.comparison`.
+    """
+    from rich.console import Console
+
+    from rlhalt.evaluation.comparison import compare
+    from rlhalt.evaluation.folder import load
+    from rlhalt.evaluation.output import write as write_comparison
+    from rlhalt.evaluation.tables import table
+    from rlhalt.report.page import write_report
+
+    evaluations = [load(folder) for folder in folders]
+    comparison = compare(evaluations)
+    inputs = [folder / "scored.jsonl" for folder in folders]
+    with locked(out), Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
+        write_comparison(comparison, out)
+        write_report(comparison, evaluations, out / "report.html")
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table(comparison))
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+    return out / "report.html"

@@ -1,0 +1,263 @@
+"""What training reads: made of the pretrained model's scored answers, domain by domain; several domains are joined.
+
+    prompts.jsonl         all prompts
+    base/                 responses.jsonl scored.jsonl targets.jsonl
+    base/pairs-0.5.jsonl  base/decisions-0.5.jsonl  base/conditioned.jsonl  base/targets-unit.jsonl
+    train.jsonl           the prompts that online training asks
+
+Several domains have a folder each, with these files, beside `joined/` with those that training reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rlhalt.domains import Domain, load_domain
+from rlhalt.errors import InputError
+from rlhalt.evaluation.run import Policy
+from rlhalt.provenance import once
+from rlhalt.recipes.recipe import Recipe
+from rlhalt.records import Decision, Pair, Prompt, Response, Rows, Target, read
+from rlhalt.sampling import Settings, sample
+from rlhalt.score_file import score_file
+from rlhalt.scoring import Scorer
+from rlhalt.stages import Stage
+from rlhalt.training_data import (
+    Method,
+    Style,
+    default_style,
+    write_conditioned_decisions,
+    write_decisions,
+    write_pairs,
+    write_supervised,
+    write_targets,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One domain of a recipe.
+
+    Attributes:
+        folder: where its files go: the recipe's own folder where it has no other domain.
+        base: the pretrained model, as it is asked about this domain.
+    """
+
+    domain: Domain
+    scorer: Scorer
+    style: Style
+    train: list[Prompt]
+    held_out: list[Prompt]
+    base: Policy
+    folder: Path
+
+
+def parts(recipe: Recipe, out: Path) -> list[Part]:
+    """The domains of a recipe.
+
+    Raises:
+        InputError: a domain that cannot be loaded, or without prompts for training and for evaluation.
+    """
+    several = len(recipe.domains) > 1
+    return [_part(recipe, name, out, several) for name in recipe.domains]
+
+
+def _part(recipe: Recipe, name: str, out: Path, several: bool) -> Part:
+    domain = load_domain(name)
+    train, held_out = _prompts(recipe, domain)
+    return Part(
+        domain,
+        domain.scorer(),
+        recipe.style or default_style(domain.halting),
+        train,
+        held_out,
+        Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ()),
+        out / domain.domain if several else out,
+    )
+
+
+def _prompts(recipe: Recipe, domain: Domain) -> tuple[list[Prompt], list[Prompt]]:
+    """The training prompts and the held-out prompts of a recipe.
+
+    Raises:
+        InputError: the domain has no prompts of its own and the recipe names no file, or one of the two is empty.
+    """
+    train = domain.prompts(recipe.train_file, "train")[: recipe.prompts]
+    held_out = domain.prompts(recipe.heldout_file or recipe.train_file, "heldout")[: recipe.prompts]
+    if not (train and held_out):
+        raise InputError(
+            f"expected prompts of '{domain.domain}' for training and for evaluation, found {len(train)} and "
+            f"{len(held_out)}",
+            field="train_file",
+        )
+    return train, held_out
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What training reads: the file of targets, for each τ that of pairs and that of decisions, and what is beside."""
+
+    targets: Path
+    pairs: dict[float, Path]
+    decisions: dict[float, Path]
+    conditioned: Path | None
+    prompts: Path
+    supervised: dict[Method, Path]
+
+
+def data(recipe: Recipe, found: Sequence[Part], out: Path) -> tuple[Data, list[Stage]]:
+    """What training reads, and the stages that make it."""
+    made = [_of_one(recipe, part) for part in found]
+    stages = [stage for _, stages in made for stage in stages]
+    if len(made) == 1:
+        return made[0][0], stages
+    joined = _named_files(recipe, out / "joined", out / "joined", found[0].style)
+    return joined, [*stages, *_joining([one for one, _ in made], joined)]
+
+
+def prompts_stage(recipe: Recipe, part: Part) -> Stage:
+    """Writes all prompts of a domain down."""
+    inputs = sorted({one for one in (recipe.train_file, recipe.heldout_file) if one})
+    config = {"domain": part.domain.domain, "prompts": recipe.prompts}
+    file = part.folder / "prompts.jsonl"
+    asked = [*part.train, *part.held_out]
+    return Stage("prompts", part.domain.domain, file, lambda: once("prompts", file, inputs, config, lambda: asked))
+
+
+def _named_files(recipe: Recipe, folder: Path, beside: Path, style: Style) -> Data:
+    """The files of a folder, by what is in them."""
+    methods: list[Method] = []
+    for method in (Method(name, style) for name in recipe.supervised):
+        at = recipe.thresholds if method.at is not None else [method.threshold]
+        methods += [dataclasses.replace(method, threshold=one) for one in at]
+    return Data(
+        folder / "targets.jsonl",
+        {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds},
+        {one: folder / f"decisions-{one:g}.jsonl" for one in (recipe.thresholds if recipe.decisions else [])},
+        folder / "conditioned.jsonl" if recipe.threshold_in_prompt else None,
+        beside / "train.jsonl",
+        {one: folder / f"targets-{folder_name(one.name, one.at)}.jsonl" for one in methods},
+    )
+
+
+def _of_one(recipe: Recipe, part: Part) -> tuple[Data, list[Stage]]:
+    """The files of one domain, and the stages that make them."""
+    folder, phrase, style = part.folder / "base", part.scorer.phrase, part.style
+    scored = folder / "scored.jsonl"
+    files = _named_files(recipe, folder, part.folder, style)
+    said = part.domain.domain if len(recipe.domains) > 1 else ""
+    stages = [
+        prompts_stage(recipe, part),
+        *answering(recipe, part.base, part.train, part.scorer, folder, f"base {said}".strip()),
+    ]
+
+    def add(kind: str, detail: str, output: Path, write: Callable[..., object], *args: object, **keys: object) -> None:
+        work = functools.partial(write, *args, **keys)
+        stages.append(Stage(kind, f"{said} {detail}".strip(), output, work))
+
+    add("targets", "", files.targets, write_targets, scored, files.targets, style, recipe.best, phrase)
+    for threshold, file in files.pairs.items():
+        add("pairs", f"τ = {threshold:g}", file, write_pairs, scored, file, threshold, style, phrase=phrase)
+    for threshold, file in files.decisions.items():
+        add("decisions", f"τ = {threshold:g}", file, write_decisions, scored, file, threshold, style, phrase)
+    if files.conditioned:
+        unseen = [one / 100 for one in range(2, 99) if one / 100 not in recipe.thresholds]
+        write = write_conditioned_decisions
+        add(
+            "decisions",
+            "τ in the prompt",
+            files.conditioned,
+            write,
+            scored,
+            files.conditioned,
+            unseen,
+            style,
+            0,
+            phrase,
+        )
+    if recipe.grpo:
+        inputs = [part.folder / "prompts.jsonl"]
+        split = {"split": "train"}
+        add("training prompts", "", files.prompts, once, "prompts", files.prompts, inputs, split, lambda: part.train)
+    for method, file in files.supervised.items():
+        add("targets", shown(method.name, method.at), file, write_supervised, scored, file, method, phrase)
+    return files, stages
+
+
+def _joining(made: Sequence[Data], joined: Data) -> list[Stage]:
+    """The stages that put the files of several domains into one each."""
+    stages: list[Stage] = []
+
+    def add(detail: str, to: Path, files: Sequence[Path], rows: Callable[[Sequence[Path]], Iterable[object]]) -> None:
+        work = functools.partial(once, "join", to, files, {}, functools.partial(rows, files))
+        stages.append(Stage("join", detail, to, work))
+
+    add("targets", joined.targets, [one.targets for one in made], functools.partial(_all, Target))
+    for threshold, to in joined.pairs.items():
+        add(f"pairs τ = {threshold:g}", to, [one.pairs[threshold] for one in made], _equally_heavy)
+    for threshold, to in joined.decisions.items():
+        files = [one.decisions[threshold] for one in made]
+        add(f"decisions τ = {threshold:g}", to, files, functools.partial(_all, Decision))
+    if joined.conditioned:
+        files = [one.conditioned for one in made if one.conditioned]
+        add("decisions τ in the prompt", joined.conditioned, files, functools.partial(_all, Decision))
+    # A method has the style of its domain, so that those of two domains may differ; their order is the recipe's.
+    for place, (method, to) in enumerate(joined.supervised.items()):
+        files = [list(one.supervised.values())[place] for one in made]
+        add(f"targets {shown(method.name, method.at)}", to, files, functools.partial(_all, Target))
+    return stages
+
+
+def _all(kind: type[Target] | type[Decision], files: Sequence[Path]) -> Iterator[object]:
+    for file in files:
+        yield from read(file, kind)
+
+
+def _equally_heavy(files: Sequence[Path]) -> Iterator[Pair]:
+    """Pairs of several domains; each domain weighs the same in all."""
+    yield from balanced([list(read(file, Pair)) for file in files])
+
+
+def balanced(kinds: Sequence[Sequence[Pair]]) -> Iterator[Pair]:
+    """Pairs of several kinds, made lighter so that all kinds weigh the same in all.
+
+    All pairs of one kind are scaled alike, so that each kind keeps its own balance of τ and 1 - τ.
+    """
+    weights = [sum(one.weight for one in kind) for kind in kinds]
+    lightest = min((one for one in weights if one), default=0.0)
+    for kind, weight in zip(kinds, weights, strict=True):
+        for one in kind:
+            yield dataclasses.replace(one, weight=one.weight * (lightest / weight))
+
+
+def shown(*parts: str | float | None) -> str:
+    """The parts of a stage's name; a number is a τ."""
+    return " ".join(f"τ = {one:g}" if isinstance(one, float) else one for one in parts if one is not None)
+
+
+def folder_name(name: str, threshold: float | None) -> str:
+    """The name of a folder."""
+    return name.lower() if threshold is None else f"{name.lower()}-{threshold:g}"
+
+
+def answering(
+    recipe: Recipe, policy: Policy, prompts: Sequence[Prompt], scorer: Scorer, folder: Path, detail: str
+) -> list[Stage]:
+    """The stages that make `scored.jsonl` of a folder: the scored responses of a policy to training prompts."""
+    settings = Settings(
+        policy.model,
+        recipe.engine,
+        responses=recipe.responses,
+        temperature=recipe.temperature,
+        max_tokens=recipe.max_tokens,
+        few_shot=policy.few_shot,
+        template_args=recipe.chat_template_kwargs,
+    )
+    responses, scored = folder / "responses.jsonl", folder / "scored.jsonl"
+    return [
+        Stage("sample", detail, responses, lambda: sample(prompts, settings, responses)),
+        Stage("score", detail, scored, lambda: score_file(Rows(responses, Response), scorer, scored)),
+    ]

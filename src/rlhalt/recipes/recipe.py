@@ -1,0 +1,174 @@
+"""A recipe: one YAML file that says which model, which domains, and how each training is done."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from rlhalt.errors import InputError
+from rlhalt.models import turns
+from rlhalt.plain import training_template
+from rlhalt.records import Json
+from rlhalt.rewards import check_threshold
+from rlhalt.sampling import EngineName
+from rlhalt.strict_yaml import read_fields, read_yaml
+from rlhalt.training_data import Style
+from rlhalt.training_data.targets.methods import MethodName
+
+# In a checkout the folder is at the top level; an installed wheel carries it inside the package.
+_FOLDERS = (Path(__file__).parents[3] / "configs", Path(__file__).parents[1] / "configs")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What to run.
+
+    Attributes:
+        model: the pretrained model.
+        domain: what is asked, and whose verifier judges: a name, or a folder with domain.yaml. A list of them trains
+            each model on all of these domains, and evaluates it on each by itself.
+        output: the folder everything goes to.
+        thresholds: the τ that DPO models are trained at.
+        seeds: each gives an SFT model and a DPO model a τ.
+        responses: sampled from the pretrained model for each training prompt, with few-shot examples.
+        best: share of each prompt's responses that become SFT targets, those with the most right fragments.
+        temperature: of the sampled responses, in training and in evaluation.
+        evaluation_responses: sampled for each held-out prompt, beside the greedy one.
+        max_tokens: the longest response, in tokens, in training and in evaluation.
+        chat_template_kwargs: arguments of the model's chat template, in sampling, training and evaluation.
+        sft, dpo: training configurations, relative to the recipe's folder.
+        decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
+        threshold_in_prompt: that of one more decision training, with τ in the prompt. The model is evaluated at every τ
+            and has seen none of them in training; not trained if null.
+        grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
+        supervised: other methods to make targets of the same responses, by their names in
+            `rlhalt.training_data.targets.methods`, each trained as `sft` says; `halt-per-tau` at every τ.
+        style: of targets and pairs; what fits the domain if null.
+        dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
+        prompts: use only so many training and held-out prompts, all if null.
+        train_file, heldout_file: where prompts are read from that do not come with the domain; both splits are in
+            `train_file` if only that one is given.
+    """
+
+    model: str
+    domain: str | list[str]
+    output: str
+    thresholds: list[float]
+    seeds: list[int]
+    responses: int
+    best: float
+    temperature: float
+    evaluation_responses: int
+    sft: str
+    dpo: str
+    max_tokens: int = 64
+    chat_template_kwargs: Json = dataclasses.field(default_factory=dict)
+    engine: EngineName = "transformers"
+    style: Style | None = None
+    dpo_from: Literal["sft", "base"] = "sft"
+    prompts: int | None = None
+    train_file: str | None = None
+    heldout_file: str | None = None
+    decisions: str | None = None
+    threshold_in_prompt: str | None = None
+    grpo: str | None = None
+    online_thresholds: list[float] = dataclasses.field(default_factory=list)
+    supervised: list[MethodName] = dataclasses.field(default_factory=list)
+
+    @property
+    def domains(self) -> list[str]:
+        """The domains, also where there is but one."""
+        return [self.domain] if isinstance(self.domain, str) else self.domain
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with rlhalt."""
+    return sorted({path.stem for base in _FOLDERS for path in (base / "recipes").glob("*.yaml")})
+
+
+def load_recipe(path: str | Path | None) -> Recipe:
+    """Read a recipe: a file, or the name of one that comes with rlhalt; `quickstart` if None.
+
+    The training configurations that it names lie beside it, or are those of `configs/`.
+
+    Raises:
+        InputError: missing files, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
+            adapter.
+    """
+    path = _recipe_file("quickstart" if path is None else path)
+    data = read_fields(path, Recipe)
+    for key in ("thresholds", "seeds"):
+        if not data[key]:
+            raise InputError("expected at least one, found an empty list", path=path, field=key)
+    for one in data["thresholds"]:
+        check_threshold(one)
+    if not isinstance(data["domain"], str):
+        _check_several(data, path)
+    online = data.get("online_thresholds", [])
+    if bool(online) != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
+        raise InputError(
+            f"expected some of the thresholds {data['thresholds']} where grpo is given, and none where it is not, "
+            f"found {online}",
+            path=path,
+            field="online_thresholds",
+        )
+    for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "grpo"):
+        if data.get(key) is not None:
+            data[key] = str(_beside(path, data[key]))
+    _check_files(Recipe(**data), path)
+    return Recipe(**data)
+
+
+def _check_several(data: Json, path: Path) -> None:
+    """See that a recipe of several domains asks for nothing that goes with one alone.
+
+    Raises:
+        InputError: naming the key.
+    """
+    if not data["domain"] or len(set(data["domain"])) < len(data["domain"]):
+        raise InputError(f"expected domains, each once, found {data['domain']}", path=path, field="domain")
+    for key in ("grpo", "train_file", "heldout_file"):
+        if data.get(key):
+            raise InputError("expected none with several domains: it goes with one", path=path, field=key)
+
+
+def _recipe_file(name: str | Path) -> Path:
+    found = [base / "recipes" / f"{name}.yaml" for base in _FOLDERS]
+    path = next((one for one in (Path(name), *found) if one.is_file()), None)
+    if path is None:
+        raise InputError(f"expected a recipe ({', '.join(recipe_names())}) or a YAML file, found neither", path=name)
+    return path
+
+
+def _beside(recipe: Path, config: str) -> Path:
+    """Where a training configuration lies; beside the recipe where it is nowhere, for the message."""
+    places = (recipe.parent / config, *(base / config for base in _FOLDERS))
+    return next((one for one in places if one.is_file()), places[0])
+
+
+def _check_files(recipe: Recipe, path: Path) -> None:
+    """See that all files are there that a recipe names, before anything runs.
+
+    Raises:
+        InputError: naming all that are missing.
+    """
+    named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.grpo)
+    missing = [one for one in (*named, recipe.train_file, recipe.heldout_file) if one and not Path(one).is_file()]
+    if missing:
+        raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
+
+
+def check_model(recipe: Recipe) -> None:
+    """See that the model can be asked and trained, before the first response is drawn.
+
+    Raises:
+        InputError: see `rlhalt.models.turns`; or the model has no chat template and a configuration names none.
+    """
+    if turns(recipe.model, recipe.chat_template_kwargs).own_template:
+        return
+    for config in (recipe.sft, *([recipe.dpo] if recipe.dpo_from == "base" else [])):
+        try:
+            training_template(read_yaml(config).get("base_template"), recipe.model)
+        except InputError as error:
+            raise InputError(error.message, path=config, field=error.field) from None

@@ -1,0 +1,39 @@
+"""A recipe from prompts to report, stage by stage; resumable at every step.
+
+The folder of a recipe holds what each step made:
+
+    prompts.jsonl base/   see `rlhalt.recipes.data`
+    seed0/                see `rlhalt.recipes.training`
+    evaluation/           a folder a model and seed
+    report/               report.html metrics.json metrics.csv comparison.json table.md
+
+A recipe of several domains has a folder for each, with `prompts.jsonl`, `base/`, `evaluation/` and `report/`; `report/`
+of the recipe itself then has `domains.md` and `domains.json`, see `rlhalt.evaluation.several_domains`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rlhalt.recipes.comparing import comparing, several
+from rlhalt.recipes.data import data, parts
+from rlhalt.recipes.recipe import Recipe, check_model
+from rlhalt.recipes.training import models
+from rlhalt.stages import run_stages
+
+
+def run(recipe: Recipe, output: Path | None = None) -> Path:
+    """Run a recipe; what is done already is not done again. Returns the path of the report.
+
+    Raises:
+        InputError, TooManyFailures: see the stages.
+    """
+    out = output or Path(recipe.output)
+    found = parts(recipe, out)
+    check_model(recipe)
+    made, making = data(recipe, found, out)
+    policies, training = models(recipe, made, out)
+    compared = [stage for part in found for stage in comparing(recipe, part, policies)]
+    overview = several([part.folder / "report" for part in found], out / "report") if len(found) > 1 else []
+    run_stages([*making, *training, *compared, *overview])
+    return out / "report" / ("domains.md" if overview else "report.html")

@@ -1,0 +1,100 @@
+"""The models of a recipe, each trained from the one before it.
+
+seed0/sft/            the SFT adapter
+seed0/dpo-0.5/        the DPO adapter at τ = 0.5; seed0/grpo-0.5/ what online training made of it
+seed0/decisions-0.5/  the adapter of decision training; seed0/conditioned/ the same with τ in the prompt
+seed0/unit/           the adapter of another method
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlhalt.evaluation.run import Policy
+from rlhalt.provenance import already_done
+from rlhalt.recipes.data import Data, folder_name, shown
+from rlhalt.recipes.recipe import Recipe
+from rlhalt.stages import Stage
+
+
+def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], list[Stage]]:
+    """An SFT model a seed, and at each τ those that follow it, by the name of their evaluation folder; their stages."""
+    policies: dict[str, Policy] = {}
+    stages: list[Stage] = []
+
+    def add(name: str, model: str, seed: int, threshold: float | None = None, *, conditioned: bool = False) -> None:
+        policies[f"{folder_name(name, threshold)}-seed{seed}"] = Policy(
+            name, model, threshold, seed, threshold_in_prompt=conditioned
+        )
+
+    def train(stage: Stage) -> str:
+        stages.append(stage)
+        return str(stage.output)
+
+    make = functools.partial(training_stage, recipe)
+    for seed in recipe.seeds:
+        folder = out / f"seed{seed}"
+        sft = train(make("sft", recipe.sft, made.targets, folder / "sft", seed, recipe.model))
+        add("SFT", sft, seed)
+        for method, file in made.supervised.items():
+            to = folder / folder_name(method.name, method.at)
+            model = train(make("sft", recipe.sft, file, to, seed, recipe.model, name=shown(method.name, method.at)))
+            add(method.name, model, seed, method.at)
+        for threshold, file in made.pairs.items():
+            at = f"τ = {threshold:g}"
+            start = sft if recipe.dpo_from == "sft" else recipe.model
+            dpo = train(make("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start, name=at))
+            add("DPO", dpo, seed, threshold)
+            if recipe.grpo and threshold in recipe.online_thresholds:
+                keys = ("--threshold", f"{threshold:g}", "--domain", recipe.domains[0])
+                to = folder / f"grpo-{threshold:g}"
+                grpo = train(make("grpo", recipe.grpo, made.prompts, to, seed, dpo, keys, name=at))
+                add("GRPO", grpo, seed, threshold)
+        for threshold, file in made.decisions.items():
+            at, to = f"τ = {threshold:g}", folder / f"decisions-{threshold:g}"
+            model = train(make("decisions", str(recipe.decisions), file, to, seed, sft, name=at))
+            add("decisions", model, seed, threshold)
+        if recipe.threshold_in_prompt and made.conditioned:
+            file, to = made.conditioned, folder / "conditioned"
+            model = train(make("decisions", recipe.threshold_in_prompt, file, to, seed, sft, name="τ in the prompt"))
+            for threshold in recipe.thresholds:
+                add("conditioned", model, seed, threshold, conditioned=True)
+    return policies, stages
+
+
+def training_stage(
+    recipe: Recipe,
+    kind: str,
+    config: str,
+    data: Path,
+    output: Path,
+    seed: int,
+    model: str,
+    keys: Sequence[str] = (),
+    *,
+    name: str = "",
+) -> Stage:
+    """Trains a model into `output`, see `trained`, with the chat template's arguments of the recipe."""
+    if recipe.chat_template_kwargs:
+        keys = (*keys, "--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs))
+    title = "train decisions" if kind == "decisions" else kind.upper()
+    work = functools.partial(trained, kind, config, data, output, seed, model, keys)
+    return Stage(title, f"{name} seed {seed}".strip(), output, work)
+
+
+def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:
+    """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again."""
+    from rlhalt.training import training_run
+
+    argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
+    argv += ["--seed", str(seed), "--model_name_or_path", model, *keys]
+    if training_run(kind, argv, data, output, model).finished:
+        already_done(output)
+        return str(output)
+    from rlhalt.training import decisions, dpo, grpo, sft
+
+    {"sft": sft, "dpo": dpo, "decisions": decisions, "grpo": grpo}[kind].main(argv)
+    return str(output)
