@@ -27,6 +27,16 @@ _HALT = Verdict("halt", "the halting phrase")
 _RESPONSE = [field.name for field in dataclasses.fields(Response)]
 
 
+class NoVerifier:
+    """Stands where nothing is verified; asked, it fails."""
+
+    name = "none"
+
+    def verify(self, text: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict | VerifierFailure]:
+        """See `rlhalt.verifiers.Verifier`."""
+        return [VerifierFailure("nothing is verified here")] * len(fragments)
+
+
 @dataclasses.dataclass(frozen=True)
 class Scorer:
     """Splits a response and judges its fragments.

@@ -2,7 +2,7 @@
 
 flags     the flags that several verbs share, and the checks of their values
 data      prompts, sample, score, annotated, pairs, decisions
-measure   evaluate, certainty, general, compare, audit, choose
+measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
 chain     train, doctor, quickstart, run, rounds, new, list
 """
 

@@ -1,4 +1,4 @@
-"""The verbs that measure: evaluate, certainty, general, compare, audit, choose."""
+"""The verbs that measure: evaluate, calibrate, answer, certainty, general, compare, audit, choose."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rlhalt.cli import flags
+from rlhalt.errors import InputError
 
 Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
 
@@ -33,9 +34,50 @@ def add(verb: Verb) -> None:
     one.add_argument(
         "--samples", type=flags.whole(0), default=2, help="sampled responses per prompt, beside the greedy one"
     )
+    one.add_argument(
+        "--cut",
+        action="store_true",
+        help="leave out what is right with a probability below --threshold, by the model's calibration",
+    )
+    one.add_argument(
+        "--calibration", metavar="FILE", help="with --cut; calibration/ in the model's folder if not given"
+    )
     flags.domain(one)
     flags.judging(one)
     one.add_argument("--output", required=True)
+
+    one = verb("calibrate", _calibrate, "fit the probability that a fragment is right, on labelled prompts")
+    flags.sampling(one)
+    one.add_argument(
+        "--engine", type=flags.engine_here, choices=flags.ENGINES, help="vllm where installed, else transformers"
+    )
+    one.add_argument("--split", choices=("heldout", "train", "all"), default="all", help="of the prompts; %(default)s")
+    one.add_argument(
+        "--temperatures", type=flags.at_least_0, nargs="+", default=[0.0], help="each is calibrated by itself; 0"
+    )
+    one.add_argument(
+        "--responses", type=flags.count, default=2, help="per prompt, at a temperature above 0; %(default)s"
+    )
+    one.add_argument(
+        "--by", choices=("token_probability", "token_minimum", "ccp"), default="token_probability",
+        help="the confidence; %(default)s",
+    )  # fmt: skip
+    one.add_argument("--method", choices=("platt", "isotonic"), default="platt", help="the map; %(default)s")
+    flags.domain(one)
+    flags.judging(one)
+    one.add_argument("--output", help="a folder; calibration/ in the model's folder if not given")
+
+    one = verb("answer", _answer, "answer prompts, each fact with the probability that it is right, cut at τ")
+    one.add_argument("question", nargs="*", help="prompts; or --prompts")
+    one.add_argument("--model", required=True, help="a model that was calibrated")
+    one.add_argument("--prompts", help="JSON lines of prompts")
+    one.add_argument("--threshold", type=flags.threshold, nargs="+", default=[0.5], help="one or several τ; 0.5")
+    one.add_argument("--calibration", metavar="FILE", help="calibration/ in the model's folder if not given")
+    one.add_argument("--temperature", type=flags.at_least_0, default=0.0, help="of the response; %(default)s")
+    one.add_argument("--seed", type=flags.seed, default=0)
+    one.add_argument("--engine", type=flags.engine_here, choices=flags.ENGINES, help="transformers if not given")
+    flags.domain(one, "the domain that was calibrated")
+    one.add_argument("--output", help="JSON lines, instead of the terminal")
 
     one = verb(
         "certainty", _certainty, "add CCP or verbalised confidence to evaluation folders (one extra model pass each)"
@@ -69,11 +111,14 @@ def add(verb: Verb) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    from rlhalt.cut.calibration import calibration_file
     from rlhalt.domains import load_domain
     from rlhalt.evaluation.run import Policy, evaluate
     from rlhalt.records import Prompt, read
     from rlhalt.sampling import default_engine
 
+    if args.calibration and not args.cut:
+        raise InputError("only used with --cut", field="--calibration")
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
     prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
@@ -99,7 +144,60 @@ def _evaluate(args: argparse.Namespace) -> None:
             temperature=args.temperature,
             engine=args.engine or default_engine(),
             max_tokens=args.max_tokens,
+            calibration=calibration_file(args.model, args.calibration) if args.cut else None,
         )
+
+
+def _calibrate(args: argparse.Namespace) -> None:
+    from rlhalt.cut.calibrate import calibrate
+    from rlhalt.cut.calibration import FOLDER, read
+    from rlhalt.cut.show import table
+    from rlhalt.domains import load_domain
+    from rlhalt.records import Prompt
+    from rlhalt.records import read as read_rows
+    from rlhalt.sampling import Settings, default_engine
+
+    output = args.output or Path(args.model) / FOLDER
+    if not args.output and not Path(args.model).is_dir():
+        raise InputError("expected a folder to write to, because the model is no folder", field="--output")
+    flags.separate([args.prompts], [args.judge_cache])
+    domain = load_domain(flags.domain_of(args.domain, args.prompts))
+    rows = [one for one in read_rows(args.prompts, Prompt) if args.split in (one.split, "all")]
+    prompts = flags.some(rows, args.prompts)
+    settings = Settings(
+        args.model,
+        args.engine or default_engine(),
+        responses=args.responses,
+        max_tokens=args.max_tokens,
+        seed=args.seed,
+        few_shot=flags.few_shot(args, prompts),
+        template_args=dict(args.template_arg),
+    )
+    with flags.judge(args).client() as client:
+        scorer = domain.scorer(client, unsafe=args.unsafe)
+        file = calibrate(
+            settings, prompts, scorer, output, temperatures=args.temperatures, by=args.by, method=args.method
+        )
+    print(table(read(file)))
+    print(file)
+
+
+def _answer(args: argparse.Namespace) -> None:
+    from rlhalt.cut.answer import answer, shown
+    from rlhalt.records import Prompt, dumps, read, user, write_atomic
+
+    if bool(args.question) == bool(args.prompts):
+        raise InputError("expected prompts, or --prompts with a file of them, one of the two", field="--prompts")
+    flags.separate([args.prompts], [args.output])
+    asked = [user(one) for one in args.question] or [one.prompt for one in read(args.prompts, Prompt)]
+    found = answer(
+        args.model, asked, calibration=args.calibration, domain=args.domain, temperature=args.temperature,
+        seed=args.seed, engine=args.engine or "transformers", thresholds=args.threshold,
+    )  # fmt: skip
+    if args.output:
+        write_atomic(Path(args.output), [dumps(one) for one in found])
+    else:
+        shown(found, args.threshold)
 
 
 def _certainty(args: argparse.Namespace) -> None:

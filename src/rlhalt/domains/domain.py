@@ -27,7 +27,7 @@ from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.rewards import Halting, check_threshold
-from rlhalt.scoring import Scorer
+from rlhalt.scoring import NoVerifier, Scorer
 from rlhalt.strict_yaml import read_fields
 from rlhalt.verifiers import Verifier
 
@@ -204,6 +204,23 @@ class Domain:
             seconds=SECONDS if self.seconds_per_response is None and not limited else self.seconds_per_response,
             domain=self.domain,
             settings=content_key(self.options),
+        )
+
+    def splitter(self) -> Scorer:
+        """A scorer that splits responses and verifies none, for answers that have no reference.
+
+        Raises:
+            InputError: the fragmenter asks a language model.
+        """
+        if self.fragmenter == "claims":
+            raise InputError(
+                f"expected a domain that splits by rules, but a language model splits the responses of '{self.domain}' "
+                "into claims that are not in the text: they cannot be left out of it",
+                path=self.folder,
+                field="fragmenter",
+            )
+        return Scorer(
+            self._fragmenter(None), NoVerifier(), halting=self.halting, phrase=self.halting_phrase, domain=self.domain
         )
 
     def _fragmenter(self, client: Client | None) -> Callable[[str], list[Fragment]]:

@@ -47,7 +47,18 @@ def temperature(confidence: Floats, correct: Floats) -> Map:
 
 
 def platt(confidence: Floats, correct: Floats) -> Map:
-    """q = σ(a logit(p) + b) of the highest likelihood (Platt 1999, on log-odds).
+    """q = σ(a logit(p) + b), see `line`."""
+    slope, intercept = line(confidence, correct)
+    return lambda p: on_line(p, slope, intercept)
+
+
+def on_line(confidence: Floats, slope: float, intercept: float) -> Floats:
+    """σ(slope · logit(confidence) + intercept)."""
+    return _sigmoid(slope * _logit(confidence) + intercept)
+
+
+def line(confidence: Floats, correct: Floats) -> tuple[float, float]:
+    """a and b of q = σ(a logit(p) + b) of the highest likelihood (Platt 1999, on log-odds).
 
     Platt's targets, (n₊ + 1) / (n₊ + 2) for right ones and 1 / (n₋ + 2) for wrong ones, keep it finite where a and b
     could part them without error.
@@ -71,13 +82,19 @@ def platt(confidence: Floats, correct: Floats) -> Map:
         found = found - step
         if np.abs(step).max() < 1e-10:
             break
-    return lambda p: _sigmoid(found[0] * _logit(p) + found[1])
+    return float(found[0]), float(found[1])
 
 
 def isotonic(confidence: Floats, correct: Floats) -> Map:
-    """The rising function nearest to the verdicts in squared error (Zadrozny & Elkan 2002), linear between fragments.
+    """The rising function of `steps`, linear between fragments."""
+    at, fitted = steps(confidence, correct)
+    return lambda p: np.interp(p, at, fitted)
 
-    Neighbours that fall are pooled until none does (Barlow et al. 1972).
+
+def steps(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
+    """The rising function nearest to the verdicts in squared error: confidences, and its values there.
+
+    Zadrozny & Elkan 2002.     Neighbours that fall are pooled until none does (Barlow et al. 1972).
     """
     at, where = np.unique(confidence, return_inverse=True)
     n = np.bincount(where).astype(np.float64)
@@ -89,7 +106,7 @@ def isotonic(confidence: Floats, correct: Floats) -> Map:
             block = (before[0] + block[0], before[1] + block[1], before[2] + block[2])
         blocks.append(block)
     fitted = np.repeat([right / count for right, count, _ in blocks], [places for *_, places in blocks])
-    return lambda p: np.interp(p, at, fitted)
+    return at, fitted
 
 
 METHODS: dict[str, Fit] = {"temperature": temperature, "Platt": platt, "isotonic": isotonic}

@@ -2,8 +2,8 @@
 
 The output folder holds everything that `rlhalt compare` reads:
 
-    greedy.jsonl sampled.jsonl   responses
-    scored.jsonl                 both, scored
+    greedy.jsonl sampled.jsonl   responses as they were generated
+    scored.jsonl                 both, cut where a calibration is given, scored
     confidence.jsonl             how sure the policy was of each fragment
     continuation.jsonl           what the base model would have said next where a greedy response ended
     run.json                     name, τ, seed, configuration
@@ -12,16 +12,20 @@ The output folder holds everything that `rlhalt compare` reads:
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.contamination import refuse_leakage
+from rlhalt.cut import calibration as calibrations
+from rlhalt.cut.calibration import Calibration
+from rlhalt.cut.respond import cut
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.locks import locked
 from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
-from rlhalt.records import Continuation, Json, Message, Prompt, Scored, read, write
+from rlhalt.records import Continuation, Json, Message, Prompt, Scored, file_hash, read, write
 from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
@@ -79,6 +83,7 @@ def evaluate(
     temperature: float = 0.7,
     engine: EngineName = "transformers",
     max_tokens: int = 64,
+    calibration: str | Path | None = None,
 ) -> Path:
     """Write the evaluation folder of a policy; a folder that is complete for the same configuration is left alone.
 
@@ -86,12 +91,18 @@ def evaluate(
         base: the pretrained model, asked to go on where the policy ended (`continuation.jsonl`); None for itself.
         samples: responses a prompt at `temperature`, beside the greedy one.
         max_tokens: the longest response, in tokens; what is cut off is still judged by its beginning.
+        calibration: a file of `rlhalt calibrate`. Each response is cut where the probability is below the policy's
+            threshold, see `rlhalt.cut`, and the policy is called `NAME + cut`.
 
     Raises:
-        InputError, TooManyFailures: see `sample` and `score_file`.
+        InputError, TooManyFailures: see `sample` and `score_file`; a calibration of something else, or no threshold.
     """
     folder = Path(output)
-    if not policy.threshold_in_prompt:
+    fitted = None
+    if calibration is not None:
+        fitted = _calibrated(policy, scorer, Path(calibration), prompts, [0.0, temperature] if samples else [0.0])
+        policy = dataclasses.replace(policy, name=f"{policy.name} + cut")
+    elif not policy.threshold_in_prompt:
         policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
     config = {
         **dataclasses.asdict(policy),
@@ -108,6 +119,8 @@ def evaluate(
         "prompts": [prompt.key for prompt in prompts],
         "base": dataclasses.asdict(base) if base else None,
     }
+    if calibration is not None:
+        config["cut"] = file_hash(calibration)
     run = Run("evaluate", folder, config=config)
     if run.finished:
         already_done(folder)
@@ -131,6 +144,14 @@ def evaluate(
             "greedy": sample(asked, greedy, folder / "greedy.jsonl"),
             "sampled": sample(asked, drawn, folder / "sampled.jsonl"),
         }
+        if fitted is not None:
+            assert policy.threshold is not None
+            at = policy.threshold
+            cutting = functools.partial(cut, few_shot=policy.few_shot, template_args=policy.template_args)
+            responses = {
+                "greedy": cutting(responses["greedy"], policy.model, scorer, fitted, 0.0, at),
+                "sampled": cutting(responses["sampled"], policy.model, scorer, fitted, temperature, at),
+            }
         score_file([one for rows in responses.values() for one in rows], scorer, folder / "scored.jsonl")
         scored = list(read(folder / "scored.jsonl", Scored))
         sure = confidences(policy.model, scored, policy.few_shot, policy.template_args, scorer.phrase)
@@ -144,6 +165,30 @@ def evaluate(
             cut_off={name: cut_off(rows) for name, rows in responses.items()},
         )  # fmt: skip
     return folder
+
+
+def _calibrated(
+    policy: Policy, scorer: Scorer, path: Path, prompts: Sequence[Prompt], temperatures: Sequence[float]
+) -> Calibration:
+    """The calibration to cut by.
+
+    Raises:
+        InputError: no threshold, a calibration of something else, or one that was fitted on a prompt to be evaluated.
+    """
+    if policy.threshold is None:
+        raise InputError("expected the threshold to cut at, found none", field="threshold")
+    found = calibrations.read(path)
+    found.check(policy.model, scorer, few_shot=bool(policy.few_shot), template_args=policy.template_args, path=path)
+    for one in temperatures:
+        found.at(one)
+    if seen := {one.key for one in prompts} & set(found.prompts):
+        raise InputError(
+            f"expected prompts that the calibration was not fitted on, found {len(seen)} that it was; calibrate on "
+            "others",
+            path=path,
+            field="prompts",
+        )
+    return found
 
 
 def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: EngineName) -> list[Continuation]:

@@ -1,0 +1,35 @@
+"""How sure a model is of each fragment of its own responses, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rlhalt.cut.calibration import By
+from rlhalt.records import HALT_PHRASE, Json, Message, Scored
+from rlhalt.uncertainty import token_probability
+from rlhalt.uncertainty.ccp import alternatives, ccp
+from rlhalt.uncertainty.nli import lexical
+
+
+def confidences(
+    by: By,
+    model: str,
+    rows: Sequence[Scored],
+    few_shot: Sequence[Message] = (),
+    template_args: Json | None = None,
+    phrase: str = HALT_PHRASE,
+) -> list[list[float]]:
+    """One number a fragment, in [0, 1]; NaN for a fragment without tokens.
+
+    Args:
+        by: `token_probability` and `token_minimum` take one forward pass over prompt and response; `ccp` takes the same
+            pass and compares the alternatives of each token by words (`rlhalt.uncertainty.nli.lexical`).
+        rows: responses with fragments, judged or not.
+        few_shot, template_args, phrase: what the responses were sampled with.
+    """
+    if by == "ccp":
+        return list(ccp(alternatives(model, rows, few_shot, template_args=template_args), lexical))
+    found = token_probability.confidences(model, rows, few_shot, template_args, phrase)
+    if by == "token_probability":
+        return [one.token_probability for one in found]
+    return [one.token_minimum or [] for one in found]

@@ -1,0 +1,122 @@
+"""Responses that say what is right with probability τ or more, and no more than that."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlhalt.cut.calibration import Calibration
+from rlhalt.cut.confidence import confidences
+from rlhalt.fragments import thinking
+from rlhalt.records import Fragment, Json, Message, Response, Scored
+from rlhalt.rewards import Halting
+from rlhalt.scoring import Scorer
+from rlhalt.training_data.pieces import compose, halted, reasoning
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A response split into fragments, none of them verified, with the probability that each is right.
+
+    Attributes:
+        row: the response; its fragments have no labels, halts excepted.
+        probability: one number a fragment; NaN for a halt, and for a fragment without tokens.
+    """
+
+    row: Scored
+    probability: list[float]
+
+    def kept(self, threshold: float, halting: Halting) -> list[int]:
+        """The numbers of the fragments that are said at τ.
+
+        In an independent domain each fragment is decided by itself. In a causal domain what follows the first doubtful
+        fragment is left out too. What has no probability is left out; a halt that the model generated stays.
+        """
+        found = []
+        for number, (one, probability) in enumerate(zip(self.row.fragments, self.probability, strict=True)):
+            if one.label == "halt" or probability >= threshold:
+                found.append(number)
+            elif halting == "causal":
+                break
+        return found
+
+    def text(self, threshold: float, halting: Halting, phrase: str) -> str:
+        """What is said at τ; the halting phrase where nothing is left, or where a causal response halts."""
+        kept, fragments = self.kept(threshold, halting), self.row.fragments
+        if len(kept) == len(fragments):
+            return self.row.response
+        if halting == "causal":
+            return reasoning(self.row) + "".join(halted(self.row, len(kept), phrase))
+        return reasoning(self.row) + (compose(self.row.response, fragments, kept) or phrase)
+
+
+def probabilities(
+    rows: Sequence[Response],
+    model: str,
+    scorer: Scorer,
+    calibration: Calibration,
+    temperature: float,
+    few_shot: Sequence[Message] = (),
+    template_args: Json | None = None,
+) -> list[Judged]:
+    """The probability of each fragment of a model's own responses.
+
+    Args:
+        rows: responses of the model, sampled at `temperature`.
+        scorer: splits; it verifies nothing.
+
+    Raises:
+        InputError: the calibration has no map for this temperature.
+    """
+    probability = calibration.at(temperature)
+    unverified = [_split(row, scorer) for row in rows]
+    sure = confidences(calibration.by, model, unverified, few_shot, template_args, scorer.phrase)
+    found = []
+    for row, its in zip(unverified, sure, strict=True):
+        values = probability(np.array(its, dtype=np.float64)).tolist()
+        known = [np.nan if one.label == "halt" else value for one, value in zip(row.fragments, values, strict=True)]
+        found.append(Judged(row, known))
+    return found
+
+
+def _split(row: Response, scorer: Scorer) -> Scored:
+    _, begin = thinking.split(row.response)
+    fragments = thinking.moved(scorer.split(row.response[begin:]), begin)
+    values = {one.name: getattr(row, one.name) for one in dataclasses.fields(Response)}
+    return Scored(**values, fragments=[_unverified(one) for one in fragments])
+
+
+def _unverified(one: Fragment) -> Fragment:
+    return dataclasses.replace(one, label="halt" if one.kind == "halt" else None)
+
+
+def cut(
+    rows: Sequence[Response],
+    model: str,
+    scorer: Scorer,
+    calibration: Calibration,
+    temperature: float,
+    threshold: float,
+    few_shot: Sequence[Message] = (),
+    template_args: Json | None = None,
+) -> list[Response]:
+    """Responses of a model, each cut at τ; see `probabilities` for the arguments.
+
+    `n_tokens` stays what was generated: that is what they cost.
+    """
+    judged = probabilities(rows, model, scorer, calibration, temperature, few_shot, template_args)
+    return [
+        dataclasses.replace(
+            row,
+            response=one.text(threshold, scorer.halting, scorer.phrase),
+            # What halts before the token limit did end.
+            finish_reason=row.finish_reason if one.kept(threshold, scorer.halting) == _all(one) else "stop",
+        )
+        for row, one in zip(rows, judged, strict=True)
+    ]
+
+
+def _all(one: Judged) -> list[int]:
+    return list(range(len(one.row.fragments)))

@@ -1,0 +1,265 @@
+"""The calibrated cut: what is said at τ, what it was fitted on, and for which model it counts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhalt.cli import main
+from rlhalt.cut import calibration
+from rlhalt.cut.calibrate import decided, fit
+from rlhalt.cut.calibration import calibration_file, read
+from rlhalt.cut.probability import Probability, fitted
+from rlhalt.cut.respond import Judged
+from rlhalt.domains import load_domain
+from rlhalt.errors import InputError
+from rlhalt.evaluation.confidence_arrays import Judged as Fragments
+from rlhalt.evaluation.recalibration import isotonic, platt
+from rlhalt.records import HALT_PHRASE, Confidence, Prompt, Scored
+from rlhalt.records import read as rows_of
+from rlhalt.records import write as write_rows
+from taught_model import taught
+
+PHRASE = HALT_PHRASE
+probability = st.floats(0, 1) | st.just(float("nan"))
+
+
+def drawn(n: int, seed: int = 0):
+    """Fragments of a model that is too sure of itself."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.uniform(0.3, 1.0, n)
+    correct = (rng.uniform(size=n) < confidence**3).astype(float)
+    return confidence, correct
+
+
+@pytest.mark.parametrize(("method", "other"), [("platt", platt), ("isotonic", isotonic)])
+def test_the_map_is_that_of_the_comparison_and_survives_the_file(method, other):
+    confidence, correct = drawn(400)
+    found = fitted(method, confidence, correct)
+    at = np.linspace(0, 1, 50)
+    assert found(at) == pytest.approx(other(confidence, correct)(at))
+    again = Probability(**json.loads(json.dumps(dataclasses.asdict(found))))
+    assert again(at) == pytest.approx(found(at))
+    assert (np.diff(found(at)) >= 0).all()
+
+
+def test_too_few_fragments_fit_nothing():
+    with pytest.raises(InputError, match=r"at least 30 .* found 29"):
+        fitted("platt", *drawn(29))
+
+
+def test_errors_are_those_on_other_prompts():
+    """A map that learns its own fragments by heart is perfect on them, and not on others."""
+    rng = np.random.default_rng(0)
+    confidence, correct = rng.uniform(size=200), rng.integers(0, 2, 200).astype(float)
+    found = fit(0.0, Fragments(confidence, correct, np.arange(200) // 4), 50, "isotonic")
+    assert found.ece_after["value"] > 0.03
+    confidence, correct = drawn(4000)
+    found = fit(0.0, Fragments(confidence, correct, np.arange(4000) // 4), 1000, "platt")
+    assert found.ece_before["value"] > 0.15
+    assert found.ece_after["value"] < 0.05
+    shares = [one for one in found.accuracy_at.values() if one is not None]
+    assert shares == sorted(shares)
+    for at, share in found.accuracy_at.items():
+        assert share is None or share >= float(at) - 0.03
+
+
+def one_response(scored_row, values: list[float]) -> Judged:
+    texts = [f"Fact {number}." for number in range(len(values))]
+    row = scored_row(texts, "?" * len(values))
+    fragments = [dataclasses.replace(one, label=None) for one in row.fragments]
+    return Judged(dataclasses.replace(row, fragments=fragments), values)
+
+
+@given(values=st.lists(probability, max_size=6), threshold=st.floats(0.01, 0.99))
+def test_independent_fragments_are_said_iff_right_with_probability_at_least_the_threshold(
+    scored_row, values, threshold
+):
+    one = one_response(scored_row, values)
+    text = one.text(threshold, "independent", PHRASE)
+    said = [f"Fact {number}." for number, value in enumerate(values) if value >= threshold]
+    assert text == (" ".join(said) or (PHRASE if values else ""))
+
+
+@given(values=st.lists(probability, max_size=6), threshold=st.floats(0.01, 0.99))
+def test_a_causal_response_halts_before_the_first_doubtful_fragment(scored_row, values, threshold):
+    one = one_response(scored_row, values)
+    text = one.text(threshold, "causal", PHRASE)
+    doubtful = next((number for number, value in enumerate(values) if not value >= threshold), None)
+    if doubtful is None:
+        assert text == one.row.response
+    else:
+        assert text == " ".join([*(f"Fact {number}." for number in range(doubtful)), PHRASE])
+
+
+@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=6), low=st.floats(0.01, 0.9), step=st.floats(0, 0.09))
+@pytest.mark.parametrize("halting", ["independent", "causal"])
+def test_a_higher_threshold_says_no_more(scored_row, halting, values, low, step):
+    one = one_response(scored_row, values)
+    assert set(one.kept(low + step, halting)) <= set(one.kept(low, halting))
+
+
+def test_a_halt_that_the_model_generated_stays(scored_row):
+    row = scored_row(["Fact 0.", PHRASE], "?.")
+    one = Judged(row, [0.2, float("nan")])
+    assert one.text(0.5, "independent", PHRASE) == PHRASE
+    assert one.text(0.1, "independent", PHRASE) == row.response
+
+
+def test_only_decided_fragments_are_fitted_on(scored_row):
+    row = scored_row(["A.", "B.", "C.", PHRASE], "+-?.")
+    found = decided([row], [[0.9, 0.4, 0.3, float("nan")]], {row.prompt_key: 0})
+    assert found.confidence.tolist() == [0.9, 0.4]
+    assert found.correct.tolist() == [1, 0]
+
+
+@pytest.fixture(scope="module")
+def world(tiny_model, tmp_path_factory):
+    """A tiny model that says three things of every country, its calibration on some and an evaluation on others."""
+
+    def answer(reference):
+        name = reference["subject"]
+        return f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
+
+    folder = tmp_path_factory.mktemp("cut")
+    model = taught(tiny_model, "countries", answer, folder / "model", count=16)
+    domain = load_domain("countries")
+    write_rows(folder / "calibration.jsonl", domain.prompts(split="train")[:16])
+    write_rows(folder / "heldout.jsonl", domain.prompts(split="heldout")[:6])
+    argv = ["--model", str(model), "--max-tokens", "40", "--engine", "transformers"]
+    asked = ["calibrate", *argv, "--prompts", str(folder / "calibration.jsonl"), "--temperatures", "0", "0.7"]
+    assert main(asked) == 0
+    return folder, model, argv, asked
+
+
+def evaluating(world, output: Path, threshold: str, *more: str) -> list[str]:
+    folder, _, argv, _ = world
+    prompts = ["--prompts", str(folder / "heldout.jsonl")]
+    return ["evaluate", *argv, *prompts, "--name", "SFT", "--samples", "1", "--threshold", threshold, "--cut",
+            "--output", str(output), *more]  # fmt: skip
+
+
+def test_a_calibration_says_what_it_was_fitted_on(world, capsys):
+    folder, model, _, asked = world
+    found = read(calibration_file(str(model)))
+    assert found.domain == "countries"
+    assert found.prompts == [one.key for one in rows_of(folder / "calibration.jsonl", Prompt)]
+    assert [one.temperature for one in found.fits] == [0.0, 0.7]
+    assert all(one.n_fragments >= 30 for one in found.fits)
+    assert main(asked) == 0
+    assert "already done" in capsys.readouterr().err
+
+
+def test_an_evaluation_is_cut(world, tmp_path):
+    kept = {}
+    for threshold in ("0.05", "0.5", "0.99"):
+        output = tmp_path / threshold
+        assert main(evaluating(world, output, threshold)) == 0
+        assert json.loads((output / "run.json").read_text())["name"] == "SFT + cut"
+        rows = list(rows_of(output / "scored.jsonl", Scored))
+        kept[threshold] = sum(one.label != "halt" for row in rows for one in row.fragments)
+        sure = list(rows_of(output / "confidence.jsonl", Confidence))
+        assert [len(one.token_probability) for one in sure] == [len(row.fragments) for row in rows]
+    assert kept["0.05"] >= kept["0.5"] >= kept["0.99"]
+    assert kept["0.05"] > kept["0.99"]
+
+
+def test_answers_at_several_thresholds(world, tmp_path, capsys):
+    _, model, _, _ = world
+    question = load_domain("countries").prompts(split="heldout")[0].prompt[-1]["content"]
+    asked = ["answer", question, "--model", str(model), "--threshold", "0.05", "0.99"]
+    assert main(asked) == 0
+    shown = capsys.readouterr().out
+    assert question in shown
+    assert "τ = 0.05" in shown
+    assert main([*asked, "--output", str(tmp_path / "answers.jsonl")]) == 0
+    (one,) = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert one["answers"]["0.99"] in (PHRASE, *(part["text"] for part in one["fragments"])) or one["answers"]["0.99"]
+    for at, text in one["answers"].items():
+        said = [part["text"] for part in one["fragments"] if part["probability"] and part["probability"] >= float(at)]
+        assert all(part in text for part in said)
+
+
+def refused(argv: list[str], capsys) -> str:
+    capsys.readouterr()
+    assert main(argv) == 2
+    error = capsys.readouterr().err.strip()
+    assert "Traceback" not in error
+    return error.splitlines()[-1]
+
+
+def test_a_cut_without_calibration_is_refused(world, tmp_path, capsys):
+    _, model, _, _ = world
+    other = tmp_path / "other"
+    shutil.copytree(model, other, ignore=shutil.ignore_patterns("calibration"))
+    argv = evaluating(world, tmp_path / "out", "0.5")
+    argv[argv.index(str(model))] = str(other)
+    assert "rlhalt calibrate" in refused(argv, capsys)
+
+
+def test_a_calibration_of_another_model_is_refused(world, tiny_model, tmp_path, capsys):
+    _, model, _, _ = world
+    argv = evaluating(world, tmp_path / "out", "0.5", "--calibration", str(model / "calibration"))
+    argv[argv.index(str(model))] = str(tiny_model)
+    assert "model" in refused(argv, capsys)
+    assert "another" not in refused(argv, capsys)
+
+
+def test_another_temperature_is_refused(world, tmp_path, capsys):
+    assert "temperature" in refused(evaluating(world, tmp_path / "out", "0.5", "--temperature", "1.0"), capsys)
+
+
+def test_a_cut_without_a_threshold_is_refused(world, tmp_path, capsys):
+    argv = evaluating(world, tmp_path / "out", "0.5")
+    place = argv.index("--threshold")
+    assert "threshold" in refused(argv[:place] + argv[place + 2 :], capsys)
+    argv[place + 1] = "1"
+    assert "below 1" in refused(argv, capsys)
+
+
+def test_prompts_of_the_calibration_are_not_evaluated(world, tmp_path, capsys):
+    folder, _, _, _ = world
+    rows = [dataclasses.replace(one, split="heldout") for one in rows_of(folder / "calibration.jsonl", Prompt)]
+    write_rows(tmp_path / "same.jsonl", rows[:3])
+    argv = evaluating(world, tmp_path / "out", "0.5")
+    argv[argv.index(str(folder / "heldout.jsonl"))] = str(tmp_path / "same.jsonl")
+    assert "was not fitted on" in refused(argv, capsys)
+
+
+def test_prompts_that_the_model_was_trained_on_calibrate_nothing(world, tmp_path, capsys):
+    from rlhalt.contamination import prompts_seen
+
+    folder, model, argv, _ = world
+    trained = tmp_path / "trained"
+    shutil.copytree(model, trained)
+    rows = list(rows_of(folder / "calibration.jsonl", Prompt))
+    (trained / "run.json").write_text(json.dumps({"prompts": prompts_seen(rows)}))
+    argv = ["calibrate", *argv, "--prompts", str(folder / "calibration.jsonl")]
+    argv[argv.index(str(model))] = str(trained)
+    assert "was not trained on" in refused(argv, capsys)
+
+
+def test_too_few_prompts_calibrate_nothing(world, tmp_path, capsys):
+    folder, _, argv, _ = world
+    write_rows(tmp_path / "few.jsonl", list(rows_of(folder / "calibration.jsonl", Prompt))[:2])
+    argv = ["calibrate", *argv, "--prompts", str(tmp_path / "few.jsonl"), "--output", str(tmp_path / "out")]
+    assert "at least 30" in refused(argv, capsys)
+    assert not (tmp_path / "out" / "calibration.json").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"model": 3}', '{"model": "m"}', "\xff", '{"fits": [{"temperature": "x"}]}']
+)
+def test_a_file_that_is_no_calibration(tmp_path, text):
+    path = tmp_path / "calibration.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError) as error:
+        calibration.read(path)
+    assert str(path) in str(error.value)
