@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts
+from rlhalt.recipes.example import example
 from rlhalt.recipes.recipe import Recipe, check_model
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
@@ -36,4 +37,8 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     compared = [stage for part in found for stage in comparing(recipe, part, policies)]
     overview = several([part.folder / "report" for part in found], out / "report") if len(found) > 1 else []
     run_stages([*making, *training, *compared, *overview])
+    last = list(policies)[-1]
+    for part in found:
+        evaluations = part.folder / "evaluation"
+        example(evaluations / "base", evaluations / last, f"{policies[last].name}, τ = {policies[last].threshold:g}")
     return out / "report" / ("domains.md" if overview else "report.html")
