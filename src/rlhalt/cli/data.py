@@ -183,7 +183,7 @@ def _annotated(args: argparse.Namespace) -> None:
 
 
 def _pairs(args: argparse.Namespace) -> None:
-    from rlhalt.domains import load_domain
+    from rlhalt.domains import read_domain
     from rlhalt.records import Pair, read
     from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
     from rlhalt.training_data.statistics import summary
@@ -191,7 +191,7 @@ def _pairs(args: argparse.Namespace) -> None:
     if args.method is not None and args.targets is None:
         raise InputError("expected --targets with it: the file that the method's targets go to", field="--method")
     flags.separate([args.scored], [args.output, args.targets])
-    domain = load_domain(flags.domain_of(args.domain, args.scored))
+    domain = read_domain(flags.domain_of(args.domain, args.scored))
     style = default_style(domain.halting) if args.style is None else args.style
     threshold = domain.threshold if args.threshold is None else args.threshold
     # Named before anything is written: a misspelt method writes no pairs.
@@ -210,12 +210,12 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _decisions(args: argparse.Namespace) -> None:
-    from rlhalt.domains import load_domain
+    from rlhalt.domains import read_domain
     from rlhalt.records import Decision, read
     from rlhalt.training_data import default_style, write_conditioned_decisions, write_decisions
 
     flags.separate([args.scored], [args.output])
-    domain = load_domain(flags.domain_of(args.domain, args.scored))
+    domain = read_domain(flags.domain_of(args.domain, args.scored))
     style = default_style(domain.halting) if args.style is None else args.style
     threshold = domain.threshold if args.threshold is None else args.threshold
     phrase = domain.halting_phrase

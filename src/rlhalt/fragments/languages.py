@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
+from rlhalt.packages import Packages, require
 from rlhalt.records import HALT_PHRASE, Fragment
 
 ENGLISH = "en"
@@ -33,7 +34,7 @@ class SentenceSplitter:
         phrase: what the domain halts with.
 
     Raises:
-        InputError: no such language, or sentencex is missing.
+        InputError: no such language, or its packages are not installed.
     """
 
     language: str = ENGLISH
@@ -58,6 +59,7 @@ class SentenceSplitter:
 
 
 def _check(language: str) -> None:
+    require(f"the language {language!r}", Packages(("sentencex", "babel"), 'pip install "rlhalt[languages]"'))
     # sentencex takes any code and splits what it does not know as English.
     from babel import Locale, UnknownLocaleError
 
@@ -66,13 +68,6 @@ def _check(language: str) -> None:
     except (ValueError, UnknownLocaleError):
         raise InputError(
             f"expected the code of a language, as en, de or hi, found {language!r}", field="language"
-        ) from None
-    try:
-        import sentencex  # noqa: F401
-    except ImportError:
-        raise InputError(
-            f"the language {language!r} is split by sentencex, which is not installed: pip install 'rlhalt[languages]'",
-            field="language",
         ) from None
 
 

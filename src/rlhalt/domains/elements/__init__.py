@@ -6,11 +6,9 @@ The table needs the package periodictable: pip install "rlhalt[elements]".
 from __future__ import annotations
 
 import functools
-import importlib.util
 from typing import TYPE_CHECKING
 
 from rlhalt.domains.task import Task, chat, user
-from rlhalt.errors import InputError
 from rlhalt.records import Json, Message, Prompt, content_key
 from rlhalt.verifiers import Verifier
 
@@ -74,8 +72,6 @@ def answer(name: str) -> str:
 
 @functools.cache
 def _facts() -> Table:
-    if importlib.util.find_spec("periodictable") is None:
-        raise InputError('the domain elements needs the package periodictable: pip install "rlhalt[elements]"')
     from rlhalt.domains.elements.table import facts
 
     return facts()
