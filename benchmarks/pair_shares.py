@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from rlhalt.domains import load_domain
 from rlhalt.models import resolve_model
-from rlhalt.records import HALT_PHRASE, Scored, read
+from rlhalt.records import Scored, read
 from rlhalt.training.token_alignment import align, reasons
 from rlhalt.training_data import Method, Style, pairs, supervised
 from rlhalt.training_data.pieces import finished
@@ -41,8 +42,9 @@ def main() -> None:
     for name, rows in _data(args.scored, args.factscore):
         print(f"\n## {name}\n")
         print(_fragments(rows))
-        print(_pairs(rows, args.threshold, tokenizer))
-        print(_targets(rows, args.threshold))
+        phrase = load_domain(rows[0].domain).halting_phrase
+        print(_pairs(rows, args.threshold, tokenizer, phrase))
+        print(_targets(rows, args.threshold, phrase))
         print(_odds(rows))
 
 
@@ -67,15 +69,15 @@ def _fragments(rows: Sequence[Scored]) -> str:
     )
 
 
-def _pairs(rows: Sequence[Scored], threshold: float, tokenizer: Any) -> str:
+def _pairs(rows: Sequence[Scored], threshold: float, tokenizer: Any, phrase: str) -> str:
     lines = [
         f"| style | pairs | a response | without a pair | prefer to halt | of the weight at τ = {threshold:g} | cut |"
         + (" not aligned |" if tokenizer else ""),
         "| --- | --: | --: | --: | --: | --: | --: |" + (" --: |" if tokenizer else ""),
     ]
     for style in get_args(Style):
-        found = shares(rows, threshold, style)
-        made = list(pairs(rows, threshold, style))
+        found = shares(rows, threshold, style, phrase)
+        made = list(pairs(rows, threshold, style, phrase))
         shared = sum(one.cut / len(one.rejected[0]["content"]) for one in made) / len(made)
         line = (
             f"| `{style}` | {found.pairs} | {found.pairs / len(rows):.2f} | {found.silent / len(rows):.0%} | "
@@ -88,14 +90,14 @@ def _pairs(rows: Sequence[Scored], threshold: float, tokenizer: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _targets(rows: Sequence[Scored], threshold: float) -> str:
+def _targets(rows: Sequence[Scored], threshold: float, phrase: str) -> str:
     lines = ["| method | targets | only the phrase | characters |", "| --- | --: | --: | --: |"]
     for name in get_args(MethodName):
         if name == "reference" and not all("answer" in row.reference for row in rows):
             continue
-        made = list(supervised(rows, Method(name, threshold=threshold)))
+        made = list(supervised(rows, Method(name, threshold=threshold), phrase))
         texts = [one.completion[0]["content"] for one in made]
-        silent = sum(text == HALT_PHRASE for text in texts)
+        silent = sum(text == phrase for text in texts)
         mean = sum(map(len, texts)) / len(texts)
         lines.append(f"| `{name}` | {len(texts)} | {silent / len(texts):.0%} | {mean:.0f} |")
     return "\n".join(lines) + "\n"

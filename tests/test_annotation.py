@@ -35,6 +35,18 @@ def test_a_sentence_is_as_right_as_its_facts():
     assert all(one.claim is None and one.verifier == "annotation/1" for one in found.fragments)
 
 
+def test_the_phrase_of_the_domain_is_a_halt_and_no_other():
+    text = TEXT.replace("Unsure from here.", "Je ne sais pas.")
+    assert shown(annotate(text, [BERG, OSLO], "sentences", "Je ne sais pas."))[-1] == (
+        "halt",
+        "Je ne sais pas.",
+        "halt",
+    )
+    assert shown(annotate(TEXT, [BERG, OSLO], "sentences", "Je ne sais pas."))[-1][2] == "unverifiable"
+    two = annotate(TEXT.replace("Unsure", "I stop. Unsure"), [BERG, OSLO], "sentences", "I stop. Unsure from here.")
+    assert shown(two)[-1] == ("halt", "I stop. Unsure from here.", "halt")
+
+
 @pytest.mark.parametrize(
     ("facts", "label"),
     [

@@ -149,8 +149,8 @@ def test_few_shot_examples_of_a_folder(tmp_path, monkeypatch):
     assert [len(one) for one in drawn] == [4]
 
 
-@pytest.mark.parametrize("dial", [False, True])
-def test_evaluate_asks_with_a_dial_where_it_is_told_to(monkeypatch, tmp_path, dial):
+@pytest.mark.parametrize("in_prompt", [False, True])
+def test_evaluate_writes_the_threshold_into_the_prompt_where_it_is_asked_to(monkeypatch, tmp_path, in_prompt):
     from rlhalt.evaluation import run as evaluation
 
     policies = []
@@ -158,5 +158,5 @@ def test_evaluate_asks_with_a_dial_where_it_is_told_to(monkeypatch, tmp_path, di
     write(tmp_path / "prompts.jsonl", [ROW])
     argv = ["evaluate", "--prompts", str(tmp_path / "prompts.jsonl"), "--model", "tiny", "--name", "decisions"]
     argv += ["--output", str(tmp_path / "out"), "--threshold", "0.8", "--domain", "countries"]
-    assert main([*argv, *(["--threshold-in-prompt"] if dial else [])]) == 0
-    assert [(one.threshold_in_prompt, one.threshold) for one in policies] == [(dial, 0.8)]
+    assert main([*argv, *(["--threshold-in-prompt"] if in_prompt else [])]) == 0
+    assert [(one.threshold_in_prompt, one.threshold) for one in policies] == [(in_prompt, 0.8)]

@@ -16,6 +16,7 @@ from rlhalt.cli import main
 from rlhalt.doctor import examine, read_plan
 from rlhalt.doctor.memory import estimate, size
 from rlhalt.domains import load_domain
+from rlhalt.errors import InputError
 from rlhalt.records import write
 from tiny_training import ONLINE
 
@@ -55,11 +56,11 @@ def found(plan) -> dict[str, tuple[str, str]]:
 
 def test_a_run_that_would_go_well(plan):
     findings = found(plan())
-    assert {name for name, (verdict, _) in findings.items() if verdict == "wrong"} == set()
-    assert findings["data"] == ("well", f"8 rows in {plan().get('train_file')}")
-    assert findings["generation"][0] == "unsure"
-    assert findings["template"] == ("well", "the model's own")
-    assert findings["tokens"] == ("well", "a turn ends with <|im_end|>; padded with <|endoftext|>")
+    assert {name for name, (verdict, _) in findings.items() if verdict == "fail"} == set()
+    assert findings["data"] == ("pass", f"8 rows in {plan().get('train_file')}")
+    assert findings["generation"][0] == "warn"
+    assert findings["template"] == ("pass", "the model's own")
+    assert findings["tokens"] == ("pass", "a turn ends with <|im_end|>; padded with <|endoftext|>")
     assert "asks no language model" in findings["domain"][1]
 
 
@@ -78,7 +79,7 @@ def test_a_run_that_would_go_well(plan):
 )
 def test_what_is_wrong_is_named(plan, keys, about, says):
     verdict, said = found(plan(**keys))[about]
-    assert verdict == "wrong"
+    assert verdict == "fail"
     assert says in said
 
 
@@ -93,27 +94,27 @@ def base_model(tiny_model, tmp_path) -> Path:
 
 def test_a_model_without_a_template_needs_one_to_be_trained(plan, base_model):
     verdict, says = found(plan("sft", model_name_or_path=str(base_model)))["template"]
-    assert verdict == "wrong"
+    assert verdict == "fail"
     assert "base_template: plain" in says
     findings = found(plan("sft", model_name_or_path=str(base_model), base_template="plain"))
-    assert findings["template"] == ("well", "plain, since the model has none")
-    assert findings["tokens"][0] == "well"
+    assert findings["template"] == ("pass", "plain, since the model has none")
+    assert findings["tokens"][0] == "pass"
 
 
 def test_an_argument_that_the_template_does_not_know(plan):
     verdict, says = found(plan("sft", chat_template_kwargs={"enable_thinking": False}))["template"]
-    assert verdict == "wrong"
+    assert verdict == "fail"
     assert "enable_thinking" in says
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_gpu_that_is_not_there(plan):
     findings = found(plan(use_cpu=False))
-    assert findings["devices"] == ("wrong", "expected 1 GPU(s), found none; on a CPU: use_cpu: true")
-    assert findings["memory"][0] == "unsure"
+    assert findings["devices"] == ("fail", "expected 1 GPU(s), found none; on a CPU: use_cpu: true")
+    assert findings["memory"][0] == "warn"
 
 
-@pytest.mark.parametrize(("status", "verdict"), [(200, "well"), (401, "wrong"), (404, "unsure")])
+@pytest.mark.parametrize(("status", "verdict"), [(200, "pass"), (401, "fail"), (404, "warn")])
 def test_a_judge_that_answers(plan, status, verdict):
     class Answer(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -135,7 +136,7 @@ def test_a_judge_that_is_not_there(plan):
         one.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{one.getsockname()[1]}/v1"
     verdict, says = found(plan(domain="biography", judge_model="judge", judge_address=address))["judge"]
-    assert verdict == "wrong"
+    assert verdict == "fail"
     assert "does not answer" in says
 
 
@@ -145,8 +146,8 @@ def test_a_taken_port(plan):
         one.listen()
         taken = one.getsockname()[1]
         keys = {"use_cpu": False, "use_vllm": True, "vllm_mode": "server", "vllm_group_port": taken}
-        assert found(plan(**keys))["port"][0] == "wrong"
-    assert found(plan(**keys))["port"][0] == "well"
+        assert found(plan(**keys))["port"][0] == "fail"
+    assert found(plan(**keys))["port"][0] == "pass"
 
 
 def test_versions_are_those_of_trl(plan, monkeypatch):
@@ -155,7 +156,7 @@ def test_versions_are_those_of_trl(plan, monkeypatch):
     original = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.9.1" if name == "vllm" else original(name))
     verdict, says = found(plan(use_vllm=True))["vllm"]
-    assert verdict == "wrong"
+    assert verdict == "fail"
     assert "found 0.9.1" in says
 
 
@@ -206,3 +207,12 @@ def test_an_adapter_is_counted_with_the_model_under_it(plan, tiny_model, tmp_pat
     # The rank is the adapter's own, whatever the configuration would give a new one.
     counted = size(plan("dpo", model_name_or_path=str(tmp_path / "adapter"), use_peft=True, lora_r=64))
     assert (counted.parameters, counted.trained) == (size(plan()).parameters, trained)
+
+
+def test_failures_are_shown_first_and_are_an_error(capsys):
+    from rlhalt.doctor import Finding, shown
+
+    with pytest.raises(InputError, match=r"1 of 3 checks .* fail: memory"):
+        shown([Finding("torch", "pass", "2.13"), Finding("data", "warn", "none"), Finding("memory", "fail", "full")])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["fail", "memory"], ["warn", "data"], ["pass", "torch"]]

@@ -93,7 +93,7 @@ def test_the_base_model_is_asked_where_the_policy_ended(monkeypatch, scored_row)
     assert len(sentences(found[0].text)) == 1
 
 
-def test_a_dialled_policy_is_told_its_threshold_and_the_base_model_is_not(monkeypatch, scored_row):
+def test_a_conditioned_policy_sees_its_threshold_in_the_prompt_and_the_base_model_does_not(monkeypatch, scored_row):
     asked: list[Sequence[Message]] = []
 
     class Base:

@@ -202,3 +202,35 @@ def test_the_name_of_a_fragmenter_is_the_same_with_any_phrase(tmp_path):
             load_domain(domain(folder, name)).scorer(unsafe=True).fragmenter
             == load_domain(name).scorer(unsafe=True).fragmenter
         )
+
+
+OWN = """
+from rlhalt.fragments.sentences import sentences
+from rlhalt.verifiers import Verdict
+
+def split(text):
+    return sentences(text)
+
+class Own:
+    name = "own/1"
+    def verify(self, response, fragments, reference):
+        return [Verdict("correct", "always") for _ in fragments]
+"""
+
+
+def test_with_a_fragmenter_of_the_users_own_a_changed_phrase_scores_again(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    write(tmp_path / "responses.jsonl", [response(f"{REGION} {PHRASE}"), response(f"{REGION} {HALT_PHRASE}")])
+    command = ["score", "--responses", str(tmp_path / "responses.jsonl"), "--output", str(tmp_path / "scored.jsonl")]
+
+    def labelled(phrase: str) -> list[list[str | None]]:
+        (tmp_path / "domain.yaml").write_text(
+            "domain: countries\nfragmenter: own.py:split\nverifier: own.py:Own\nhalting: independent\nthreshold: 0.5\n"
+            f"halting_phrase: {json.dumps(phrase)}\n"
+        )
+        assert main([*command, "--domain", str(tmp_path)]) == 0
+        return [[one.label for one in row.fragments] for row in read(tmp_path / "scored.jsonl", Scored)]
+
+    assert labelled(PHRASE) == [["correct", "halt"], ["correct", "correct"]]
+    assert labelled(HALT_PHRASE) == [["correct", "correct"], ["correct", "halt"]]
+    assert labelled(PHRASE) == [["correct", "halt"], ["correct", "correct"]]

@@ -83,6 +83,24 @@ def test_a_phrase_of_the_domain():
     assert found("X is Y. Unsure from here.", phrase="I don't know.") == ["X is Y. Unsure from here."]
 
 
+@pytest.mark.parametrize(
+    ("text", "fragments"),
+    [
+        ("X is Y. Je ne sais pas.", ["X is Y.", "HALT"]),
+        ("X is Y. **je ne sais pas**", ["X is Y.", "HALT"]),
+        ("Je ne sais pas.", ["HALT"]),
+        ("X is Y. Unsure from here.", ["X is Y.", "Unsure from here."]),
+        ("Unsure from here. Je ne sais pas.", ["Unsure from here.", "HALT"]),
+        ("Unsure from here.", ["Unsure from here."]),
+    ],
+)
+def test_a_splitter_that_calls_sentences_without_the_phrase_of_the_domain(text, fragments):
+    assert found(text, sentences, "Je ne sais pas.") == fragments
+    scorer = Scorer(sentences, Says("correct"), phrase="Je ne sais pas.")
+    labels = ["halt" if one == "HALT" else "correct" for one in fragments]
+    assert [one.label for one in scorer.judge(text, {})] == labels
+
+
 def test_a_claim_in_words_of_its_own_stays_one_claim():
     text = "X is Y. Unsure from here."
     claims = [Fragment(0, len(text), "claim", text, claim="X is Y."), Fragment(0, len(text), "claim", text, claim="X.")]

@@ -15,6 +15,13 @@ from rlhalt.training_data.statistics import shares, summary
 from rlhalt.training_data.styles import pairs, targets
 
 
+def test_shares_are_those_of_pairs_with_the_phrase_of_the_domain(scored_row):
+    # Where the rejected side is the phrase itself, no pair is left.
+    rows = [scored_row(["Je ne sais pas."], "-")]
+    assert shares(rows, 0.5, "remove").pairs == 1
+    assert shares(rows, 0.5, "remove", "Je ne sais pas.").pairs == 0
+
+
 def test_shares_count_what_is_made_and_what_is_not(scored_row):
     rows = [scored_row(["A.", "B.", "C."], "++-"), scored_row(["D."], "?"), scored_row(["E."], "!")]
     found = shares(rows, 0.8, "remove")

@@ -58,7 +58,7 @@ def test_what_may_differ(evaluations, setting):
     assert comparable([base, with_rows(sft, sampled_with(**{setting: "another"}))])
 
 
-def test_a_dial_asks_the_same_question(evaluations):
+def test_a_threshold_in_the_prompt_asks_the_same_question(evaluations):
     base, sft, *_ = evaluations
     told = with_rows(sft, lambda row: dataclasses.replace(row, prompt=with_threshold(row.prompt, 0.8)))
     assert comparable([base, told])

@@ -160,6 +160,7 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
         InputError: a reference that lacks what the judge must see; or a scorer that asks no model.
     """
     from rlhalt.fragments import thinking
+    from rlhalt.fragments.halts import with_halts
     from rlhalt.fragments.sentences import sentences
     from rlhalt.llm import Usage
 
@@ -172,7 +173,7 @@ def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) 
             if hasattr(scorer.fragment, "estimate"):
                 said = thinking.answer(one.response)
                 usage += scorer.fragment.estimate([said])
-                fragments = list(earlier) or sentences(said)
+                fragments = list(earlier) or with_halts(said, sentences(said, scorer.phrase), scorer.phrase)
             else:
                 fragments = scorer.remembered(thinking.fragmented(scorer.split, one.response), earlier)
             if hasattr(scorer.verifier, "estimate"):

@@ -88,7 +88,7 @@ class Scorer:
                 fragments it has labelled.
 
         Raises:
-            InputError: the reference names nothing the verifier knows; that is the user's to mend, not a failure.
+            InputError: the reference names nothing the verifier knows; the user can correct it, it is not a failure.
             BudgetExceeded: a paid verifier may not ask any more.
         """
         _, begin = thinking.split(text)

@@ -175,10 +175,12 @@ def _spread(args: argparse.Namespace, domain: str, scorer: Scorer) -> Spread | N
 
 
 def _annotated(args: argparse.Namespace) -> None:
+    from rlhalt.domains import load_domain
+    from rlhalt.domains.biography import DOMAIN
     from rlhalt.domains.biography.factscore import write_scored
 
     flags.separate(args.files, [args.output])
-    found = write_scored(args.files, args.output, args.granularity, args.split)
+    found = write_scored(args.files, args.output, args.granularity, args.split, load_domain(DOMAIN).halting_phrase)
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
 
 

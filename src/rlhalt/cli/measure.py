@@ -95,7 +95,7 @@ def add(verb: Verb) -> None:
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")
     one.add_argument("--output", required=True)
 
-    one = verb("audit", _audit, "measure a domain's verifier against labels given by hand, into its README")
+    one = verb("audit", _audit, "compare a domain's verifier with labelled fragments, into its README")
     one.add_argument("domain", help="a folder with domain.yaml, audit.jsonl and README.md")
     one.add_argument("--data", help="the solutions that were labelled, where audit.jsonl does not hold them")
     flags.judging(one)

@@ -18,23 +18,24 @@ from rlhalt.errors import InputError
 
 __all__ = ["Finding", "Plan", "examine", "read_plan", "shown"]
 
-_MARKS = {"well": "[green]well[/]", "unsure": "[yellow]unsure[/]", "wrong": "[red]wrong[/]"}
+# In the order in which they are shown.
+_MARKS = {"fail": "[red]fail[/]", "warn": "[yellow]warn[/]", "pass": "[green]pass[/]"}
 
 
 def shown(findings: Sequence[Finding]) -> None:
-    """Show what was found.
+    """Show what was found, failures first.
 
     Raises:
-        InputError: something is wrong; with as many as there are.
+        InputError: at least one check failed; the message names all of them.
     """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for one in findings:
+    for one in sorted(findings, key=lambda one: list(_MARKS).index(one.verdict)):
         table.add_row(_MARKS[one.verdict], one.about, escape(one.says))
     Console().print(table)
-    wrong = [one.about for one in findings if one.verdict == "wrong"]
-    if wrong:
-        raise InputError(f"{len(wrong)} of {len(findings)} checks say that this run would fail: {', '.join(wrong)}")
+    failed = [one.about for one in findings if one.verdict == "fail"]
+    if failed:
+        raise InputError(f"{len(failed)} of {len(findings)} checks say that this run would fail: {', '.join(failed)}")

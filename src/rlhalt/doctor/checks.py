@@ -44,8 +44,8 @@ def _configuration(plan: Plan) -> Finding:
     try:
         parsed(plan)
     except (RlhaltError, ValueError, ImportError) as error:
-        return Finding("configuration", "wrong", " ".join(str(error).split()))
-    return Finding("configuration", "well", f"{plan.config} is one of {plan.kind}")
+        return Finding("configuration", "fail", " ".join(str(error).split()))
+    return Finding("configuration", "pass", f"{plan.config} is one of {plan.kind}")
 
 
 def _packages(plan: Plan) -> Iterator[Finding]:
@@ -72,11 +72,11 @@ def _package(name: str, bound: Requirement | None) -> Finding:
     except importlib.metadata.PackageNotFoundError:
         # vLLM for CPUs is a distribution of another name.
         if importlib.util.find_spec(name):
-            return Finding(name, "unsure", f"is there, under another name; expected {wanted or 'any version'}")
-        return Finding(name, "wrong", f"is not installed: pip install '{name}{wanted}'")
+            return Finding(name, "warn", f"is there, under another name; expected {wanted or 'any version'}")
+        return Finding(name, "fail", f"is not installed: pip install '{name}{wanted}'")
     if bound and not bound.specifier.contains(found, prereleases=True):
-        return Finding(name, "wrong", f"expected {wanted}, found {found}: pip install '{name}{wanted}'")
-    return Finding(name, "well", found)
+        return Finding(name, "fail", f"expected {wanted}, found {found}: pip install '{name}{wanted}'")
+    return Finding(name, "pass", found)
 
 
 def _devices(plan: Plan) -> Iterator[Finding]:
@@ -84,27 +84,27 @@ def _devices(plan: Plan) -> Iterator[Finding]:
 
     asked = plan.here
     if plan.get("use_cpu"):
-        yield Finding("devices", "well", f"{asked} process(es) on {os.cpu_count()} CPU cores")
+        yield Finding("devices", "pass", f"{asked} process(es) on {os.cpu_count()} CPU cores")
         return
     count = torch.cuda.device_count()
     if not count:
-        yield Finding("devices", "wrong", f"expected {asked} GPU(s), found none; on a CPU: use_cpu: true")
+        yield Finding("devices", "fail", f"expected {asked} GPU(s), found none; on a CPU: use_cpu: true")
         return
     names = ", ".join(sorted({torch.cuda.get_device_name(one) for one in range(count)}))
-    fits: Verdict = "well" if count >= asked else "wrong"
+    fits: Verdict = "pass" if count >= asked else "fail"
     on = f" a machine, on {plan.machines}" if plan.machines > 1 else ""
     yield Finding("devices", fits, f"{asked} GPU(s) asked for{on}, {count} found: {names}")
     if plan.get("bf16") and not torch.cuda.is_bf16_supported():
-        yield Finding("precision", "wrong", "this GPU has no bfloat16: bf16: false, fp16: true")
+        yield Finding("precision", "fail", "this GPU has no bfloat16: bf16: false, fp16: true")
 
 
 def _memory(plan: Plan) -> Finding:
     try:
         size = memory.size(plan)
     except InputError as error:
-        return Finding("memory", "wrong", str(error))
+        return Finding("memory", "fail", str(error))
     except (OSError, ValueError) as error:
-        return Finding("memory", "unsure", f"the model's size is not known: {str(error).splitlines()[0]}")
+        return Finding("memory", "warn", f"the model's size is not known: {str(error).splitlines()[0]}")
     need, (there, where) = memory.estimate(plan, size), _there(plan)
     # One process a GPU; on a CPU all of them share what is there.
     asked = need.total * (plan.here if plan.get("use_cpu") else 1)
@@ -116,8 +116,8 @@ def _memory(plan: Plan) -> Finding:
     )
     says += f"{size.trained / 1e6:.1f} million trained)"
     if not there:
-        return Finding("memory", "unsure", says)
-    verdict: Verdict = "well" if asked < 0.8 * there else "unsure" if asked < there else "wrong"
+        return Finding("memory", "warn", says)
+    verdict: Verdict = "pass" if asked < 0.8 * there else "warn" if asked < there else "fail"
     return Finding("memory", verdict, says)
 
 
@@ -125,16 +125,16 @@ def _turns(plan: Plan) -> Iterator[Finding]:
     try:
         found = turns(str(plan.get("model_name_or_path")), plan.get("chat_template_kwargs"))
     except InputError as error:
-        yield Finding("template", "wrong", str(error))
+        yield Finding("template", "fail", str(error))
         return
     except (OSError, ValueError) as error:
-        yield Finding("template", "unsure", f"the tokenizer is not known: {str(error).splitlines()[0]}")
+        yield Finding("template", "warn", f"the tokenizer is not known: {str(error).splitlines()[0]}")
         return
     try:
-        yield Finding("template", "well", _template(found, plan.get("base_template")))
+        yield Finding("template", "pass", _template(found, plan.get("base_template")))
     except InputError as error:
-        yield Finding("template", "wrong", str(error))
-    yield Finding("tokens", "well", f"a turn ends with {' or '.join(found.ends)}; padded with {found.pad}")
+        yield Finding("template", "fail", str(error))
+    yield Finding("tokens", "pass", f"a turn ends with {' or '.join(found.ends)}; padded with {found.pad}")
 
 
 def _template(found: Turns, base_template: str | None) -> str:
@@ -167,24 +167,24 @@ def _gib(count: float) -> str:
 def _data(plan: Plan) -> Finding:
     file = plan.get("train_file")
     if not file:
-        return Finding("data", "unsure", "no train_file given: --train_file FILE")
+        return Finding("data", "warn", "no train_file given: --train_file FILE")
     if not Path(file).is_file():
-        return Finding("data", "wrong", f"expected JSON lines in {file}, found no such file")
+        return Finding("data", "fail", f"expected JSON lines in {file}, found no such file")
     with Path(file).open("rb") as lines:
         count = sum(1 for _ in lines)
-    return Finding("data", "well" if count else "wrong", f"{count} rows in {file}")
+    return Finding("data", "pass" if count else "fail", f"{count} rows in {file}")
 
 
 def _generation(plan: Plan) -> Iterator[Finding]:
     if not plan.get("use_vllm"):
-        yield Finding("generation", "unsure", "with transformers, which is slow: use_vllm: true where vLLM runs")
+        yield Finding("generation", "warn", "with transformers, which is slow: use_vllm: true where vLLM runs")
         return
     if plan.get("vllm_mode", "colocate") != "server":
-        yield Finding("generation", "well", "vLLM in the trainer's own processes")
+        yield Finding("generation", "pass", "vLLM in the trainer's own processes")
         return
     if plan.get("use_cpu"):
         yield Finding(
-            "generation", "wrong", "new weights go to a server over NCCL, from GPU to GPU: vllm_mode: colocate"
+            "generation", "fail", "new weights go to a server over NCCL, from GPU to GPU: vllm_mode: colocate"
         )
         return
     host, port = plan.get("vllm_server_host", "0.0.0.0"), plan.get("vllm_server_port", 8000)
@@ -198,8 +198,8 @@ def _free(port: int) -> Finding:
         try:
             one.bind(("", port))
         except OSError:
-            return Finding("port", "wrong", f"{port}, over which weights are sent, is taken: vllm_group_port: …")
-    return Finding("port", "well", f"{port}, over which weights are sent, is free")
+            return Finding("port", "fail", f"{port}, over which weights are sent, is taken: vllm_group_port: …")
+    return Finding("port", "pass", f"{port}, over which weights are sent, is free")
 
 
 def _judge(plan: Plan) -> Iterator[Finding]:
@@ -208,28 +208,28 @@ def _judge(plan: Plan) -> Iterator[Finding]:
     try:
         asks = load_domain(str(plan.get("domain"))).asks_a_model
     except InputError as error:
-        yield Finding("domain", "wrong", str(error))
+        yield Finding("domain", "fail", str(error))
         return
     if not asks:
-        yield Finding("domain", "well", f"'{plan.get('domain')}' asks no language model")
+        yield Finding("domain", "pass", f"'{plan.get('domain')}' asks no language model")
     elif not plan.get("judge_address"):
-        yield Finding("judge", "wrong", f"'{plan.get('domain')}' asks a language model: judge_address: http://…/v1")
+        yield Finding("judge", "fail", f"'{plan.get('domain')}' asks a language model: judge_address: http://…/v1")
     else:
         key = os.environ.get(str(plan.get("judge_key", "OPENAI_API_KEY")))
         yield _answers(
-            "judge", f"{str(plan.get('judge_address')).rstrip('/')}/models", key, "start it, or mend address"
+            "judge", f"{str(plan.get('judge_address')).rstrip('/')}/models", key, "start it, or correct judge_address"
         )
 
 
-def _answers(about: str, address: str, key: str | None, mend: str) -> Finding:
+def _answers(about: str, address: str, key: str | None, repair: str) -> Finding:
     request: Any = urllib.request.Request(address, headers={"Authorization": f"Bearer {key}"} if key else {})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_S):
-            return Finding(about, "well", f"{address} answers")
+            return Finding(about, "pass", f"{address} answers")
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
-            return Finding(about, "wrong", f"{address} refuses the key ({error.code})")
+            return Finding(about, "fail", f"{address} refuses the key ({error.code})")
         # It is there, and does not know this page: not every server lists its models.
-        return Finding(about, "unsure", f"{address} answers with {error.code}")
+        return Finding(about, "warn", f"{address} answers with {error.code}")
     except (OSError, ValueError) as error:
-        return Finding(about, "wrong", f"{address} does not answer ({error}): {mend}")
+        return Finding(about, "fail", f"{address} does not answer ({error}): {repair}")

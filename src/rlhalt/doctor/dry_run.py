@@ -66,7 +66,7 @@ def dry_run(plan: Plan) -> Finding:
             _small_model(plan, folder / "model")
             _some_rows(plan, folder / "rows.jsonl")
         except (OSError, ValueError) as error:
-            return Finding("two steps", "unsure", f"not tried: {str(error).splitlines()[0]}")
+            return Finding("two steps", "warn", f"not tried: {str(error).splitlines()[0]}")
         launch = [sys.executable, "-m", "accelerate.commands.launch"]
         launch += ["--config_file", str(plan.accelerate)] if plan.accelerate else ["--num_processes", "1"]
         small = {
@@ -84,10 +84,10 @@ def dry_run(plan: Plan) -> Finding:
         argv += _argv({**plan.keys, **small}, plan)
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return Finding("two steps", "well", "ran, with a 2-layer model of the same family")
+        return Finding("two steps", "pass", "ran, with a 2-layer model of the same family")
     told = [line for line in done.stderr.splitlines() if line.strip()]
     last = next((line for line in reversed(told) if line.startswith("rlhalt:") or "Error" in line), (told or ["?"])[-1])
-    return Finding("two steps", "wrong", last.strip())
+    return Finding("two steps", "fail", last.strip())
 
 
 def _argv(keys: Any, plan: Plan) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-Verdict = Literal["well", "unsure", "wrong"]
+Verdict = Literal["pass", "warn", "fail"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Finding:
 
     Attributes:
         about: what was looked at.
-        verdict: `wrong` where a run would fail, `unsure` where it might.
+        verdict: `fail` where a run would fail, `warn` where it might.
         says: what was found, and what to do about it.
     """
 

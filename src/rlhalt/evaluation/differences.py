@@ -47,7 +47,7 @@ def contrasts(trained_at: Mapping[str, float | None]) -> list[tuple[str, str]]:
     """Every trained model against base, and against SFT, where there is one; and those of one τ against each other.
 
     Args:
-        trained_at: the τ of each model; of two with the same one the later is held against the earlier.
+        trained_at: the τ of each model; of two with the same one the later is compared with the earlier.
     """
     trained = [model for model in trained_at if model != "base"]
     against_sft = [(model, "SFT") for model in trained if model != "SFT"] if "SFT" in trained else []

@@ -30,14 +30,16 @@ def with_halts(text: str, fragments: Sequence[Fragment], phrase: str = HALT_PHRA
     """The fragments of a response, with each halting phrase as a fragment of kind `halt`.
 
     A phrase that no fragment covers becomes one at the end of the response only; elsewhere the splitter's word counts.
+    The default phrase is no halt where the domain has another one.
 
     Args:
         text: the response.
         fragments: as a splitter made them, in the order of the text.
         phrase: what the domain halts with.
     """
+    fragments = [_unmarked(one, phrase) for one in fragments]
     if not _may_hold(text, phrase):
-        return list(fragments)
+        return fragments
     found = [_marked(one, phrase) for one in fragments]
     for start, end in _halts(text, phrase):
         found = _cut(text, found, start, end)
@@ -59,6 +61,16 @@ def _marked(fragment: Fragment, phrase: str) -> Fragment:
     if fragment.kind in _OF_PROGRAMS or not is_halt(fragment.claim or fragment.text, phrase):
         return fragment
     return dataclasses.replace(fragment, kind="halt")
+
+
+def _unmarked(fragment: Fragment, phrase: str) -> Fragment:
+    """The fragment; a sentence where it is the default phrase and the domain has another one.
+
+    A splitter of the user's own that calls `sentences(text)` looks for the default phrase.
+    """
+    if fragment.kind != "halt" or not is_halt(fragment.text) or is_halt(HALT_PHRASE, phrase):
+        return fragment
+    return dataclasses.replace(fragment, kind="sentence")
 
 
 def _halts(text: str, phrase: str) -> Iterator[tuple[int, int]]:

@@ -109,7 +109,7 @@ def _could_have(test: Significance, form: Callable[[float], str]) -> str:
 
 
 def _gain(comparison: Comparison, model: str, decoding: str) -> str:
-    """The utility at its own τ beside all that it is held against."""
+    """The utility at its own τ beside all that it is compared with."""
     own = comparison.get(model, decoding)
     if own.threshold is None or own.utility[own.threshold].value is None:
         return ""

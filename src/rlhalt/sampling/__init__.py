@@ -102,7 +102,7 @@ class Completion:
 class Engine(Protocol):
     """Completes chats.
 
-    `complete` takes B chats, each ending with a user's message, or with an assistant's message to be gone on with, and
+    `complete` takes B chats, each ending with a user's message, or with an assistant's message to continue, and
     returns B completions; equal arguments give equal completions.
     """
 

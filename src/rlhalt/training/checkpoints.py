@@ -57,8 +57,9 @@ def newest(output_dir: str | Path, processes: int) -> Path | None:
 def load_adapter(model: Any, checkpoint: str | Path) -> None:
     """Load a checkpoint's trained adapter, as transformers 5.17 does unless a frozen one stands beside it.
 
-    Where an adapter is gone on with, TRL keeps its beginning as the adapter `ref`. peft saves that in a folder of its
-    own; transformers loads such folders *instead of* what stands beside them, and training would begin anew, unsaid.
+    Where an adapter is trained further, TRL keeps a copy of its first state as the adapter `ref`. peft saves that in a
+    folder of its own; transformers loads such folders *instead of* what stands beside them, and training would begin
+    anew without a word.
     """
     if hasattr(model, "load_adapter") and (Path(checkpoint) / "adapter_config.json").is_file():
         model.load_adapter(str(checkpoint), model.active_adapters[0], is_trainable=True)

@@ -53,7 +53,7 @@ def check_accelerator(args: Any, accelerator: Any, environment: Mapping[str, str
     found = accelerator.distributed_type.value
     for kind in ("DEEPSPEED", "FSDP"):
         if environment.get(f"ACCELERATE_USE_{kind}", "false").lower() == "true" and found != kind:
-            why = "use_cpu: true turns it off" if args.use_cpu else f"not to be had on {accelerator.device.type}"
+            why = "use_cpu: true turns it off" if args.use_cpu else f"not available on {accelerator.device.type}"
             raise InputError(
                 f"expected {kind}, as accelerate's file says, found {found}: {why}; choose another file of "
                 f"configs/accelerate",

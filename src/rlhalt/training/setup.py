@@ -153,7 +153,7 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
         parsed: what `parse` returned: what the script reads, with `resume`, first.
 
     Raises:
-        InputError: something else runs than was asked for, or no checkpoint can be gone on with.
+        InputError: something else runs than was asked for, or there is no checkpoint to resume from.
     """
     args, accelerator = trainer.args, trainer.accelerator
     check_accelerator(args, accelerator)

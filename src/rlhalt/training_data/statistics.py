@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from rlhalt.records import Pair, Scored
+from rlhalt.records import HALT_PHRASE, Pair, Scored
 from rlhalt.training_data.styles import Style, pairs
 
 
@@ -44,13 +44,16 @@ class Shares:
         return self.halting[1] / weight if weight else float("nan")
 
 
-def shares(rows: Sequence[Scored], threshold: float, style: Style) -> Shares:
+def shares(rows: Sequence[Scored], threshold: float, style: Style, phrase: str = HALT_PHRASE) -> Shares:
     """What pairs a style makes of scored responses at τ.
+
+    Args:
+        phrase: what the domain halts with.
 
     Raises:
         InputError: see `pairs`.
     """
-    made = list(pairs(rows, threshold, style))
+    made = list(pairs(rows, threshold, style, phrase))
     sources = {one.source for one in made}
     failed = sum(row.failed for row in rows)
     return Shares(

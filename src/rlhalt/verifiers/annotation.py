@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from rlhalt.fragments.claim_spans import pieces
+from rlhalt.fragments.halts import with_halts
 from rlhalt.fragments.sentences import sentences
-from rlhalt.records import Fragment, Label
+from rlhalt.records import HALT_PHRASE, Fragment, Label
 
 Granularity = Literal["sentences", "facts"]
 
@@ -65,7 +66,9 @@ class Annotated:
     unplaced: tuple[Passage, ...]
 
 
-def annotate(response: str, passages: Sequence[Passage], granularity: Granularity) -> Annotated:
+def annotate(
+    response: str, passages: Sequence[Passage], granularity: Granularity, phrase: str = HALT_PHRASE
+) -> Annotated:
     """The judged fragments of a response.
 
     - `sentences`: one fragment a passage. It is incorrect where any of its facts is, else correct where any is, else
@@ -75,16 +78,19 @@ def annotate(response: str, passages: Sequence[Passage], granularity: Granularit
       in no fragment.
 
     A passage without facts is one unverifiable fragment in both, and so is each sentence that nobody labelled.
+
+    Args:
+        phrase: what the domain halts with.
     """
     spans = locate(response, [one.text for one in passages])
     fragments: list[Fragment] = []
     end = 0
     for passage, span in zip(passages, spans, strict=True):
         if span is not None:
-            fragments += _unlabelled(response, end, span[0])
+            fragments += _unlabelled(response, end, span[0], phrase)
             fragments += _labelled(response, span, passage, granularity)
             end = span[1]
-    fragments += _unlabelled(response, end, len(response))
+    fragments += _unlabelled(response, end, len(response), phrase)
     return Annotated(fragments, tuple(one for one, span in zip(passages, spans, strict=True) if span is None))
 
 
@@ -153,9 +159,10 @@ def _evidence(facts: Sequence[Fact]) -> str:
     return f"people say {said}" + (f": {wrong}" if wrong else "")
 
 
-def _unlabelled(response: str, start: int, end: int) -> Iterator[Fragment]:
+def _unlabelled(response: str, start: int, end: int, phrase: str) -> Iterator[Fragment]:
     """The sentences between two passages, or before the first or after the last."""
-    for one in sentences(response[start:end]):
+    text = response[start:end]
+    for one in with_halts(text, sentences(text, phrase), phrase):
         label: Label = "halt" if one.kind == "halt" else "unverifiable"
         evidence = "the halting phrase" if label == "halt" else "nobody labelled it"
         yield dataclasses.replace(

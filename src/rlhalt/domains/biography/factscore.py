@@ -23,9 +23,10 @@ from typing import Any, Literal
 from rlhalt.domains.biography import prompt
 from rlhalt.domains.files import field, text_field
 from rlhalt.errors import InputError
+from rlhalt.fragments.halting_phrase import named
 from rlhalt.locks import locked
 from rlhalt.provenance import Run
-from rlhalt.records import Json, Label, Scored, content_key, iter_json, write
+from rlhalt.records import HALT_PHRASE, Json, Label, Scored, content_key, iter_json, write
 from rlhalt.verifiers.annotation import NAME, Fact, Granularity, Passage, abstention, annotate
 
 _LABELS: dict[str, Label] = {"S": "correct", "NS": "incorrect", "IR": "unverifiable"}
@@ -59,7 +60,10 @@ class Biographies:
 
 
 def read(
-    paths: Iterable[str | Path], granularity: Granularity, references: Mapping[str, Json] | None = None
+    paths: Iterable[str | Path],
+    granularity: Granularity,
+    references: Mapping[str, Json] | None = None,
+    phrase: str = HALT_PHRASE,
 ) -> Biographies:
     """The labelled responses of files, each of one model, which its file is named after.
 
@@ -68,6 +72,7 @@ def read(
     Args:
         references: by the keys of prompts, what a judge needs beside the labels; the articles are not in the data.
             `{"subject": topic}` where there is none.
+        phrase: what the domain halts with.
 
     Raises:
         InputError: no such file, or a malformed row, naming it and its field.
@@ -76,7 +81,7 @@ def read(
     unplaced: list[Unplaced] = []
     for index, path in enumerate(map(Path, paths)):
         for number, data in iter_json(path):
-            row, missing = _scored(data, index, granularity, path, number)
+            row, missing = _scored(data, index, granularity, path, number, phrase)
             reference = (references or {}).get(row.prompt_key, row.reference)
             rows.append(dataclasses.replace(row, reference=reference))
             unplaced += [Unplaced(str(path), number, one.text) for one in missing]
@@ -88,18 +93,20 @@ def write_scored(
     output: str | Path,
     granularity: Granularity,
     split: Literal["train", "heldout", "all"] = "all",
+    phrase: str = HALT_PHRASE,
 ) -> Biographies:
     """The labelled responses of files, into a file of scored rows; its run.json counts what was placed and what not.
 
     Args:
         split: of the people; pairs and targets are made of training prompts alone.
+        phrase: what the domain halts with.
 
     Raises:
         InputError: see `read`.
     """
-    found = read(paths, granularity)
+    found = read(paths, granularity, phrase=phrase)
     found = dataclasses.replace(found, rows=[one for one in found.rows if split in (one.split, "all")])
-    config = {"granularity": granularity, "verifier": NAME, "split": split}
+    config = {"granularity": granularity, "verifier": NAME, "split": split, **named(phrase)}
     with locked(output), Run("annotation", output, inputs=paths, config=config) as run:
         write(output, found.rows)
         labels = Counter(one.label for row in found.rows for one in row.fragments)
@@ -109,7 +116,7 @@ def write_scored(
 
 
 def _scored(
-    data: Json, index: int, granularity: Granularity, path: Path, row: int
+    data: Json, index: int, granularity: Granularity, path: Path, row: int, phrase: str
 ) -> tuple[Scored, tuple[Passage, ...]]:
     topic = text_field(data, "topic", path, row)
     response = field(data, "output", path, row)
@@ -120,7 +127,7 @@ def _scored(
     if annotations is None:
         fragments = abstention(response)
     else:
-        annotated = annotate(response, _passages(annotations, path, row), granularity)
+        annotated = annotate(response, _passages(annotations, path, row), granularity, phrase)
         fragments, unplaced = annotated.fragments, annotated.unplaced
     asked = prompt(topic, {})
     sampler = {"model": path.stem, "source": "FActScore"}

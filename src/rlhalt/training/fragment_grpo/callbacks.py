@@ -58,7 +58,7 @@ def check(history: Sequence[Mapping[str, float]], limits: Limits) -> None:
     if stands("fragments/failure_share", limits.failed):
         share = last[-1]["fragments/failure_share"]
         raise TooManyFailures(
-            f"more than {limits.failed:.0%} of fragments failed {since}, {share:.0%} in the last; mend the verifier "
+            f"more than {limits.failed:.0%} of fragments failed {since}, {share:.0%} in the last; repair the verifier "
             "and resume from the last checkpoint"
         )
     if stands("responses/refused", limits.refused):
