@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -184,7 +185,7 @@ def _calibrate(args: argparse.Namespace) -> None:
 
 def _answer(args: argparse.Namespace) -> None:
     from rlhalt.cut.answer import answer, shown
-    from rlhalt.records import Prompt, dumps, read, user, write_atomic
+    from rlhalt.records import Prompt, read, user, write_atomic
 
     if bool(args.question) == bool(args.prompts):
         raise InputError("expected prompts, or --prompts with a file of them, one of the two", field="--prompts")
@@ -195,7 +196,7 @@ def _answer(args: argparse.Namespace) -> None:
         seed=args.seed, engine=args.engine or "transformers", thresholds=args.threshold,
     )  # fmt: skip
     if args.output:
-        write_atomic(Path(args.output), [dumps(one) for one in found])
+        write_atomic(Path(args.output), [json.dumps(one, ensure_ascii=False) + "\n" for one in found])
     else:
         shown(found, args.threshold)
 
