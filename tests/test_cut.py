@@ -137,7 +137,7 @@ def world(tiny_model, tmp_path_factory):
     domain = load_domain("countries")
     write_rows(folder / "calibration.jsonl", domain.prompts(split="train")[:11])
     write_rows(folder / "heldout.jsonl", domain.prompts(split="heldout")[:6])
-    argv = ["--model", str(model), "--max-tokens", "40", "--engine", "transformers"]
+    argv = ["--model", str(model), "--max-tokens", "64", "--engine", "transformers"]
     asked = ["calibrate", *argv, "--prompts", str(folder / "calibration.jsonl"), "--temperatures", "0", "0.7"]
     assert main(asked) == 0
     return folder, model, argv, asked
