@@ -10,6 +10,7 @@ from rlhalt.models import load_policy
 from rlhalt.plain import STOP, completes
 from rlhalt.records import Json, Message
 from rlhalt.sampling import Completion, completed
+from rlhalt.sampling.grouped_attention import use_grouped_attention
 from rlhalt.templates import Template, turn_ends
 from rlhalt.token_spans import common_prefix
 
@@ -25,8 +26,7 @@ class TransformersEngine:
         self._template = Template(self._tokenizer, template_args)
         self._ends = turn_ends(self._tokenizer, self._model.generation_config)
         if self._model.device.type == "cpu":
-            # For one query token a row the CPU's fused attention is slower than plain products (half the rate).
-            self._model.set_attn_implementation("eager")
+            use_grouped_attention(self._model)
         self._shared: tuple[tuple[int, ...], Any] | None = None
         self._stops: list[Any] | None = None
         if completes(self._tokenizer):
