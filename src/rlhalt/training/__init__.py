@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from rlhalt.models import identity
 from rlhalt.provenance import Run
+from rlhalt.records import Json, content_key
+from rlhalt.strict_yaml import read_yaml
 
 # Where things lie, and from where a training goes on: it becomes the same.
-_ELSEWHERE = ("train_file", "output_dir", "model_name_or_path", "resume", "resume_from_checkpoint")
+_ELSEWHERE = ("train_file", "mix_file", "output_dir", "model_name_or_path", "resume", "resume_from_checkpoint")
+
+
+# The value of `mix_file` that means the model's own answers to the general instructions.
+OWN = "own"
+
+
+def general_instructions() -> list[str]:
+    """The instructions that a model is asked for answers of its own, see `rlhalt.training.mixing`."""
+    return files("rlhalt.training").joinpath("instructions.txt").read_text(encoding="utf-8").splitlines()
 
 
 def secret(key: str) -> bool:
@@ -21,8 +33,8 @@ def secret(key: str) -> bool:
 def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str) -> Run:
     """The run of a training, known before anything heavy is imported.
 
-    Its fingerprint covers the data, the configuration file, the keys given beside it, and the weights it starts from;
-    not where these lie, nor whether it was stopped on the way.
+    Its fingerprint covers the data, what is mixed in, the configuration file, the keys given beside it, and the weights
+    it starts from; not where these lie, nor whether it was stopped on the way.
     """
     keys, config = [], []
     rest = list(argv)
@@ -39,4 +51,21 @@ def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str |
             rest = list(itertools.dropwhile(lambda one: not one.startswith("--"), rest))
         else:
             keys.append(word)
-    return Run(f"train {kind}", output, inputs=[data, *config], config={"keys": keys, "model": identity(model)})
+    settings: Json = {"keys": keys, "model": identity(model)}
+    inputs = [data, *config]
+    mixed = _mix_file(argv, config)
+    if mixed == OWN:
+        settings["general"] = content_key(general_instructions())
+    elif mixed:
+        inputs.append(mixed)
+    return Run(f"train {kind}", output, inputs=inputs, config=settings)
+
+
+def _mix_file(argv: Sequence[str], config: Sequence[str]) -> str | None:
+    """The value of the key `mix_file`: the last on the command line, or else the configuration's."""
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--mix") else [word])]
+    places = [place for place, word in enumerate(words[:-1]) if word in ("--mix_file", "--mix-file")]
+    if places:
+        return words[places[-1] + 1]
+    found = read_yaml(config[0]).get("mix_file") if config else None
+    return found if isinstance(found, str) else None

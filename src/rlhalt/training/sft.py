@@ -13,12 +13,13 @@ from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Rows, Target
 from rlhalt.training import training_run
+from rlhalt.training.mixing import Mixing, dataset_of, mixed_in
 from rlhalt.training.rows import on_disk
 from rlhalt.training.template import Templated, rows_as_sampled
 
 
 @dataclasses.dataclass
-class SftData(Templated):
+class SftData(Templated, Mixing):
     """What to train on.
 
     Attributes:
@@ -30,18 +31,26 @@ class SftData(Templated):
 
 def main(argv: Sequence[str]) -> None:
     """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
+    from datasets import concatenate_datasets
     from trl import ModelConfig, SFTConfig, SFTTrainer
 
     from rlhalt.training.setup import fit, load_trainable, parse
 
     data, args, model_args = parse((SftData, SFTConfig, ModelConfig), argv)
+    data.check_mixing()
     rows = Rows(Path(data.train_file), Target)
     with training_run("sft", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         prompts = prompts_seen(rows)
         if not prompts:
             raise InputError("expected targets to train on, found none", path=data.train_file)
-        run.result(prompts=prompts)
         dataset = on_disk(rows, ("prompt", "completion"))
+        general, mixed = mixed_in(
+            data, model_args.model_name_or_path, data.chat_template_kwargs, len(dataset), args.seed
+        )
+        if general:
+            dataset = concatenate_datasets([dataset, dataset_of(general)])
+            run.result(mixed=mixed)
+        run.result(prompts=sorted({*prompts, *prompts_seen(general)}))
         model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
             trainer = SFTTrainer(
