@@ -9,13 +9,30 @@ from rlhalt.domains import load_domain
 from rlhalt.records import Json
 
 
-def taught(model_folder: Path, domain: str, answer: Callable[[Json], str], folder: Path, count: int = 4) -> Path:
-    """A copy of a model that was trained on answers to the first prompts of each split, with and without examples."""
-    return taught_several(model_folder, {domain: answer}, folder, count)
+def taught(
+    model_folder: Path,
+    domain: str,
+    answer: Callable[[Json], str],
+    folder: Path,
+    count: int = 4,
+    *,
+    examples: bool = True,
+) -> Path:
+    """A copy of a model that was trained on answers to the first prompts of each split.
+
+    Args:
+        examples: the prompts with the domain's examples too, which takes several times as long.
+    """
+    return taught_several(model_folder, {domain: answer}, folder, count, examples=examples)
 
 
 def taught_several(
-    model_folder: Path, answers: Mapping[str, Callable[[Json], str]], folder: Path, count: int = 4
+    model_folder: Path,
+    answers: Mapping[str, Callable[[Json], str]],
+    folder: Path,
+    count: int = 4,
+    *,
+    examples: bool = True,
 ) -> Path:
     """The same of several domains."""
     import torch
@@ -27,7 +44,7 @@ def taught_several(
         found = load_domain(domain)
         for one in [one for split in ("train", "heldout") for one in found.prompts(split=split)[:count]]:
             chat = [*one.prompt, {"role": "assistant", "content": answer(one.reference)}]
-            shown = [chat, [*found.few_shot(), *chat]]
+            shown = [chat, [*found.few_shot(), *chat]] if examples else [chat]
             texts += [tokenizer.apply_chat_template(each, tokenize=False) for each in shown]
     tokenizer.padding_side = "left"
     batch = tokenizer(texts, return_tensors="pt", padding=True)

@@ -133,7 +133,7 @@ def world(tiny_model, tmp_path_factory):
         return f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
 
     folder = tmp_path_factory.mktemp("cut")
-    model = taught(tiny_model, "countries", answer, folder / "model", count=14)
+    model = taught(tiny_model, "countries", answer, folder / "model", count=14, examples=False)
     domain = load_domain("countries")
     write_rows(folder / "calibration.jsonl", domain.prompts(split="train")[:14])
     write_rows(folder / "heldout.jsonl", domain.prompts(split="heldout")[:6])
