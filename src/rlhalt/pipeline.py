@@ -35,6 +35,7 @@ from typing import Literal
 
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
+from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.locks import locked
 from rlhalt.models import turns
@@ -220,7 +221,7 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
     scorer = domain.scorer()
     train, held_out = read_prompts(recipe, domain)
     check_model(recipe)
-    base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
+    base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else (), role="base")
     style = recipe.style or default_style(domain.halting)
     data, making = _data(recipe, train, base, scorer, style, out)
     policies, training = _policies(recipe, data, out)
@@ -346,9 +347,17 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> tuple[dict[str, Policy],
     policies: dict[str, Policy] = {}
     stages: list[Stage] = []
 
-    def add(name: str, model: str, seed: int, threshold: float | None = None, *, conditioned: bool = False) -> None:
+    def add(
+        name: str,
+        model: str,
+        seed: int,
+        threshold: float | None = None,
+        *,
+        role: Role = "trained",
+        conditioned: bool = False,
+    ) -> None:
         policies[f"{_named(name, threshold)}-seed{seed}"] = Policy(
-            name, model, threshold, seed, threshold_in_prompt=conditioned
+            name, model, threshold, seed, threshold_in_prompt=conditioned, role=role
         )
 
     def train(stage: Stage) -> str:
@@ -359,11 +368,11 @@ def _policies(recipe: Recipe, data: Data, out: Path) -> tuple[dict[str, Policy],
     for seed in recipe.seeds:
         folder = out / f"seed{seed}"
         sft = train(make("sft", recipe.sft, data.targets, folder / "sft", seed, recipe.model))
-        add("SFT", sft, seed)
+        add("SFT", sft, seed, role="supervised")
         for method, file in data.supervised.items():
             to = folder / _named(method.name, method.at)
             model = train(make("sft", recipe.sft, file, to, seed, recipe.model, name=_shown(method.name, method.at)))
-            add(method.name, model, seed, method.at)
+            add(method.name, model, seed, method.at, role="supervised")
         for threshold, file in data.pairs.items():
             at = f"τ = {threshold:g}"
             start = sft if recipe.dpo_from == "sft" else recipe.model

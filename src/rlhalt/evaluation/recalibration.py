@@ -47,7 +47,17 @@ def temperature(confidence: Floats, correct: Floats) -> Map:
 
 
 def platt(confidence: Floats, correct: Floats) -> Map:
-    """q = σ(a logit(p) + b) of the highest likelihood (Platt 1999, on log-odds).
+    """q = σ(a logit(p) + b) of the highest likelihood, see `platt_coefficients`."""
+    return platt_map(*platt_coefficients(confidence, correct))
+
+
+def platt_map(a: float, b: float) -> Map:
+    """q = σ(a logit(p) + b)."""
+    return lambda p: _sigmoid(a * _logit(p) + b)
+
+
+def platt_coefficients(confidence: Floats, correct: Floats) -> tuple[float, float]:
+    """a and b of q = σ(a logit(p) + b), of the highest likelihood (Platt 1999, on log-odds).
 
     Platt's targets, (n₊ + 1) / (n₊ + 2) for right ones and 1 / (n₋ + 2) for wrong ones, keep it finite where a and b
     could part them without error.
@@ -71,7 +81,7 @@ def platt(confidence: Floats, correct: Floats) -> Map:
         found = found - step
         if np.abs(step).max() < 1e-10:
             break
-    return lambda p: _sigmoid(found[0] * _logit(p) + found[1])
+    return float(found[0]), float(found[1])
 
 
 def isotonic(confidence: Floats, correct: Floats) -> Map:

@@ -6,7 +6,7 @@ The output folder holds everything that `rlhalt compare` reads:
     scored.jsonl                 both, scored
     confidence.jsonl             how sure the policy was of each fragment
     continuation.jsonl           what the base model would have said next where a greedy response ended
-    run.json                     name, τ, seed, configuration
+    run.json                     name, role, τ, seed, configuration, and the models that its training started from
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
+from rlhalt.evaluation.roles import Role, role_of, started_from
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.locks import locked
 from rlhalt.models import identity, turns
@@ -45,6 +46,7 @@ class Policy:
         few_shot: examples it is asked with; none for a trained policy.
         threshold_in_prompt: whether its threshold is stated in each prompt, see `rlhalt.threshold_prompt`.
         template_args: arguments of its chat template, see `rlhalt.sampling.Settings`.
+        role: what it is in a comparison; None to take it from the model's training, see `rlhalt.evaluation.roles`.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Policy:
     few_shot: tuple[Message, ...] = ()
     threshold_in_prompt: bool = False
     template_args: Json = dataclasses.field(default_factory=dict)
+    role: Role | None = None
 
     def asked(self, prompt: Prompt) -> Prompt:
         """A prompt as this policy is asked it; its key stays, it is the same question.
@@ -93,6 +96,7 @@ def evaluate(
     folder = Path(output)
     if not policy.threshold_in_prompt:
         policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
+    policy = dataclasses.replace(policy, role=policy.role or role_of(policy.model, policy.name))
     config = {
         **dataclasses.asdict(policy),
         "model": identity(policy.model),
@@ -106,7 +110,7 @@ def evaluate(
         **named(scorer.phrase),
         "budget": dataclasses.asdict(scorer.client.budget) if scorer.client else None,
         "prompts": [prompt.key for prompt in prompts],
-        "base": dataclasses.asdict(base) if base else None,
+        "base": _continuing(base) if base else None,
     }
     run = Run("evaluate", folder, config=config)
     if run.finished:
@@ -139,11 +143,17 @@ def evaluate(
             ended = [row for row in scored if row.sampler["temperature"] == 0]
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
         run.result(
-            name=policy.name, threshold=policy.threshold, seed=policy.seed, model=policy.model,
-            few_shot=bool(policy.few_shot), halting=scorer.halting, rows=len(scored),
+            name=policy.name, role=policy.role, threshold=policy.threshold, seed=policy.seed, model=policy.model,
+            started_from=started_from(policy.model), few_shot=bool(policy.few_shot), halting=scorer.halting,
+            rows=len(scored),
             cut_off={name: cut_off(rows) for name, rows in responses.items()},
         )  # fmt: skip
     return folder
+
+
+def _continuing(base: Policy) -> Json:
+    """What decides the continuations: not the role of the model that makes them."""
+    return {name: value for name, value in dataclasses.asdict(base).items() if name != "role"}
 
 
 def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: EngineName) -> list[Continuation]:
