@@ -28,6 +28,7 @@ SENTENCE = {
     "neighbour": ("{c} has a border with {v}.", ("Norland", "Sutland", "Ostland", "Westland")),
 }
 HALT = "Unsure from here."
+ROLES = {"base": "base", "SFT": "supervised"}
 
 
 def _response(facts: list[tuple[str, str, str | None]], **fields: Any) -> Scored:
@@ -59,7 +60,8 @@ def write_folder(
     """An evaluation folder with these rows."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"stage": "evaluate", "name": "base", "threshold": None, "seed": 0, "few_shot": False, "seconds": 61.5}
-    settings |= {"model": "tiny", "halting": "independent", **run}
+    settings |= {"model": folder.name, "halting": "independent", "role": ROLES.get(str(run.get("name")), "trained")}
+    settings |= run
     (folder / "run.json").write_text(json.dumps(settings), encoding="utf-8")
     write(folder / "scored.jsonl", rows)
     write(folder / "confidence.jsonl", confidence)
@@ -116,7 +118,9 @@ def _folder(
             if index == 0:
                 text, label = (left_out[0], left_out[2]) if left_out else ("", None)
                 continuation.append(Continuation(row.key, text, None if label == "failed" else label))  # type: ignore[arg-type]
-    run = {"name": name, "threshold": threshold, "seed": seed, "few_shot": name == "base"}
+    run: dict[str, Any] = {"name": name, "threshold": threshold, "seed": seed, "few_shot": name == "base"}
+    if name == "DPO":
+        run["started_from"] = [f"sft-{seed}"]
     return write_folder(folder, rows, confidence, continuation, **run)
 
 

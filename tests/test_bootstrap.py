@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rlhalt.evaluation.bootstrap import Estimate, divide, estimate, ratio, weights
+from rlhalt.evaluation.bootstrap import Estimate, crossed, divide, estimate, ratio, seed_weights, weights
 
 
 def test_the_first_row_counts_every_prompt_once_and_every_row_draws_as_many_prompts_as_there_are():
@@ -78,3 +78,51 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         one = estimate(ratio(weights(40, seed=trial, resamples=400), right, np.full(40, 5.0)))
         covered += one.low <= 0.6 <= one.high
     assert 0.90 <= covered / 300 <= 0.98
+
+
+def test_a_resample_draws_seeds_and_then_whole_prompts_alike_in_each():
+    """Against drawing by hand: rows of a table of seeds × prompts, and of these all columns."""
+    rng = np.random.default_rng(0)
+    right, decided = rng.integers(0, 4, (3, 5)).astype(float), rng.integers(4, 6, (3, 5)).astype(float)
+    seeds, prompts = seed_weights((0, 1, 2), 7, 30), weights(5, 7, 30)
+    drawn = ratio(crossed(seeds, prompts), right.ravel(), decided.ravel())
+    for draw, of_seeds, of_prompts in zip(drawn, seeds, prompts, strict=True):
+        rows, columns = (np.repeat(np.arange(len(one)), one.astype(int)) for one in (of_seeds, of_prompts))
+        picked = np.ix_(rows, columns)
+        assert draw == pytest.approx(right[picked].sum() / decided[picked].sum())
+
+
+def test_one_seed_fewer_is_drawn_than_there_are_and_equal_seeds_alike():
+    found = seed_weights((3, 1, 2), 0, 50)
+    assert found.shape == (51, 3)
+    assert (found[0] == 1).all()
+    assert (found[1:].sum(axis=1) == 2).all()
+    assert (found == seed_weights((3, 1, 2), 0, 50)).all()
+    assert (found != seed_weights((0, 1, 2), 0, 50)).any()
+    assert (seed_weights((4,), 0, 50) == 1).all()
+
+
+def test_of_one_seed_the_weights_are_those_of_the_prompts():
+    assert (crossed(seed_weights((0,), 0, 20), weights(6, 0, 20)) == weights(6, 0, 20)).all()
+    assert crossed(seed_weights((0, 1), 0, 20), weights(1, 0, 20)).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_the_variance_over_seeds_is_that_of_a_mean(n):
+    """Seeds alone differ: the variance of the resampled mean is s² / S, without bias."""
+    values = np.random.default_rng(n).normal(size=n)
+    prompts = np.ones((40_001, 2))
+    drawn = ratio(crossed(seed_weights(range(n), 0, 40_000), prompts), np.repeat(values, 2), np.ones(2 * n))
+    assert drawn[1:].var() == pytest.approx(values.var(ddof=1) / n, rel=0.03)
+
+
+def test_intervals_over_seeds_and_prompts_cover_the_truth_more_often_than_those_over_prompts_alone():
+    rng, covered = np.random.default_rng(1), {True: 0, False: 0}
+    for trial in range(200):
+        values = 1 + rng.normal(0, 0.3, (5, 1)) + rng.normal(0, 0.5, (1, 40)) + rng.normal(0, 0.3, (5, 40))
+        for both in (True, False):
+            seeds = seed_weights(range(5), trial, 300) if both else np.ones((301, 5))
+            one = estimate(ratio(crossed(seeds, weights(40, trial, 300)), values.ravel(), np.ones(200)))
+            covered[both] += one.low <= 1 <= one.high
+    assert covered[True] / 200 > 0.82
+    assert covered[False] / 200 < 0.75

@@ -14,7 +14,8 @@ from scipy import stats
 from evaluation_folders import build
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load, table, write
-from rlhalt.evaluation.differences import contrasts
+from rlhalt.evaluation.arms import BY_THRESHOLD
+from rlhalt.evaluation.design import Model, contrasts
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.significance import holm
 from rlhalt.evaluation.tables import caption
@@ -81,7 +82,8 @@ def test_over_abstention_is_not_defined_without_continuations(evaluations):
 
 def test_differences_are_paired(comparison):
     pairs = [(one.model, one.versus) for one in comparison.differences if one.decoding == "greedy"]
-    assert pairs == [
+    assert pairs[5:] == [(f"{model} + cut", "base + cut") for model in comparison.models[1:]]
+    assert pairs[:5] == [
         ("SFT", "base"),
         ("DPO τ=0.5", "base"),
         ("DPO τ=0.7", "base"),
@@ -94,11 +96,33 @@ def test_differences_are_paired(comparison):
     assert found.utility[0.7].value == pytest.approx(dpo.utility[0.7].value - base.utility[0.7].value)
 
 
-def test_every_difference_is_tested_over_prompts_and_corrected_for_all_that_are_shown(evaluations, comparison):
-    ps = [test.p for one in comparison.differences for test in one.tests.values()]
-    corrected = [test.p_holm for one in comparison.differences for test in one.tests.values()]
-    assert corrected == holm(ps)
-    assert len(ps) == 2 * 5 * 6
+def test_what_was_planned_is_tested_over_prompts_and_corrected_for_these_tests_alone(evaluations, comparison):
+    """Three models less base, two less the SFT they started from, three + cut less base + cut; greedy alone."""
+    tested = {
+        (one.model, one.versus, name): test
+        for one in comparison.differences
+        for name, test in one.tests.items()
+        if test.p is not None
+    }
+    assert tested.keys() == {
+        ("SFT", "base", "correctness"), ("SFT", "base", "utility@0.5"),
+        ("DPO τ=0.5", "base", "correctness"), ("DPO τ=0.5", "base", "utility@0.5"),
+        ("DPO τ=0.7", "base", "correctness"), ("DPO τ=0.7", "base", "utility@0.7"),
+        ("DPO τ=0.5", "SFT", "utility@0.5"), ("DPO τ=0.7", "SFT", "utility@0.7"),
+        ("SFT + cut", "base + cut", "utility@0.5"),
+        ("DPO τ=0.5 + cut", "base + cut", "utility@0.5"), ("DPO τ=0.7 + cut", "base + cut", "utility@0.7"),
+    }  # fmt: skip
+    assert [test.p_holm for test in tested.values()] == holm([test.p for test in tested.values()])
+    assert not any(
+        test.planned for one in comparison.differences if one.decoding == "sampled" for test in one.tests.values()
+    )
+    known = {(*key, "greedy") for key in tested}
+    assert known == {
+        (one.model, one.versus, name, one.decoding)
+        for one in comparison.differences
+        for name, test in one.tests.items()
+        if test.planned
+    }
     found = comparison.difference("DPO τ=0.5", "base", "greedy")
     assert found.tests.keys() == {"correctness", "completeness", *(f"utility@{t:g}" for t in comparison.thresholds)}
     dpo, base = ([one for one in evaluations if one.label == label] for label in ("DPO τ=0.5", "base"))
@@ -106,25 +130,26 @@ def test_every_difference_is_tested_over_prompts_and_corrected_for_all_that_are_
     for key in dict.fromkeys(row.prompt_key for row in base[0].rows("greedy")):
         right = [
             np.mean([
-                sum(label == "correct" for label in counted(row.fragments, one.halting))
+                sum({"correct": 0.5, "incorrect": -0.5}.get(label, 0) for label in counted(row.fragments, one.halting))
                 for one in group for row in one.rows("greedy") if row.prompt_key == key
             ])
             for group in (dpo, base)
         ]  # fmt: skip
         gains.append(right[0] - right[1])
-    assert found.tests["completeness"].p == pytest.approx(
-        stats.wilcoxon(gains, method=stats.PermutationMethod()).pvalue
-    )
+    assert found.tests["utility@0.5"].p == pytest.approx(stats.wilcoxon(gains, method=stats.PermutationMethod()).pvalue)
     assert found.tests["utility@0.5"].n_prompts == 12
     assert found.tests["utility@0.5"].detectable > 0
 
 
 def test_a_model_does_not_differ_from_its_copy(evaluations):
     base = evaluations[0]
-    found = compare([base, without(base, name="SFT")], resamples=50).difference("SFT", "base", "greedy")
+    found = compare([base, without(base, name="SFT", role="supervised")], resamples=50).difference(
+        "SFT", "base", "greedy"
+    )
     assert (found.correctness.value, found.correctness.low, found.correctness.high) == (0, 0, 0)
     assert found.utility[0.5].includes_zero
-    assert {(test.p, test.p_holm, test.detectable) for test in found.tests.values()} == {(1, 1, 0)}
+    assert {(test.p, test.p_holm, test.detectable) for test in found.tests.values() if test.planned} == {(1, 1, 0)}
+    assert not any(test.shows(found.estimates[name]) for name, test in found.tests.items())
 
 
 def test_the_result_does_not_depend_on_the_order_of_the_folders(evaluations, comparison):
@@ -142,29 +167,66 @@ def test_calibration_is_over_the_decided_fragments_of_all_responses(evaluations,
     assert sum(b.n for b in found[0].bins) == len(decided)
 
 
-def test_base_is_recalibrated_and_cut_at_every_threshold(comparison):
+def test_every_model_is_cut_at_every_threshold(comparison):
+    assert len(comparison.cuts) == 4 * 2 * 4
+    for one in comparison.cuts:
+        model = comparison.get(one.model, one.decoding)
+        assert model.utility_cut[one.threshold] == one.utility
+        assert one.gain.value == pytest.approx(one.utility.value - model.utility[one.threshold].value)
+        assert (one.right.value, one.wrong.value) <= (model["right"].value, model["wrong"].value)
+        others = [
+            other for other in comparison.cuts
+            if (other.decoding, other.threshold) == (one.decoding, one.threshold) and other.model != one.model
+        ]  # fmt: skip
+        best = max(others, key=lambda other: other.utility.value)
+        assert one.best_other == best.model
+        assert one.beyond_best.value == pytest.approx(one.utility.value - best.utility.value)
+    base, dpo = (comparison.cut(label, "greedy", 0.5) for label in ("base", "DPO τ=0.5"))
+    difference = comparison.difference("DPO τ=0.5 + cut", "base + cut", "greedy")
+    assert difference.utility[0.5].value == pytest.approx(dpo.utility.value - base.utility.value)
+    assert difference.correctness.value is None
+    less = comparison.less_base_cut("DPO τ=0.5", "greedy", 0.5)
+    assert less.value == pytest.approx(comparison.get("DPO τ=0.5", "greedy").utility[0.5].value - base.utility.value)
+
+
+def test_shares_are_of_the_best_decisions_of_base_and_of_the_models_own(comparison):
+    for one in comparison.metrics:
+        base = comparison.get("base", one.decoding)
+        for t, earned in one.utility.items():
+            for share, best in ((one.share, base.utility_cut), (one.share_own, one.utility_cut)):
+                if best[t].value > 0:
+                    assert share[t].value == pytest.approx(earned.value / best[t].value)
+                else:
+                    assert share[t].value is None
+
+
+def test_the_calibrated_probabilities_have_a_calibration_of_their_own(comparison):
     assert [(one.model, one.confidence) for one in comparison.recalibrations] == [
-        ("base", f"{confidence}, {method}")
-        for confidence in ("token_probability", "1 - halt_probability")
-        for method in ("temperature", "Platt", "isotonic")
+        (model, "token_probability, Platt") for model in comparison.models
     ]
-    assert {one.n for one in comparison.recalibrations} == {
-        one.n for one in comparison.calibrations if one.model == "base"
-    }
-    assert len(comparison.baselines) == 2 * 3 * 2 * 4
-    for one in comparison.baselines:
-        base, dpo = (comparison.get(model, one.decoding) for model in ("base", "DPO τ=0.5"))
-        assert one.gains.keys() == set(comparison.models) - {"base"}
-        earned = one.utility.value + one.gains["DPO τ=0.5"].value
-        assert earned == pytest.approx(dpo.utility[one.threshold].value)
-        assert one.completeness.value <= base["completeness"].value == 1
+    before = {one.model: one for one in comparison.calibrations if one.confidence == "token_probability"}
+    assert [one.n for one in comparison.recalibrations] == [before[one.model].n for one in comparison.recalibrations]
+
+
+def test_the_halves_and_the_maps_of_every_cut_are_named(comparison, tmp_path):
+    write(comparison, tmp_path)
+    rest = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
+    halves = rest["design"]["halves"]
+    assert sorted(halves["first"] + halves["second"]) == sorted(comparison.design.every_prompt)
+    assert len(halves["first"]) == len(halves["second"]) == 6
+    # Every model, seed, decoding and half.
+    assert len(rest["calibrators"]) == (1 + 3 * 2) * 2 * 2
+    assert set(rest["calibrators"][0]) == {"model", "decoding", "seed", "fitted_on", "a", "b", "n"}
+    assert rest["design"]["models"][2]["started_from"] == ["SFT"]
 
 
 def test_there_must_be_a_base(evaluations):
-    with pytest.raises(InputError, match="one evaluation must be called base, found SFT"):
+    with pytest.raises(InputError, match="expected one model with the role base, found SFT"):
         compare([one for one in evaluations if one.name == "SFT"])
-    with pytest.raises(InputError, match="must be called base, found no evaluation at all"):
+    with pytest.raises(InputError, match="the role base, found no evaluation at all"):
         compare([])
+    with pytest.raises(InputError, match="the role base, found SFT, base"):
+        compare([evaluations[0], without(evaluations[1], role="base")])
 
 
 def test_the_same_model_and_seed_twice_is_refused(evaluations):
@@ -206,9 +268,9 @@ def test_confidences_that_are_no_numbers_give_a_comparison_and_files(evaluations
     write(found, tmp_path)
     assert {one.n for one in found.calibrations + found.recalibrations} == {0}
     assert {one.accuracy for one in found.calibrations + found.recalibrations} == {None}
-    # What has no confidence is left out, and saying nothing is worth 0.
-    assert {one.utility.value for one in found.baselines} == {0}
-    assert {one.correctness.value for one in found.baselines} == {None}
+    assert found.cuts == found.calibrators == []
+    assert {one.no_cut for one in found.metrics} == {"no token probabilities, seed 0"}
+    assert "None of base: no token probabilities, seed 0." in (tmp_path / "table.md").read_text(encoding="utf-8")
 
 
 def test_seeds_are_told_and_so_is_that_they_are_few(evaluations):
@@ -239,17 +301,20 @@ def test_files(comparison, tmp_path):
     for entry in metrics:
         assert DEFINITIONS.keys() <= entry.keys()
         assert all(set(entry[name]) == {"value", "low", "high"} for name in DEFINITIONS)
-        assert set(entry["utility"]) == {"0.3", "0.5", "0.7", "0.8"}
+        for name in BY_THRESHOLD:
+            assert set(entry[name]) == {"0.3", "0.5", "0.7", "0.8"}
         assert (entry["domain"], entry["n_prompts"]) == ("countries", 12)
     rest = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
     assert rest["differences"][0]["includes_zero"].keys() >= {"correctness", "completeness", "utility@0.5"}
-    assert set(rest["differences"][0]["tests"]["utility@0.5"]) == {"n_prompts", "p", "p_holm", "detectable"}
+    assert set(rest["differences"][0]["tests"]["utility@0.5"]) == {"n_prompts", "planned", "p", "p_holm", "detectable"}
     assert len(rest["calibration"]) == 8
     with (tmp_path / "out" / "metrics.csv").open(encoding="utf-8", newline="") as file:
         long = list(csv.DictReader(file))
     told = [one for one in long if (one["model"], one["decoding"]) == ("base", "greedy")]
     pooled, own = ({one["measure"]: one for one in told if one["seed"] == seed} for seed in ("all", "0"))
-    for name, expected in (("right", metrics[0]["right"]), ("utility@0.7", metrics[0]["utility"]["0.7"])):
+    shown = [("right", metrics[0]["right"])]
+    shown += [(f"{name}@0.7", metrics[0][name]["0.7"]) for name in ("utility", "utility_cut", "utility_strict")]
+    for name, expected in shown:
         found = [float(pooled[name][end]) for end in ("value", "low", "high")]
         assert found == pytest.approx([expected[end] for end in ("value", "low", "high")])
         assert float(own[name]["value"]) == pytest.approx(expected["value"])
@@ -259,7 +324,7 @@ def test_files(comparison, tmp_path):
     lines = (tmp_path / "out" / "table.md").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("| correctness, % |") for line in lines)
     assert sum(line.startswith("| DPO τ=0.7 | SFT |") for line in lines) == 2
-    assert sum(line.startswith("| token probability, isotonic |") for line in lines) == 2
+    assert sum(line.startswith("|   + cut |") for line in lines) == 2 * 4
     blocks = "\n".join(lines).split("\n\n")
     for table_ in (block.splitlines() for block in blocks if block.startswith("|")):
         assert len({line.count("|") for line in table_}) == 1
@@ -322,9 +387,93 @@ def test_a_broken_folder_is_refused_by_name(tmp_path, file, change, message):
         load(folder)
 
 
-def test_models_of_one_threshold_are_held_against_each_other():
-    trained_at = {"base": None, "SFT": None, "UNIT": None, "DPO τ=0.5": 0.5, "DPO τ=0.8": 0.8, "GRPO τ=0.5": 0.5}
-    found = contrasts(trained_at)
-    assert [one for one in found if one[1] not in ("base", "SFT")] == [("GRPO τ=0.5", "DPO τ=0.5")]
-    assert [one for one, versus in found if versus == "base"] == ["SFT", "UNIT", "DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
-    assert [one for one, versus in found if versus == "SFT"] == ["UNIT", "DPO τ=0.5", "DPO τ=0.8", "GRPO τ=0.5"]
+def model(label, role, *ancestors):
+    name, _, threshold = label.partition(" τ=")
+    return Model(label, name, role, float(threshold) if threshold else None, (), ancestors)
+
+
+def test_models_are_compared_with_base_with_what_they_started_from_and_with_those_of_their_threshold():
+    models = [
+        model("B", "base"),
+        model("S", "supervised"),
+        model("UNIT", "supervised"),
+        model("D τ=0.5", "trained", "S"),
+        model("D τ=0.8", "trained", "S"),
+        model("G τ=0.5", "trained", "D τ=0.5", "S"),
+        model("own τ=0.5", "trained"),
+    ]
+    found = contrasts(models)
+    tested = {(one.model, one.versus): one.tested for one in found if one.tested}
+    assert tested == {
+        **{(one.label, "B"): ("correctness", "utility") for one in models[1:]},
+        ("D τ=0.5", "S"): ("utility",),
+        ("D τ=0.8", "S"): ("utility",),
+        ("G τ=0.5", "S"): ("utility",),
+        ("G τ=0.5", "D τ=0.5"): ("utility",),
+    }
+    assert [(one.model, one.versus) for one in found if not one.tested] == [
+        ("UNIT", "S"), ("own τ=0.5", "S"), ("own τ=0.5", "D τ=0.5"), ("own τ=0.5", "G τ=0.5"),
+    ]  # fmt: skip
+
+
+def test_no_name_decides_what_a_model_is(evaluations, comparison):
+    """The same folders under other names give the same numbers."""
+    names = {"base": "plain", "SFT": "second", "DPO": "third"}
+    found = compare([without(one, name=names[one.name]) for one in evaluations], resamples=200)
+    assert found.models == ["plain", "second", "third τ=0.5", "third τ=0.7"]
+    assert [one.estimates for one in found.differences] == [one.estimates for one in comparison.differences]
+    assert [one.tests for one in found.differences] == [one.tests for one in comparison.differences]
+    assert found.design.notes == ()
+
+
+def test_folders_from_before_roles_are_read_by_their_names_and_this_is_said(tmp_path):
+    folders = build(tmp_path, n_prompts=6, samples=0, seeds=(0,), thresholds=(0.5,))
+    for folder in folders:
+        run = json.loads((folder / "run.json").read_text())
+        for name in ("role", "started_from"):
+            run.pop(name, None)
+        (folder / "run.json").write_text(json.dumps(run))
+    found = compare([load(folder) for folder in folders], resamples=10)
+    assert [one.role for one in found.metrics] == ["base", "supervised", "trained"]
+    assert found.design.notes[0].startswith("The roles of base, SFT, DPO τ=0.5 are inferred from their names")
+    assert "SFT, the only supervised model, is taken for it" in found.design.notes[1]
+    assert found.difference("DPO τ=0.5", "SFT", "greedy").planned
+
+
+def test_an_unknown_role_is_refused(tmp_path):
+    folder = build(tmp_path, n_prompts=2, samples=0, seeds=())[0]
+    path = folder / "run.json"
+    path.write_text(path.read_text().replace('"role": "base"', '"role": "best"'))
+    with pytest.raises(InputError, match="field 'role': expected one of base, supervised, trained, found 'best'"):
+        load(folder)
+
+
+def test_intervals_cover_the_seeds_too(evaluations):
+    """Two seeds that differ on every prompt alike: over prompts alone the interval of their mean has no width."""
+
+    def saying(evaluation, n):
+        """Every response with n facts, all right."""
+        first = evaluation.scored[0].fragments[0]
+        fragments = [dataclasses.replace(first, text=f"{first.text} {i}", label="correct") for i in range(n)]
+        given = {key: dataclasses.replace(one, token_probability=[0.5] * n, halt_probability=[0.1] * n)
+                 for key, one in evaluation.confidence.items()}  # fmt: skip
+        rows = [dataclasses.replace(row, fragments=fragments) for row in evaluation.scored]
+        return without(evaluation, scored=rows, confidence=given)
+
+    base, *sft = evaluations[0], *(one for one in evaluations if one.name == "SFT")
+    found = compare([base, saying(sft[0], 2), saying(sft[1], 4)], resamples=300).get("SFT", "greedy")["right"]
+    assert (found.value, found.low, found.high) == (3, 2, 4)
+    alone = compare([base, saying(sft[0], 2)], resamples=300)
+    assert (alone.get("SFT", "greedy")["right"].low, alone.get("SFT", "greedy")["right"].high) == (2, 2)
+    assert "95 % intervals over prompts, not over training seeds" in caption(alone)
+
+
+@pytest.mark.parametrize("label", ["halt", "unverifiable", None])
+def test_where_nothing_has_a_verdict_no_confidence_has_an_error(evaluations, tmp_path, label):
+    base, sft = evaluations[:2]
+    found = compare([base, relabelled(sft, label)], resamples=20)
+    its = [one for one in [*found.calibrations, *found.recalibrations, *found.sources] if one.model == "SFT"]
+    assert {one.ece.value for one in its} == {None}
+    write(found, tmp_path)
+    rest = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
+    assert {one["ece"]["value"] for one in rest["sources"] if one["model"] == "SFT"} == {None}

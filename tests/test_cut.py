@@ -166,7 +166,7 @@ def test_an_evaluation_is_cut(world, tmp_path):
     for threshold in ("0.05", "0.5", "0.99"):
         output = tmp_path / threshold
         assert main(evaluating(world, output, threshold)) == 0
-        assert json.loads((output / "run.json").read_text())["name"] == "SFT + cut"
+        assert json.loads((output / "run.json").read_text())["name"] == "SFT cut"
         rows = list(rows_of(output / "scored.jsonl", Scored))
         kept[threshold] = sum(one.label != "halt" for row in rows for one in row.fragments)
         sure = list(rows_of(output / "confidence.jsonl", Confidence))

@@ -11,7 +11,17 @@ from rlhalt.domains import countries
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.longform import f1_at
-from rlhalt.evaluation.metrics import DEFINITIONS, count, f1, measure, median_claims, per_prompt, pool, utility
+from rlhalt.evaluation.metrics import (
+    DEFINITIONS,
+    count,
+    f1,
+    measure,
+    median_claims,
+    per_prompt,
+    pool,
+    strict_utility,
+    utility,
+)
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Continuation, Fragment, Scored
 from rlhalt.reference import n_asked, n_desired
@@ -287,3 +297,72 @@ def test_every_measure_is_in_its_range_or_not_defined(halting, answered):
     }
     for name, values_ in expected.items():
         assert draws[name][0] == pytest.approx(np.mean(values_) if values_ else np.nan, nan_ok=True), name
+
+
+MARKS = st.lists(st.sampled_from("ciuhf"), max_size=8)
+
+
+def by_hand(labels, threshold, halting, asked, finish_reason):
+    """The utility of a response, told fragment by fragment."""
+    earned, places, halted, wrong, broken = 0.0, 0, False, False, False
+    for letter in labels:
+        if wrong and halting == "causal":
+            break
+        if letter == "f" and halting == "causal":
+            broken = True
+        if broken:
+            continue
+        beyond = halting == "independent" and asked is not None and places >= asked
+        if letter == "c" and not halted and not beyond:
+            earned, places = earned + 1 - threshold, places + 1
+        if letter == "i":
+            earned, places, wrong = earned - threshold, places + 1, True
+        halted |= letter == "h"
+    paid = wrong if halting == "causal" else labels[-1:] == ["i"]
+    return earned - threshold * (finish_reason == "length" and not paid)
+
+
+def utility_of(row, threshold, halting, measure=utility):
+    return measure(per_prompt([row], ["p"], halting=halting), weights(1, 0), threshold)[0]
+
+
+@pytest.mark.parametrize("halting", ["independent", "causal"])
+@given(MARKS, st.none() | st.integers(1, 4), st.floats(0.05, 0.95), st.sampled_from(["stop", "length"]))
+def test_utility_is_within_what_was_asked_and_being_cut_off_has_a_price(halting, labels, asked, threshold, reason):
+    row = scored(labels, finish_reason=reason)
+    row = dataclasses.replace(row, reference={} if asked is None else {"n_asked": asked})
+    expected = by_hand(labels, threshold, halting, asked, reason)
+    assert utility_of(row, threshold, halting) == pytest.approx(expected)
+    # Judged wrong wherever it could not be checked, by hand.
+    strict = by_hand(["i" if one == "u" else one for one in labels], threshold, halting, asked, reason)
+    assert utility_of(row, threshold, halting, strict_utility) == pytest.approx(strict)
+
+
+@pytest.mark.parametrize("reason", ["stop", "length"])
+@given(MARKS, MARKS, st.integers(1, 3), st.floats(0.05, 0.95))
+def test_more_than_was_asked_for_never_earns_more(reason, labels, more, asked, threshold):
+    """Listing on, right or wrong, to the limit or not: once the places are taken nothing is gained."""
+    full = ["c"] * asked + [one for one in labels if one not in "hf"]
+    rows = [
+        dataclasses.replace(scored(one, finish_reason=how), reference={"n_asked": asked})
+        for one, how in ((full, "stop"), (full + more, reason))
+    ]
+    short, long = (utility_of(row, threshold, "independent") for row in rows)
+    assert long <= short + 1e-12
+
+
+def test_a_response_that_is_cut_off_is_no_better_than_one_that_ends():
+    ended, cut = scored("cc"), scored("ccu", finish_reason="length")
+    assert utility_of(ended, 0.5, "independent") == 1
+    assert utility_of(cut, 0.5, "independent") == 0.5
+    # Paid once: what was cut off within a wrong claim costs τ already.
+    assert utility_of(scored("cci", finish_reason="length"), 0.5, "independent") == 0.5
+    assert utility_of(scored("cicu", finish_reason="length"), 0.5, "causal") == 0
+    counts = per_prompt([cut], ["p"])
+    assert measure(counts, counts, weights(1, 0))["cut_off_share"][0] == 1
+    assert measure(counts, counts, weights(1, 0))["wrong"][0] == 0
+
+
+def test_verdicts_that_are_known_already_are_not_counted_again():
+    row = scored("cic")
+    assert count(row, labels=["correct", "correct", "correct"]).correct == 3

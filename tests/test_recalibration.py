@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from rlhalt.evaluation.baselines import baselines, recalibrations, spoken
+from rlhalt.evaluation import compare
 from rlhalt.evaluation.bootstrap import weights
 from rlhalt.evaluation.calibration import calibrate
 from rlhalt.evaluation.confidence_arrays import decided, judged
-from rlhalt.evaluation.metrics import per_prompt
+from rlhalt.evaluation.cut import spoken
+from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.recalibration import METHODS, cross_fitted, halves, isotonic, platt, temperature
-from rlhalt.records import Confidence
+from rlhalt.records import Confidence, Fragment, Scored
 
 GRID = np.linspace(0, 1, 21)
 
@@ -113,43 +115,131 @@ def test_what_cannot_be_mapped_is_not_a_number():
     assert np.isnan(found).tolist() == [True, False, True]
 
 
-def test_recalibration_makes_an_overconfident_model_mean_what_it_says():
+@pytest.mark.parametrize("method", METHODS)
+def test_recalibration_makes_an_overconfident_model_mean_what_it_says(method):
     p, correct, prompt = world(n=2000)
-    its = {"token_probability": judged(p.tolist(), correct.tolist(), prompt.tolist())}
-    found = {one.confidence: one for one in recalibrations("base", its, weights(40, 0, 50), seed=0)}
-    assert list(found) == [f"token_probability, {method}" for method in METHODS]
-    as_it_is = calibrate("base", "token_probability", its["token_probability"], weights(40, 0, 50))
-    for one in found.values():
-        assert one.brier.value < as_it_is.brier.value
-    assert found["token_probability, Platt"].ece.value < as_it_is.ece.value / 2
-    assert found["token_probability, isotonic"].ece.value < as_it_is.ece.value / 2
+    its, drawn = judged(p.tolist(), correct.tolist(), prompt.tolist()), weights(40, 0, 50)
+    q = cross_fitted(its, METHODS[method], halves(40, 0))(p, prompt)
+    before = calibrate("base", "as it is", its, drawn)
+    after = calibrate("base", method, judged(q.tolist(), correct.tolist(), prompt.tolist()), drawn)
+    assert after.brier.value < before.brier.value
+    if method != "temperature":
+        assert after.ece.value < before.ece.value / 2
 
 
 @pytest.mark.parametrize(
-    ("halting", "kept"), [("independent", ["One.", "Three.", "Unsure from here."]), ("causal", ["One."])]
+    ("halting", "kept"), [("independent", ["One.", "Three.", "Unsure from here."]), ("causal", ["One.", "halt"])]
 )
 def test_what_is_doubtful_is_left_out_and_in_a_chain_all_after_it(scored_row, halting, kept):
     row = scored_row(["One.", "Two.", "Three.", "Four.", "Unsure from here."], "+-+?.")
     found = spoken(row, [0.9, 0.3, 0.5, math.nan, 0.1], 0.5, halting)
-    assert [one.text for one in found.fragments] == kept
+    assert [one.text or one.label for one in found.fragments] == kept
 
 
-def test_base_cut_by_a_confidence_that_tells_all_says_what_is_right(scored_row):
-    """Ten prompts, each with one right claim it is sure of and a wrong one it is not."""
-    answered = []
-    for number in range(10):
-        row = dataclasses.replace(scored_row(["One.", "Two."], "+-"), key=str(number), prompt_key=str(number))
-        answered.append((row, Confidence(row.key, [0.9, 0.6], [0.5, 0.5])))
-    keys = [str(number) for number in range(10)]
-    base, drawn = per_prompt([row for row, _ in answered], keys), weights(10, 0, 20)
-    trained = {"SFT": {"utility@0.5": np.full(21, 0.2)}}
-    found = baselines(answered, "greedy", keys, "independent", base, trained, drawn, [0.5], seed=0)
-    cut = next(one for one in found if (one.confidence, one.method) == ("token_probability", "isotonic"))
-    assert (cut.utility.value, cut.correctness.value, cut.completeness.value) == (0.5, 1, 1)
-    assert cut.gains["SFT"].value == pytest.approx(-0.3)
-    halts = next(one for one in found if (one.confidence, one.method) == ("1 - halt_probability", "isotonic"))
-    # Right in half of the cases: at τ = ½ it may as well speak.
-    assert (halts.utility.value, halts.correctness.value) == (0, 0.5)
+def test_a_chain_that_is_cut_halts_and_what_is_left_out_at_the_end_is_not_unfinished(scored_row):
+    row = scored_row(["One.", "Two.", "Three."], "+-+", finish_reason="length")
+    assert spoken(row, [0.9, 0.9, 0.9], 0.5, "causal") == row
+    halted = spoken(row, [0.9, 0.3, 0.9], 0.5, "causal")
+    assert [one.label for one in halted.fragments] == ["correct", "halt"]
+    assert halted.finish_reason == "stop"
+    assert spoken(row, [0.9, 0.3, 0.9], 0.5, "independent").finish_reason == "length"
+    assert spoken(row, [0.9, 0.9, 0.3], 0.5, "independent").finish_reason == "stop"
+
+
+def folder(name, rows, sure, role="trained", seed=0, halting="independent"):
+    """An evaluation of greedy responses with these token probabilities."""
+    rows = [dataclasses.replace(one, key=f"{n}", prompt_key=f"{n}") for n, one in enumerate(rows)]
+    confidence = {row.key: Confidence(row.key, its, [0.5] * len(its)) for row, its in zip(rows, sure, strict=True)}
+    return Evaluation(
+        Path(name), name, role, True, None, seed, name, name, (), role == "base", halting, None, None, 1.0, rows,
+        confidence, {}, {}, None,
+    )  # fmt: skip
+
+
+def test_cut_by_a_confidence_that_tells_all_a_model_says_what_is_right(scored_row):
+    """Ten prompts, each with a right claim the model is sure of and a wrong one it is not; base knows nothing of it."""
+    rows = [scored_row(["One.", "Two."], "+-") for _ in range(10)]
+    base = folder("base", rows, [[0.7, 0.7]] * 10, role="base")
+    found = compare([base, folder("M", rows, [[0.9, 0.6]] * 10)], thresholds=[0.5], resamples=20)
+    (decoding,) = found.decodings
+    cut = found.cut("M", decoding, 0.5)
+    assert (cut.utility.value, cut.correctness.value, cut.right.value, cut.gain.value) == (0.5, 1, 1, 0.5)
+    # Right in half of the cases: at τ = ½ base may as well speak.
+    assert found.cut("base", decoding, 0.5).utility.value == 0
+    assert found.get("M", decoding).share[0.5].value is None
+    assert found.get("M", decoding).share_own[0.5].value == 0
+
+
+@pytest.mark.parametrize("halting", ["independent", "causal"])
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, phases=[Phase.generate])
+def test_a_cut_is_what_a_reference_makes_of_it(halting, data):
+    """Against scikit-learn's logistic regression on the other half, each prompt cut by hand."""
+    n = 12
+    marks = data.draw(st.lists(st.lists(st.sampled_from("+-?"), min_size=1, max_size=4), min_size=n, max_size=n))
+    sure = [data.draw(st.lists(st.floats(0.02, 0.98), min_size=len(one), max_size=len(one))) for one in marks]
+    labels = {"+": "correct", "-": "incorrect", "?": "unverifiable"}
+    rows = []
+    for number, its in enumerate(marks):
+        fragments = [Fragment(2 * i, 2 * i + 1, "sentence", chr(97 + i), labels[mark]) for i, mark in enumerate(its)]
+        text = " ".join(chr(97 + i) for i in range(len(its)))
+        prompt = [{"role": "user", "content": f"{number}?"}]
+        rows.append(
+            Scored(
+                key="",
+                prompt_key=str(number),
+                index=0,
+                prompt=prompt,
+                response=text,
+                reference={},
+                domain="d",
+                split="heldout",
+                n_tokens=3,
+                finish_reason="stop",
+                sampler={"temperature": 0.0},
+                fragments=fragments,
+            )
+        )
+    base = folder("base", rows, sure, role="base", halting=halting)
+    found = compare([base], thresholds=[0.3, 0.5, 0.8], resamples=2)
+    first = found.design.first_half()
+    decided = {
+        half: [
+            (logit(c), mark == "+")
+            for key, its, given in zip(first, marks, sure, strict=True)
+            for mark, c in zip(its, given, strict=True)
+            if first[key] is half and mark != "?"
+        ]
+        for half in (True, False)
+    }
+    if not (decided[True] and decided[False]):
+        assert found.cuts == []
+        return
+    maps = {half: platt_by_sklearn(*map(np.array, zip(*its, strict=True))) for half, its in decided.items()}
+    for t in (0.3, 0.5, 0.8):
+        earned = 0.0
+        for key, its, c in zip(first, marks, sure, strict=True):
+            for mark, q in zip(its, maps[not first[key]](np.array([logit(one) for one in c])), strict=True):
+                assume(abs(q - t) > 1e-4)
+                if q < t and halting == "causal":
+                    break
+                if q >= t:
+                    earned += {"+": 1 - t, "-": -t, "?": 0}[mark]
+                if mark == "-" and halting == "causal":
+                    break
+        assert found.cut("base", "greedy", t).utility.value == pytest.approx(earned / n)
+
+
+def platt_by_sklearn(x, correct):
+    right = correct.sum()
+    target = np.where(correct, (right + 1) / (right + 2), 1 / (len(x) - right + 2))
+    model = LogisticRegression(C=np.inf, tol=1e-12, max_iter=10_000)
+    model.fit(
+        np.concatenate([x, x])[:, None],
+        [1] * len(x) + [0] * len(x),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
+    return lambda z: model.predict_proba(z[:, None])[:, 1]
 
 
 def test_decided_fragments_with_both_confidences(scored_row):

@@ -13,11 +13,11 @@ from evaluation_folders import build
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.significance import Significance
+from rlhalt.evaluation.tables import number
 from rlhalt.records import Fragment
 from rlhalt.report import svg, write_report
 from rlhalt.report.cost import costs, trainings
 from rlhalt.report.examples import examples, pieces
-from rlhalt.report.findings import strongest
 from rlhalt.report.frontier import equal_utility, trade_off
 from rlhalt.report.halting import ENDINGS, ending, haltings
 from rlhalt.report.page import render
@@ -148,9 +148,13 @@ def test_a_failed_fragment_shows_why(evaluations):
 
 def changed(comparison, model, p=0.01, **correctness):
     """The comparison with another difference in correctness from base."""
-    test = Significance(n_prompts=10, p=p, p_holm=p, detectable=0.2)
+    test = Significance(n_prompts=10, planned=True, p=p, p_holm=p, detectable=0.2)
     differences = [
-        dataclasses.replace(one, correctness=Estimate(**correctness), tests={**one.tests, "correctness": test})
+        dataclasses.replace(
+            one,
+            estimates={**one.estimates, "correctness": Estimate(**correctness)},
+            tests={**one.tests, "correctness": test},
+        )
         if (one.model, one.versus) == (model, "base")
         else one
         for one in comparison.differences
@@ -167,6 +171,8 @@ def changed(comparison, model, p=0.01, **correctness):
         ({"value": 0.01, "low": 0.005, "high": 0.06}, "is 1 point more correct"),
         ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.0001}, "95 %: 9 to 19; p < 0.001) and keeps"),
         ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.05}, "is not shown to differ in correctness from base"),
+        ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.2}, "9 to 19; p = 0.2; interval and test disagree)"),
+        ({"value": 0.14, "low": -0.01, "high": 0.29, "p": 0.01}, "p = 0.01; interval and test disagree)"),
         ({"value": 0.14, "low": 0.09, "high": 0.19, "p": None}, "9 to 19; no p); uncorrected, 10 prompts"),
         (
             {"value": 0.1, "low": -0.1, "high": 0.3, "p": 0.4},
@@ -180,11 +186,15 @@ def test_the_summary_follows_the_numbers(comparison, correctness, said):
 
 
 def test_of_models_of_one_threshold_the_last_comes_first(evaluations):
-    online = [dataclasses.replace(one, name="GRPO") for one in evaluations if one.threshold == 0.5]
+    dpo = [one for one in evaluations if one.threshold == 0.5]
+    online = [
+        dataclasses.replace(one, name="GRPO", identity="g", started_from=(one.identity, *one.started_from))
+        for one in dpo
+    ]
     found = sentences(compare([*evaluations, *online], resamples=20))
     assert found[0].startswith("GRPO at τ = 0.5")
     assert "than DPO τ=0.5" in found[0]
-    supervised = [dataclasses.replace(one, name="halt-per-tau") for one in evaluations if one.threshold == 0.5]
+    supervised = [dataclasses.replace(one, name="halt-per-tau", role="supervised", identity="h") for one in dpo]
     assert sentences(compare([*evaluations, *supervised], resamples=20))[0].startswith("DPO at τ = 0.5")
 
 
@@ -199,14 +209,52 @@ def test_each_trained_model_has_one_sentence_on_it(comparison):
     assert sorted(next(one for one in spoken if said.startswith(one)) for said in told) == sorted(spoken)
 
 
-def test_training_is_held_against_the_best_that_goes_without(comparison):
-    cut = strongest(comparison, "greedy", 0.5)
-    cuts = [one for one in comparison.baselines if (one.decoding, one.threshold) == ("greedy", 0.5)]
-    assert cut.utility.value == max(one.utility.value for one in cuts)
-    gain = cut.gains["DPO τ=0.5"].value
+def test_training_is_compared_with_base_and_a_cut(comparison):
+    base = comparison.cut("base", "greedy", 0.5)
+    gain = comparison.less_base_cut("DPO τ=0.5", "greedy", 0.5).value
+    both = comparison.difference("DPO τ=0.5 + cut", "base + cut", "greedy").utility[0.5].value
     said = next(one for one in sentences(comparison) if one.startswith("Without training"))
-    assert f"recalibrated ({cut.method})" in said
+    assert f"base + cut earns {number(base.utility.value)} at τ = 0.5" in said
     assert f"DPO at τ = 0.5 earns {abs(gain):.2f} {'more' if gain >= 0 else 'less'} than that" in said
+    assert f"and {abs(both):.2f} {'more' if both >= 0 else 'less'} with a cut of its own" in said
+
+
+def silenced(evaluation, keep=0):
+    """The evaluation whose responses say nothing, but on the first prompts, where they say what they said."""
+    kept = list(dict.fromkeys(row.prompt_key for row in evaluation.scored))[:keep]
+    rows, confidence = [], {}
+    for row in evaluation.scored:
+        given = evaluation.confidence[row.key]
+        if row.prompt_key not in kept:
+            row = dataclasses.replace(row, response="", fragments=[])
+            given = dataclasses.replace(given, token_probability=[], halt_probability=[])
+        rows.append(row)
+        confidence[row.key] = given
+    return dataclasses.replace(evaluation, scored=rows, confidence=confidence)
+
+
+def test_a_model_that_says_nothing_right_is_not_said_not_to_differ(evaluations):
+    base, sft = evaluations[:2]
+    said = sentences(compare([base, silenced(sft)], resamples=20))
+    assert said[0].startswith("SFT says nothing right: 0.00 right and 0.00 wrong facts a response, where base says")
+    assert not any("not shown to differ" in one for one in said)
+    wrong = [
+        dataclasses.replace(
+            row, fragments=[dataclasses.replace(f, label="incorrect", error=None) for f in row.fragments]
+        )
+        for row in sft.scored
+    ]
+    said = sentences(compare([base, dataclasses.replace(sft, scored=wrong)], resamples=20))
+    assert said[0].startswith("SFT says nothing right: 0.00 right and ")
+    page = render(compare([base, silenced(sft)], resamples=20), [base, silenced(sft)])
+    assert "ECE 0.00" not in page
+    assert "ECE –" in page
+
+
+def test_few_prompts_with_a_verdict_are_too_few_to_compare(evaluations):
+    base, sft = evaluations[:2]
+    said = sentences(compare([base, silenced(sft, keep=3)], resamples=20))
+    assert said[0].startswith("On 3 of 10 prompts alone both SFT and base state something right or wrong: too few to")
 
 
 def test_a_model_lies_on_the_line_of_its_utility(comparison):
@@ -231,20 +279,18 @@ def test_every_model_and_every_seed_is_on_the_frontier(comparison):
 
 def test_a_name_that_would_cover_another_is_left_to_the_legend(evaluations):
     dpo = [one for one in evaluations if one.threshold == 0.5]
-    alike = [dataclasses.replace(one, name=f"copy {n}") for n in range(9) for one in dpo]
+    alike = [dataclasses.replace(one, name=f"copy {n}", identity=f"{n}") for n in range(9) for one in dpo]
     drawn = trade_off(compare([*evaluations, *alike], resamples=10), "greedy", 0.5)
     assert drawn.count('class="dot"') == len({one.label for one in [*evaluations, *alike]})
     assert drawn.count('class="label"') < drawn.count('class="dot"')
 
 
 def test_prompts_are_won_drawn_and_lost(comparison, evaluations):
-    found = wins(comparison, evaluations, "greedy")
-    assert len(found) == 3 * sum(one.decoding == "greedy" for one in comparison.differences)
+    found = wins(comparison, "greedy")
+    assert len(found) == 3 * len(comparison.design.contrasts)
     assert all(one.won + one.drawn + one.lost == 10 for one in found)
-    same = [dataclasses.replace(evaluations[0], name="SFT"), evaluations[0]]
-    assert [(one.won, one.drawn, one.lost) for one in wins(compare(same, resamples=10), same, "greedy")] == [
-        (0, 10, 0)
-    ] * 3
+    same = [dataclasses.replace(evaluations[0], name="SFT", role="supervised"), evaluations[0]]
+    assert [(one.won, one.drawn, one.lost) for one in wins(compare(same, resamples=10), "greedy")] == [(0, 10, 0)] * 3
 
 
 def test_where_models_halt(comparison, evaluations):
@@ -293,9 +339,10 @@ def test_a_training_costs_what_it_started_from_too(comparison, evaluations, tmp_
 
 def test_models_are_told_apart_by_their_colour(evaluations):
     named = ["UNIT", "IDK", "MULTISAMPLE"]
-    more = [dataclasses.replace(evaluations[1], name=name) for name in named]
+    more = [dataclasses.replace(evaluations[1], name=name, identity=name) for name in named]
     tuned = [one for one in evaluations if one.name == "DPO"]
-    more += [dataclasses.replace(one, name=name) for name in ("GRPO", "conditioned", "halt-per-tau") for one in tuned]
+    others = ("GRPO", "conditioned", "halt-per-tau")
+    more += [dataclasses.replace(one, name=name, identity=f"{name}{one.threshold}") for name in others for one in tuned]
     comparison = compare([*evaluations, *more], resamples=10)
     assert len({colour(comparison, model) for model in comparison.models}) == len(comparison.models)
 
@@ -315,7 +362,16 @@ def test_every_figure_has_a_name_and_every_colour_is_in_the_style_sheet(page):
 
 
 def test_every_test_is_in_the_page(page, comparison):
-    assert page.count("p = ") + page.count("p &lt; ") >= len(comparison.differences) * 5
+    tests = [test for one in comparison.differences for test in one.tests.values()]
+    assert page.count("p = ") + page.count("p &lt; ") >= sum(test.p is not None for test in tests)
+    assert page.count("<small>not tested") == sum(not test.planned for test in tests)
+
+
+def test_every_model_stands_beside_its_cut(page, comparison):
+    first = page[page.index('id="glance"') : page.index('id="trade-off"')]
+    found = re.findall(r"<small>\+ cut (\S+?)</small>", first)
+    shown = [comparison.get(model, "greedy").utility_cut for model in comparison.models]
+    assert found == [number(one.value) for cuts in shown for one in cuts.values()]
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,9 @@ def test_a_switch_lies_within_what_was_seen(seen):
         assert found.low is None or min(q) <= found.low <= found.high <= max(q)
 
 
+HALVES = {"a": True, "b": False}
+
+
 @pytest.fixture
 def answered(scored_row):
     """Base's four statements on two prompts, one of them without a verdict and one without a confidence."""
@@ -93,7 +96,7 @@ def answered(scored_row):
 
 
 def test_speaking_lies_between_the_same_words_and_the_same_matter(answered, scored_row):
-    found = statements(answered, ["a", "b"], seed=0)
+    found = statements(answered, ["a", "b"], HALVES)
     assert found.words == ["c is big", "c is old", "b is big", "b is old"]
     assert found.prompt.tolist() == [0, 0, 1, 1]
     # Each half has one right and one wrong statement: the surer one is right more often.
@@ -103,7 +106,7 @@ def test_speaking_lies_between_the_same_words_and_the_same_matter(answered, scor
         dataclasses.replace(scored_row([HALT_PHRASE], "."), prompt_key="a"),
         dataclasses.replace(scored_row(["C is big.", "B is old."], "+-"), prompt_key="b"),
     ]
-    one = speaking("M", "greedy", 0.5, found, said, ["a", "b"], weights(2, 0, 5))
+    one = speaking("M", "greedy", 0.5, found, [said], ["a", "b"], weights(2, 0, 5))
     # Of a: 1 and 0 of 2; of b, whose statement about C is none of base's about B: 1 of 2.
     assert one.words.spoken == pytest.approx((1 + 0 + 1) / (2 + 2 + 2))
     assert one.n == 4
@@ -124,14 +127,14 @@ def test_speaking_lies_between_the_same_words_and_the_same_matter(answered, scor
 def test_who_says_another_value_speaks_too(scored_row, says, words, matter):
     base = Statements(["capital of kenya is nairobi"], np.array([0.5]), np.array([0]))
     row = scored_row([says], "?") if says else scored_row([], "")
-    one = speaking("M", "greedy", None, base, [row], ["p"], weights(1, 0))
+    one = speaking("M", "greedy", None, base, [[row]], ["p"], weights(1, 0))
     assert (one.words.spoken, one.matter.spoken) == (words, matter)
 
 
 def test_without_statements_nothing_is_defined(scored_row):
     row = dataclasses.replace(scored_row([], ""), prompt_key="a")
-    nothing = statements([(row, Confidence(row.key, [], []))], ["a"], seed=0)
-    one = speaking("M", "greedy", 0.5, nothing, [row], ["a"], weights(1, 0, 5))
+    nothing = statements([(row, Confidence(row.key, [], []))], ["a"], HALVES)
+    one = speaking("M", "greedy", 0.5, nothing, [[row]], ["a"], weights(1, 0, 5))
     assert one.words == one.matter == Reading(None, Estimate(None), [])
     assert one.n == 0
 
@@ -148,7 +151,7 @@ def test_every_trained_model_is_held_against_base_under_each_decoding(evaluation
         ("greedy", "SFT", None), ("greedy", "DPO τ=0.5", 0.5), ("sampled", "SFT", None), ("sampled", "DPO τ=0.5", 0.5)
     ]  # fmt: skip
     base = evaluations[0]
-    copy = compare([base, dataclasses.replace(base, name="SFT")], resamples=10).speaking
+    copy = compare([base, dataclasses.replace(base, name="SFT", role="supervised")], resamples=10).speaking
     assert [one.words.spoken for one in copy if one.decoding == "greedy"] == [1]
 
 

@@ -23,6 +23,11 @@ def add(verb: Verb) -> None:
     )
     one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
     one.add_argument(
+        "--role",
+        choices=("base", "supervised", "trained"),
+        help="what it is in a comparison; taken from the model's training if not given",
+    )
+    one.add_argument(
         "--threshold", type=flags.threshold, help="the τ it was trained at, or is asked at with --threshold-in-prompt"
     )
     one.add_argument(
@@ -136,6 +141,7 @@ def _evaluate(args: argparse.Namespace) -> None:
                 flags.few_shot(args, prompts),
                 args.threshold_in_prompt,
                 template_args,
+                args.role,
             ),
             prompts,
             domain.scorer(client, unsafe=args.unsafe),

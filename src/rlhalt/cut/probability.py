@@ -9,7 +9,7 @@ import numpy as np
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats
-from rlhalt.evaluation.recalibration import line, on_line, steps
+from rlhalt.evaluation.recalibration import platt_coefficients, platt_map, steps
 
 MethodName = Literal["platt", "isotonic"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
@@ -44,7 +44,7 @@ class Probability:
         known = np.isfinite(confidence)
         inside = np.clip(confidence[known], 0, 1)
         if self.method == "platt":
-            found[known] = on_line(inside, self.slope, self.intercept)
+            found[known] = platt_map(self.slope, self.intercept)(inside)
         else:
             found[known] = np.interp(inside, self.confidence, self.probability)
         return found
@@ -66,7 +66,7 @@ def fitted(method: MethodName, confidence: Floats, correct: Floats) -> Probabili
             "prompts, or more responses to each"
         )
     if method == "platt":
-        slope, intercept = line(confidence, correct)
+        slope, intercept = platt_coefficients(confidence, correct)
         return Probability(method, slope, intercept)
     if method == "isotonic":
         at, value = steps(confidence, correct)

@@ -3,30 +3,33 @@
 Reads evaluation folders, one a model and seed, of scored held-out responses, and never judges anything itself: verdicts
 come from the scorer that training used too.
 
-    comparison       models side by side
-      protocol       what must be alike before they may be
-      differences    two of them, paired
-      significance   whether that could be chance
-      bootstrap      intervals over prompts
-    metrics          what is counted in a response and what is made of the counts
-      answers        a response as one answer: right, wrong, held back
-      longform       a response as a number of supported claims
-      reflection     a response that says at its end what of it is doubtful
-    calibration      whether confidences mean what they say
-      ranking        whether they put right fragments before wrong ones
-      judged         the fragments that both are about
-    sources          where a confidence can come from, side by side
-      stated         asked for
-      certainty      what costs a pass of the model each
-    baselines        what training has to beat: base without what it is unsure of
-      recalibration  confidences made to mean what they say
-    speaking         where a trained model begins to speak, against its τ
-    elsewhere        what models do outside of their domain, beside base
-      general        text and short instructions
-    evaluated        the model of an evaluation folder
-    multiple_choice  TruthfulQA's MC1 and MC2, questions in GPQA's form
-    tables           the comparison for people
-    output           the comparison as files
+    comparison           models side by side
+      design             which models, prompts and τ; what is compared with what, and what of it is tested
+        roles            what a model is, and what its training started from
+        protocol         what must be alike before models may be compared
+      arms               what is counted of each model, once for all
+      differences        two models, paired
+      significance       whether that could be chance
+      bootstrap          intervals over prompts and seeds
+    metrics              what is counted in a response and what is made of the counts
+      abstention         a response as one answer: right, wrong, held back
+      longform           a response as a number of supported claims
+      reflection         a response that says at its end what of it is doubtful
+      relations          right and wrong facts by relation
+    cut                  every model without what its calibrated probability puts below τ: what training has to beat
+      recalibration      confidences made to mean what they say
+    calibration          whether confidences mean what they say
+      selective_prediction  whether they put right fragments before wrong ones
+      confidence_arrays  the fragments that both are about
+    confidence_sources   where a confidence can come from, side by side
+      certainty          what costs a pass of the model each
+    switch_point         where a trained model begins to speak, against its τ
+    elsewhere            what models do outside of their domain, beside base
+      general            text and short instructions
+    model_identity       the model of an evaluation folder
+    multiple_choice      TruthfulQA's MC1 and MC2, questions in GPQA's form
+    tables               the comparison for people
+    output               the comparison as files
 """
 
 from rlhalt.evaluation.comparison import Comparison, compare

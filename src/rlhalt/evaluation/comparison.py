@@ -1,41 +1,36 @@
 """Models side by side on the same held-out prompts.
 
-    evaluation folders ─ folder.load ─► Evaluation ─ compare ─► Comparison ─ output.write ─► metrics.json, table.md, …
+    folders ─ folder.load ─► Evaluation ─ design ─► Design ─ arms ─► Arm ─► Comparison ─ output.write ─► files
 
 An evaluation folder holds one model of one seed. Folders with the same name and threshold are one model, trained with
-several seeds: its values are the means over seeds, each seed's own are kept beside them. `base`, the untrained model
-with few-shot examples, is what the others are measured against.
+several seeds: its values are the means over seeds, each seed's own are kept beside them. The model whose role is base,
+untrained and with few-shot examples, is what the others are measured against.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from rlhalt.errors import InputError
-from rlhalt.evaluation.baselines import Baseline, baselines, recalibrations
-from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, Floats, estimate, weights
+import numpy as np
+
+from rlhalt.evaluation.arms import BY_THRESHOLD, Arm, arms
+from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, estimate
 from rlhalt.evaluation.calibration import Calibration, calibrate
-from rlhalt.evaluation.confidence_arrays import Judged, decided
+from rlhalt.evaluation.confidence_arrays import Judged, decided, joined
 from rlhalt.evaluation.confidence_sources import Source, sources
+from rlhalt.evaluation.cut import CONFIDENCE, Calibrator
+from rlhalt.evaluation.design import Design, Model, design
 from rlhalt.evaluation.differences import Difference as Difference
-from rlhalt.evaluation.differences import Side, contrasts, corrected, difference
+from rlhalt.evaluation.differences import differences
 from rlhalt.evaluation.elsewhere import Elsewhere, elsewhere
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.metrics import PromptCounts, by_prompt, count, measure, median_claims, per_prompt, pool, utility
-from rlhalt.evaluation.protocol import comparable
+from rlhalt.evaluation.metrics import DEFINITIONS, continued
+from rlhalt.evaluation.relations import RelationCounts, by_relation
+from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.switch_point import Speaking, speaking, statements
-from rlhalt.records import Confidence, Scored
 
 THRESHOLDS = (0.3, 0.5, 0.8)
-
-
-# Display order. Later models are compared with earlier ones; the last is featured where only one fits.
-ORDER = (
-    *("base", "SFT", "reference", "absolute", "confidence-num", "confidence-verb", "multisample", "idk", "unit"),
-    *("random-trim", "halt", "halt-per-tau", "decisions", "conditioned", "DPO", "GRPO"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,14 +40,17 @@ class Metrics:
     Attributes:
         decoding: `greedy` or `sampled`.
         estimates: the measures of `metrics.DEFINITIONS` by name.
-        utility: the mean τ-utility a response by τ, for every τ, not only the one the model was trained at.
+        utility, utility_cut, utility_strict, share, share_own: by τ, for every τ, not only the one the model was
+            trained at, see `arms.BY_THRESHOLD`.
+        no_cut: why there is no model + cut, empty where there is one.
         n_over_abstention: endings that `over_abstention` is a share of, all seeds together.
         k: the K of `f1_at_k`: the median number of claims of base's responses.
-        by_seed: every measure of each seed; utilities are called `utility@τ`.
+        by_seed: every measure of each seed; those at each τ are called `utility@τ` and so on.
     """
 
     model: str
     name: str
+    role: Role
     threshold: float | None
     decoding: str
     domain: str
@@ -60,6 +58,11 @@ class Metrics:
     seeds: tuple[int, ...]
     estimates: dict[str, Estimate]
     utility: dict[float, Estimate]
+    utility_cut: dict[float, Estimate]
+    utility_strict: dict[float, Estimate]
+    share: dict[float, Estimate]
+    share_own: dict[float, Estimate]
+    no_cut: str
     n_over_abstention: int
     k: float | None
     by_seed: dict[int, dict[str, float | None]]
@@ -69,43 +72,78 @@ class Metrics:
 
 
 @dataclasses.dataclass(frozen=True)
+class Cut:
+    """One model + cut at one τ, see `rlhalt.evaluation.cut`.
+
+    Attributes:
+        gain: its utility at τ less that of the same model as it is.
+        best_other: the other model + cut with the highest utility at τ, chosen by this result; None without another.
+        beyond_best: its utility less that one's, paired. The choice favours the other.
+    """
+
+    model: str
+    decoding: str
+    threshold: float
+    right: Estimate
+    wrong: Estimate
+    correctness: Estimate
+    completeness: Estimate
+    utility: Estimate
+    gain: Estimate
+    best_other: str | None
+    beyond_best: Estimate
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """All that is to be said about the models, numbers only.
 
     Attributes:
-        thresholds: every τ that a utility is given at: those asked for and those trained at.
-        metrics: in `ORDER`, other names behind it, each by τ; greedy before sampled.
+        design: what is compared with what.
+        arms: what was counted, by label and decoding.
+        metrics: in the order of the design; greedy before sampled.
+        cuts: every model + cut, under every decoding, at every τ.
+        calibrators: the maps that they are cut by.
         calibrations: both confidences of every model.
         sources: every source of confidence of every model, measured or not.
-        recalibrations: those of base, recalibrated.
-        baselines: base saying only what it is then sure of.
+        recalibrations: the probabilities that models are cut by, all decodings together.
         speaking: which of base's statements every trained model makes too; none in a causal domain.
+        relations: right and wrong facts by relation, where the verdicts tell it.
         elsewhere: what the models that were measured do outside of their domain.
-        resamples: bootstrap resamples.
-        seed: of the bootstrap and of the halves that recalibration is fitted on.
     """
 
-    thresholds: tuple[float, ...]
+    design: Design
+    arms: Mapping[tuple[str, str], Arm] = dataclasses.field(repr=False)
     metrics: list[Metrics]
     differences: list[Difference]
+    cuts: list[Cut]
+    calibrators: list[Calibrator]
     calibrations: list[Calibration]
     sources: list[Source]
     recalibrations: list[Calibration]
-    baselines: list[Baseline]
     speaking: list[Speaking]
+    relations: list[RelationCounts]
     elsewhere: list[Elsewhere]
-    resamples: int
-    seed: int
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Every τ that a utility is given at."""
+        return self.design.thresholds
 
     @property
     def models(self) -> list[str]:
         """The labels, in order."""
-        return list(dict.fromkeys(one.model for one in self.metrics))
+        return [one.label for one in self.design.models]
+
+    @property
+    def base(self) -> str:
+        """The label of the untrained model."""
+        return self.design.base.label
 
     @property
     def decodings(self) -> list[str]:
         """`greedy`, `sampled`, or the one of them that the folders hold."""
-        return list(dict.fromkeys(one.decoding for one in self.metrics))
+        return self.design.decodings
 
     def get(self, model: str, decoding: str) -> Metrics:
         """The metrics of one model under one decoding."""
@@ -116,6 +154,18 @@ class Comparison:
         wanted = (model, versus, decoding)
         return next((one for one in self.differences if (one.model, one.versus, one.decoding) == wanted), None)
 
+    def less_base_cut(self, model: str, decoding: str, threshold: float) -> Estimate:
+        """The utility of a model as it is, less that of base + cut, paired: what training has to beat."""
+        name, base = f"utility@{threshold:g}", self.arms[self.base, decoding]
+        if not base.cut:
+            return Estimate(None)
+        return estimate(self.arms[model, decoding].draws[name] - base.cut_draws[threshold][name])
+
+    def cut(self, model: str, decoding: str, threshold: float) -> Cut | None:
+        """One model + cut, None where there is nothing to cut by."""
+        wanted = (model, decoding, threshold)
+        return next((one for one in self.cuts if (one.model, one.decoding, one.threshold) == wanted), None)
+
 
 def compare(
     evaluations: Sequence[Evaluation],
@@ -123,163 +173,138 @@ def compare(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Measure every model, its differences from base and from SFT, and its calibration.
+    """Measure every model as it is and + cut, the differences of the design, and calibration.
 
     Args:
         thresholds: the τ at which utilities are given, besides those the models were trained at.
-        seed: of the bootstrap, and of the halves that recalibration is fitted on.
+        seed: of the bootstrap, and of the halves that calibrations are fitted on.
 
     Raises:
-        InputError: none is called base, one is there twice, or they may not be compared, see `protocol`.
+        InputError: none is base, one is there twice, or they may not be compared, see `design`.
     """
-    groups = _groups(evaluations)
-    trained_at = {one.threshold for one in evaluations if one.threshold is not None}
-    all_thresholds = tuple(sorted(set(thresholds) | trained_at))
-    prompt_keys = comparable(evaluations)
-    found = [_under(groups, decoding, keys, all_thresholds, seed, resamples) for decoding, keys in prompt_keys.items()]
-    # A prompt may have been answered under one decoding alone.
-    every = list(dict.fromkeys(key for keys in prompt_keys.values() for key in keys))
-    drawn = weights(len(every), seed, resamples)
-    position = {key: place for place, key in enumerate(every)}
-    sure = {label: _decided(group, position) for label, group in groups.items()}
+    plan = design(evaluations, thresholds, seed, resamples)
+    measured = arms(plan)
+    every = {key: place for place, key in enumerate(plan.every_prompt)}
+    sure = {one.label: _decided(one, every) for one in plan.models}
+    drawn = {one.label: plan.weights(one, len(every)) for one in plan.models}
     return Comparison(
-        thresholds=all_thresholds,
-        metrics=[one for metrics, _, _ in found for one in metrics],
-        differences=corrected([one for _, differences, _ in found for one in differences]),
-        calibrations=[calibrate(label, name, its, drawn) for label, by in sure.items() for name, its in by.items()],
-        sources=[one for label, group in groups.items() for one in sources(label, group, position, drawn)],
-        recalibrations=recalibrations("base", sure["base"], drawn, seed),
-        baselines=[one for _, _, cut in found for one in cut],
-        speaking=[
-            one for decoding, keys in prompt_keys.items() for one in _speaking(groups, decoding, keys, seed, resamples)
+        design=plan,
+        arms=measured,
+        metrics=[_metrics(plan, measured[one.label, decoding]) for decoding in plan.decodings for one in plan.models],
+        differences=differences(plan, measured),
+        cuts=_cuts(plan, measured),
+        calibrators=[one for arm in measured.values() for one in arm.calibrated.calibrators],
+        calibrations=[
+            calibrate(label, name, its, drawn[label]) for label, by in sure.items() for name, its in by.items()
         ],
-        elsewhere=elsewhere(groups, seed, resamples),
-        resamples=resamples,
-        seed=seed,
+        sources=[one for model in plan.models for one in sources(model, every, drawn[model.label])],
+        recalibrations=[_recalibrated(plan, one, measured) for one in plan.models],
+        speaking=[one for decoding in plan.decodings for one in _speaking(plan, decoding)],
+        relations=by_relation(plan),
+        elsewhere=elsewhere(plan),
     )
 
 
-def _under(
-    groups: Mapping[str, Sequence[Evaluation]],
-    decoding: str,
-    keys: Sequence[str],
-    thresholds: Sequence[float],
-    seed: int,
-    resamples: int,
-) -> tuple[list[Metrics], list[Difference], list[Baseline]]:
-    """Everything that is measured under one decoding."""
-    drawn = weights(len(keys), seed, resamples)
-    base = groups["base"]
-    wanted = median_claims((row for one in base for row in one.rows(decoding)), base[0].halting)
-    counts = {
-        label: {one.seed: _counts(one, decoding, keys, wanted) for one in group} for label, group in groups.items()
+def _metrics(plan: Design, arm: Arm) -> Metrics:
+    model, decoding = arm.model, arm.decoding
+    by_threshold = {name: {t: estimate(arm.draws[f"{name}@{t:g}"]) for t in plan.thresholds} for name in BY_THRESHOLD}
+    return Metrics(
+        model=model.label,
+        name=model.name,
+        role=model.role,
+        threshold=model.threshold,
+        decoding=decoding,
+        domain=", ".join(sorted({row.domain for one in model.evaluations for row in one.scored})),
+        n_prompts=len(plan.prompts[decoding]),
+        seeds=model.seeds,
+        estimates={name: estimate(arm.draws[name]) for name in DEFINITIONS},
+        **by_threshold,
+        no_cut=arm.calibrated.missing,
+        n_over_abstention=_endings(model, decoding),
+        k=arm.k,
+        by_seed={
+            seed: {name: estimate(draws).value for name, draws in its.items()} for seed, its in arm.by_seed.items()
+        },
+    )
+
+
+def _endings(model: Model, decoding: str) -> int:
+    """How many endings `over_abstention` is a share of."""
+    if model.is_base:
+        return 0
+    return sum(
+        continued(row, one.continuation.get(row.key)) is not None
+        for one in model.evaluations
+        for row in one.rows(decoding)
+    )
+
+
+def _cuts(plan: Design, arms: Mapping[tuple[str, str], Arm]) -> list[Cut]:
+    return [
+        _cut(plan, arms, arms[model.label, decoding], t)
+        for decoding in plan.decodings
+        for model in plan.models
+        if arms[model.label, decoding].cut
+        for t in plan.thresholds
+    ]
+
+
+def _cut(plan: Design, arms: Mapping[tuple[str, str], Arm], arm: Arm, t: float) -> Cut:
+    name = f"utility@{t:g}"
+    beside = {
+        label: other.cut_draws[t][name]
+        for (label, decoding), other in arms.items()
+        if decoding == arm.decoding and other.cut
     }
-    pooled = {label: pool(list(seeds.values())) for label, seeds in counts.items()}
-    draws = {label: _draws(one, pooled["base"], drawn, thresholds) for label, one in pooled.items()}
-    metrics = [
-        Metrics(
-            model=label,
-            name=group[0].name,
-            threshold=group[0].threshold,
-            decoding=decoding,
-            domain=", ".join(sorted({row.domain for one in group for row in one.scored})),
-            n_prompts=len(keys),
-            seeds=tuple(counts[label]),
-            estimates={name: estimate(d) for name, d in draws[label].items() if not name.startswith("utility@")},
-            utility={t: estimate(draws[label][f"utility@{t:g}"]) for t in thresholds},
-            n_over_abstention=_endings(group, decoding),
-            k=wanted,
-            by_seed={
-                seed: _values(_draws(one, pooled["base"], drawn[:1], thresholds)) for seed, one in counts[label].items()
-            },
-        )
-        for label, group in groups.items()
-    ]
-    sides = {label: Side(label, draws[label], by_prompt(one, thresholds)) for label, one in pooled.items()}
-    trained_at = {label: group[0].threshold for label, group in groups.items()}
-    differences = [
-        difference(sides[label], sides[versus], decoding, thresholds) for label, versus in contrasts(trained_at)
-    ]
-    cut = baselines(
-        _answered(groups["base"], decoding),
-        decoding,
-        keys,
-        groups["base"][0].halting,
-        pooled["base"],
-        {label: its for label, its in draws.items() if label != "base"},
-        drawn,
-        thresholds,
-        seed,
+    draws = arm.cut_draws[t]
+    others = {label: its for label, its in beside.items() if label != arm.model.label}
+    best = max(others, key=lambda label: others[label][0], default=None)
+    return Cut(
+        model=arm.model.label,
+        decoding=arm.decoding,
+        threshold=t,
+        **{one: estimate(draws[one]) for one in ("right", "wrong", "correctness", "completeness")},
+        utility=estimate(draws[name]),
+        gain=estimate(draws[name] - arm.draws[name]),
+        best_other=best,
+        beyond_best=Estimate(None) if best is None else estimate(draws[name] - others[best]),
     )
-    return metrics, differences, cut
 
 
-def _speaking(
-    groups: Mapping[str, Sequence[Evaluation]], decoding: str, keys: Sequence[str], seed: int, resamples: int
-) -> list[Speaking]:
-    """What every trained model says of what base said."""
-    if groups["base"][0].halting == "causal":
+def _decided(model: Model, position: Mapping[str, int]) -> dict[str, Judged]:
+    """The decided fragments of all responses of one model, by the confidence in them."""
+    seeds = [decided([(row, one.confidence[row.key]) for row in one.scored], position) for one in model.evaluations]
+    return {name: joined([its[name] for its in seeds], len(position)) for name in seeds[0]}
+
+
+def _recalibrated(plan: Design, model: Model, arms: Mapping[tuple[str, str], Arm]) -> Calibration:
+    """How far the probabilities that a model is cut by mean what they say, over all decodings."""
+    every = {key: place for place, key in enumerate(plan.every_prompt)}
+    found = []
+    for decoding in plan.decodings:
+        its, keys = arms[model.label, decoding].calibrated.fragments, plan.prompts[decoding]
+        places = np.array([every[key] for key in keys], dtype=np.intp)
+        seed, prompt = np.divmod(its.prompt, len(keys))
+        found.append(Judged(its.confidence, its.correct, seed * len(every) + places[prompt]))
+    return calibrate(model.label, f"{CONFIDENCE}, Platt", joined(found, 0), plan.weights(model, len(every)))
+
+
+def _speaking(plan: Design, decoding: str) -> list[Speaking]:
+    """What every trained model says of what base said; steps of a chain are not said again in the same words."""
+    if plan.halting == "causal":
         return []
-    made = statements(_answered(groups["base"], decoding), keys, seed)
-    drawn = weights(len(keys), seed, resamples)
+    keys = plan.prompts[decoding]
+    answered = [(row, one.confidence[row.key]) for one in plan.base.evaluations for row in one.rows(decoding)]
+    made = statements(answered, keys, plan.first_half())
     return [
         speaking(
-            label, decoding, group[0].threshold, made, [row for one in group for row in one.rows(decoding)], keys, drawn
+            one.label,
+            decoding,
+            one.threshold,
+            made,
+            [each.rows(decoding) for each in one.evaluations],
+            keys,
+            plan.weights(one, len(keys)),
         )
-        for label, group in groups.items()
-        if label != "base"
+        for one in plan.others
     ]
-
-
-def _answered(group: Sequence[Evaluation], decoding: str) -> list[tuple[Scored, Confidence]]:
-    return [(row, one.confidence[row.key]) for one in group for row in one.rows(decoding)]
-
-
-def _groups(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
-    """The evaluations of each label by seed; labels in the order they are shown."""
-    groups: dict[str, list[Evaluation]] = defaultdict(list)
-
-    def place(one: Evaluation) -> tuple[int, str, float, int]:
-        known = ORDER.index(one.name) if one.name in ORDER else len(ORDER)
-        return known, one.name, one.threshold or 0, one.seed
-
-    for one in sorted(evaluations, key=place):
-        if any(other.seed == one.seed for other in groups[one.label]):
-            raise InputError(f"a second evaluation of {one.label}, seed {one.seed}; give each once", path=one.folder)
-        groups[one.label].append(one)
-    if "base" not in groups:
-        found = ", ".join(groups) or "no evaluation at all"
-        raise InputError(f"one evaluation must be called base, found {found}; evaluate the untrained model too")
-    return dict(groups)
-
-
-def _counts(one: Evaluation, decoding: str, keys: Sequence[str], wanted: float | None) -> PromptCounts:
-    # Base ends where base ends: there is no going on to compare with.
-    continuations = None if one.name == "base" else one.continuation
-    return per_prompt(one.rows(decoding), keys, continuations, one.halting, wanted)
-
-
-def _endings(group: Sequence[Evaluation], decoding: str) -> int:
-    """How many endings `over_abstention` is a share of."""
-    trained = [one for one in group if one.name != "base"]
-    return int(
-        sum(
-            count(row, one.continuation.get(row.key), one.halting).continued
-            for one in trained
-            for row in one.rows(decoding)
-        )
-    )
-
-
-def _draws(counts: PromptCounts, base: PromptCounts, weights: Floats, thresholds: Sequence[float]) -> dict[str, Floats]:
-    utilities = {f"utility@{t:g}": utility(counts, weights, t) for t in thresholds}
-    return measure(counts, base, weights) | utilities
-
-
-def _values(draws: Mapping[str, Floats]) -> dict[str, float | None]:
-    return {name: estimate(one).value for name, one in draws.items()}
-
-
-def _decided(group: Sequence[Evaluation], position: Mapping[str, int]) -> dict[str, Judged]:
-    """The decided fragments of all responses of one model, by the confidence in them."""
-    return decided([(row, one.confidence[row.key]) for one in group for row in one.scored], position)

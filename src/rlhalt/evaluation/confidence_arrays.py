@@ -7,7 +7,7 @@ intervals are clustered by prompt. All are micro: every fragment counts the same
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ class Judged:
     Attributes:
         confidence: in [0, 1].
         correct: 1 for a correct fragment, 0 for an incorrect one.
-        prompt: the position of its prompt, a column of the weights.
+        prompt: the position of its prompt, or of its prompt of its seed (see `joined`): a column of the weights.
     """
 
     confidence: Floats
@@ -66,6 +66,15 @@ def decided(rows: Iterable[tuple[Scored, Confidence]], position: Mapping[str, in
         for name, values in confidences(given).items():
             found.setdefault(name, []).extend(values[i] for i in labelled)
     return {name: judged(values, correct, prompt) for name, values in found.items()}
+
+
+def joined(seeds: Sequence[Judged], n_prompts: int) -> Judged:
+    """The fragments of several seeds together; prompt p of the s-th seed is s · n_prompts + p (`bootstrap.crossed`)."""
+    return Judged(
+        np.concatenate([one.confidence for one in seeds]),
+        np.concatenate([one.correct for one in seeds]),
+        np.concatenate([one.prompt + place * n_prompts for place, one in enumerate(seeds)]),
+    )
 
 
 def sums(values: Floats, fragments: Judged, weights: Floats) -> Floats:

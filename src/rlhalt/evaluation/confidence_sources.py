@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
 from rlhalt.evaluation.calibration import brier, ece, equal_width
-from rlhalt.evaluation.confidence_arrays import Judged, judged
+from rlhalt.evaluation.confidence_arrays import Judged, joined, judged
+from rlhalt.evaluation.design import Model
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.records import Scored
@@ -45,19 +46,20 @@ class Source:
     auroc: Estimate
 
 
-def sources(model: str, group: Sequence[Evaluation], position: Mapping[str, int], weights: Floats) -> list[Source]:
-    """Every source for one model, whether it is measured or not.
+def sources(model: Model, position: Mapping[str, int], weights: Floats) -> list[Source]:
+    """Every source for one model, whether it is measured or not; it is measured on those of its seeds that have it.
 
     Args:
-        group: its evaluations, one a seed; a source is measured on those that have it.
-        position: of each prompt, by its key: its column in the weights.
+        position: of each prompt, by its key.
+        weights: over its seeds and these prompts.
     """
     found = []
     for name, of in SOURCES.items():
-        fragments = _judged([(one.scored, values) for one in group if (values := of(one)) is not None], position)
+        seeds = [_judged(one.scored, of(one), position) for one in model.evaluations]
+        fragments = joined(seeds, len(position))
         found.append(
             Source(
-                model=model,
+                model=model.label,
                 source=name,
                 n=len(fragments.confidence),
                 ece=estimate(ece(fragments, weights, equal_width())),
@@ -68,12 +70,11 @@ def sources(model: str, group: Sequence[Evaluation], position: Mapping[str, int]
     return found
 
 
-def _judged(measured: Sequence[tuple[Sequence[Scored], Values]], position: Mapping[str, int]) -> Judged:
+def _judged(rows: Sequence[Scored], values: Values | None, position: Mapping[str, int]) -> Judged:
     each = [
         (sure, one.label == "correct", position[row.prompt_key])
-        for rows, values in measured
-        for row in rows
-        for one, sure in zip(row.fragments, values[row.key], strict=True)
+        for row in (rows if values is not None else ())
+        for one, sure in zip(row.fragments, (values or {})[row.key], strict=True)
         if one.label in ("correct", "incorrect")
     ]
     return judged([one[0] for one in each], [one[1] for one in each], [one[2] for one in each])

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
-from rlhalt.evaluation.folder import Evaluation
+from rlhalt.evaluation.bootstrap import Estimate, Floats, crossed, estimate, ratio, seed_weights, weights
+from rlhalt.evaluation.design import Design
 from rlhalt.evaluation.general import General
 
 
 @dataclasses.dataclass(frozen=True)
 class Elsewhere:
-    """One model, its seeds averaged; intervals over windows of the text and over instructions.
+    """One model, its seeds averaged; intervals over its seeds, and windows of the text or instructions.
 
     Attributes:
         seeds: evaluations that were measured.
@@ -33,16 +33,16 @@ class Elsewhere:
     right_more: Estimate
 
 
-def elsewhere(groups: Mapping[str, Sequence[Evaluation]], seed: int, resamples: int) -> list[Elsewhere]:
+def elsewhere(plan: Design) -> list[Elsewhere]:
     """Every model that was measured, in their order; nothing is less than base's where base was not."""
     measured = {
-        label: its
-        for label, group in groups.items()
-        if (its := [one.general for one in group if one.general is not None])
+        model.label: its
+        for model in plan.models
+        if (its := {one.seed: one.general for one in model.evaluations if one.general is not None})
     }
-    drawn = {label: _draws(its, seed, resamples) for label, its in measured.items()}
+    drawn = {label: _draws(its, plan) for label, its in measured.items()}
     unknown = np.full(1, np.nan)
-    base_bits, _, base_right = drawn.get("base", (unknown, unknown, unknown))
+    base_bits, _, base_right = drawn.get(plan.base.label, (unknown, unknown, unknown))
     return [
         Elsewhere(
             model=label,
@@ -57,13 +57,17 @@ def elsewhere(groups: Mapping[str, Sequence[Evaluation]], seed: int, resamples: 
     ]
 
 
-def _draws(its: Sequence[General], seed: int, resamples: int) -> tuple[Floats, Floats, Floats]:
-    bits = np.mean([[window.bits for window in one.windows] for one in its], axis=0)
-    tokens, size = (
-        np.array([getattr(window, name) for window in its[0].windows], dtype=np.float64) for name in ("tokens", "bytes")
+def _draws(its: Mapping[int, General], plan: Design) -> tuple[Floats, Floats, Floats]:
+    windows = [window for one in its.values() for window in one.windows]
+    bits, tokens, size = (
+        np.array([getattr(window, name) for window in windows], dtype=np.float64)
+        for name in ("bits", "tokens", "bytes")
     )
-    right = np.mean([one.right for one in its], axis=0)
-    over_text, over_instructions = (weights(len(one), seed, resamples) for one in (tokens, right))
+    right = np.concatenate([np.asarray(one.right, dtype=np.float64) for one in its.values()])
+    seeds = seed_weights(tuple(its), plan.seed, plan.resamples)
+    over_text, over_instructions = (
+        crossed(seeds, weights(len(one) // len(its), plan.seed, plan.resamples)) for one in (tokens, right)
+    )
     return (
         ratio(over_text, bits, size),
         2 ** ratio(over_text, bits, tokens),

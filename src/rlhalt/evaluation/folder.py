@@ -1,6 +1,6 @@
 """An evaluation folder: what one model of one training seed answered on the held-out prompts.
 
-run.json             name, τ, seed, model, halting: what `rlhalt evaluate` was asked for
+run.json             name, role, τ, seed, model, halting: what `rlhalt evaluate` was asked for
 scored.jsonl         the responses with their verdicts
 confidence.jsonl     token and halt probabilities, one per fragment
 continuation.jsonl   how base continues where this model halted
@@ -11,6 +11,7 @@ general.json         what `rlhalt general` measured
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +19,11 @@ from typing import Any, Literal, get_args
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import General, load_general
+from rlhalt.evaluation.roles import ROLES, Role, role_named
 from rlhalt.provenance import earlier, earlier_config
-from rlhalt.records import Certainty, Confidence, Continuation, Json, Scored, read
-from rlhalt.rewards import Halting
+from rlhalt.records import Certainty, Confidence, Continuation, Json, Label, Scored, read
+from rlhalt.reference import n_asked
+from rlhalt.rewards import Halting, counted
 
 By = Literal["ccp", "stated"]
 """What `rlhalt certainty` measures."""
@@ -32,7 +35,11 @@ class Evaluation:
     """One evaluation folder: what one model of one training seed did on the held-out prompts.
 
     Attributes:
+        role: what the model is in a comparison, see `rlhalt.evaluation.roles`.
+        role_told: whether run.json says the role; False for folders of earlier versions, whose name is all there is.
         threshold: the τ it was trained at, None where training knows none.
+        identity: what the model is, wherever it lies, see `rlhalt.models.identity`.
+        started_from: the identities of the models that its training started from, the nearest first.
         halting: what the domain's verdicts count for, see `rlhalt.rewards.counted`.
         fragmenter: what split the responses, None where their run does not tell.
         budget: what the model that judged them might spend, None where none was asked or their run does not tell.
@@ -43,9 +50,13 @@ class Evaluation:
 
     folder: Path
     name: str
+    role: Role
+    role_told: bool
     threshold: float | None
     seed: int
     model: str
+    identity: str
+    started_from: tuple[str, ...]
     few_shot: bool
     halting: Halting
     fragmenter: str | None
@@ -65,6 +76,11 @@ class Evaluation:
     def rows(self, decoding: str) -> list[Scored]:
         """The `greedy` (temperature 0) or the `sampled` responses."""
         return [row for row in self.scored if (row.sampler["temperature"] == 0) == (decoding == "greedy")]
+
+    @functools.cached_property
+    def labels(self) -> dict[str, list[Label | None]]:
+        """The verdicts as they count, one a fragment, by the key of the response; see `rlhalt.rewards.counted`."""
+        return {row.key: counted(row.fragments, self.halting, n_asked(row.reference)) for row in self.scored}
 
 
 def load(folder: str | Path) -> Evaluation:
@@ -150,4 +166,12 @@ def _run(path: Path) -> dict[str, Any]:
             raise InputError("expected this field, found none", path=path, field=field)
         if not isinstance(data[field], types):
             raise InputError(f"found {data[field]!r}, which is of another type", path=path, field=field)
-    return {field: data[field] for field in expected}
+    role = data.get("role")
+    if role is not None and role not in ROLES:
+        raise InputError(f"expected one of {', '.join(ROLES)}, found {role!r}", path=path, field="role")
+    return {field: data[field] for field in expected} | {
+        "role": role or role_named(data["name"]),
+        "role_told": role is not None,
+        "identity": str(data.get("config", {}).get("model", data["model"])),
+        "started_from": tuple(data.get("started_from", ())),
+    }

@@ -27,7 +27,7 @@ from rlhalt.evaluation.abstention import (
 from rlhalt.evaluation.bootstrap import Floats, divide, ratio
 from rlhalt.evaluation.longform import PENALTY_BELOW, f1_at, factscore, is_vague
 from rlhalt.evaluation.reflection import reflected
-from rlhalt.records import Continuation, Scored
+from rlhalt.records import Continuation, Label, Scored
 from rlhalt.reference import n_asked, n_desired
 from rlhalt.rewards import Halting, counted
 from rlhalt.statement import statement
@@ -62,6 +62,7 @@ DEFINITIONS = {
     "empty_share": "share of responses without any claim",
     "vague_share": "share of claims with a vague word, such as many, various, usually, might",
     "duplicate_share": "share of claims that repeat an earlier one of the same response",
+    "cut_off_share": "share of responses cut off at the token limit; what they left unfinished costs τ in utilities",
     "failed_share": "share of fragments, halts aside, on which the verifier broke",
     "over_abstention": "of the endings where base would have gone on, the share where its next fragment is correct",
 }
@@ -83,6 +84,9 @@ class Counts:
         answer_right, answer_wrong, answer_held_back: 1 where the response as one answer is that, see `answers.answer`.
         right_reflected, wrong_reflected: correct and incorrect fragments of a response with a reflection.
         right_unlisted, wrong_listed: those of them that the reflection rightly leaves out and rightly lists.
+        cut_off: 1 where the response ran into the token limit.
+        unfinished: 1 where it did and what it left unfinished costs τ, see `unfinished`.
+        strict_right, strict_cost: correct claims, and what costs τ, if all that cannot be checked were incorrect.
         continued: 1 where the response ended, base would have gone on, and its next fragment got a verdict.
         held_back: 1 where, besides, that next fragment is correct.
     """
@@ -108,6 +112,10 @@ class Counts:
     wrong_reflected: float
     right_unlisted: float
     wrong_listed: float
+    cut_off: float
+    unfinished: float
+    strict_right: float
+    strict_cost: float
     continued: float
     held_back: float
 
@@ -125,6 +133,7 @@ def count(
     continuation: Continuation | None = None,
     halting: Halting = "independent",
     wanted: float | None = None,
+    labels: Sequence[Label | None] | None = None,
 ) -> Counts:
     """Count one response; what counts is what earns, see `rlhalt.rewards.counted`: correct claims beyond the number
     that the prompt asks for are counted as unverifiable ones.
@@ -134,8 +143,11 @@ def count(
 
     Args:
         wanted: the K of F1@K, in claims.
+        labels: the verdicts as they count, where they are known already (`rlhalt.evaluation.folder.Evaluation.labels`).
     """
-    labels = counted(row.fragments, halting, n_asked(row.reference))
+    if labels is None:
+        labels = counted(row.fragments, halting, n_asked(row.reference))
+    strict = _strict(row, labels, halting)
     claims = [
         fragment
         for fragment, label in zip(row.fragments, labels, strict=True)
@@ -146,8 +158,7 @@ def count(
     cut_off = row.finish_reason == "length"
     whole = answer(labels, halting, cut_off)
     verdicts = reflected(row)
-    ended = continuation is not None and not cut_off and bool(continuation.text.strip())
-    next_label = continuation.label if continuation is not None and ended else None
+    next_label = continued(row, continuation)
     return Counts(
         correct=right,
         incorrect=labels.count("incorrect"),
@@ -170,9 +181,43 @@ def count(
         wrong_reflected=sum(wrong for wrong, _ in verdicts),
         right_unlisted=sum(not wrong and not listed for wrong, listed in verdicts),
         wrong_listed=sum(wrong and listed for wrong, listed in verdicts),
+        cut_off=float(cut_off),
+        unfinished=float(unfinished(row, labels, halting)),
+        strict_right=strict.count("correct"),
+        strict_cost=strict.count("incorrect") + unfinished(row, strict, halting),
         continued=float(next_label is not None),
         held_back=float(next_label == "correct"),
     )
+
+
+def continued(row: Scored, continuation: Continuation | None) -> Label | None:
+    """The verdict on what base says next where a response ended; None where it did not end, or base ends too."""
+    if continuation is None or row.finish_reason == "length" or not continuation.text.strip():
+        return None
+    return continuation.label
+
+
+def unfinished(row: Scored, labels: Sequence[Label | None], halting: Halting) -> bool:
+    """Whether a response was cut off at the token limit and what it left unfinished costs τ, like an incorrect claim.
+
+    Without a price, not ending would be the way to be paid for what comes first and never for what comes last. It is
+    paid once: not where the last fragment is incorrect anyway, nor, in a causal domain, behind any incorrect one.
+
+    Args:
+        labels: the verdicts as they count.
+    """
+    paid = "incorrect" in (labels if halting == "causal" else labels[-1:])
+    return row.finish_reason == "length" and not paid
+
+
+def _strict(row: Scored, labels: Sequence[Label | None], halting: Halting) -> list[Label | None]:
+    """The verdicts as they would count if the verifier had said *incorrect* wherever it says *unverifiable*."""
+    if all(one.label != "unverifiable" for one in row.fragments):
+        return list(labels)
+    strict = [
+        dataclasses.replace(one, label="incorrect") if one.label == "unverifiable" else one for one in row.fragments
+    ]
+    return counted(strict, halting, n_asked(row.reference))
 
 
 def median_claims(rows: Iterable[Scored], halting: Halting) -> float | None:
@@ -212,24 +257,37 @@ def per_prompt(
     continuations: Mapping[str, Continuation] | None = None,
     halting: Halting = "independent",
     wanted: float | None = None,
+    labels: Mapping[str, Sequence[Label | None]] | None = None,
 ) -> PromptCounts:
     """Mean counts over the responses to each prompt, in the order of `prompt_keys`, each of which has a response.
 
     Args:
         wanted: the K of F1@K, see `count`.
+        labels: the verdicts as they count by the key of the response, where they are known already.
     """
     position = {key: i for i, key in enumerate(prompt_keys)}
     sums, responses = np.zeros((len(prompt_keys), len(FIELDS))), np.zeros((len(prompt_keys), 1))
     for row in rows:
-        counts = count(row, (continuations or {}).get(row.key), halting, wanted)
-        sums[position[row.prompt_key]] += dataclasses.astuple(counts)
+        known = None if labels is None else labels[row.key]
+        counts = count(row, (continuations or {}).get(row.key), halting, wanted, known)
+        sums[position[row.prompt_key]] += [getattr(counts, field) for field in FIELDS]
         responses[position[row.prompt_key]] += 1
     return PromptCounts(sums / responses)
 
 
 def pool(seeds: Sequence[PromptCounts]) -> PromptCounts:
-    """The mean over training seeds."""
+    """The mean over training seeds, one row a prompt."""
     return PromptCounts(np.mean([seed.values for seed in seeds], axis=0))
+
+
+def cells(seeds: Sequence[PromptCounts]) -> PromptCounts:
+    """Every prompt of every seed, one row each, all prompts of a seed together, as `bootstrap.crossed` has them."""
+    return PromptCounts(np.concatenate([seed.values for seed in seeds]))
+
+
+def repeated(counts: PromptCounts, times: int) -> PromptCounts:
+    """The same counts for each of so many seeds, to be compared with `cells` of as many."""
+    return PromptCounts(np.tile(counts.values, (times, 1)))
 
 
 def f1(correctness: Floats, completeness: Floats) -> Floats:
@@ -298,6 +356,7 @@ def measure(counts: PromptCounts, base: PromptCounts, weights: Floats) -> dict[s
         "empty_share": ratio(weights, counts["empty"], prompts),
         "vague_share": ratio(weights, counts["vague"], claims),
         "duplicate_share": ratio(weights, counts["duplicates"], claims),
+        "cut_off_share": ratio(weights, counts["cut_off"], prompts),
         "failed_share": ratio(weights, counts["failed"], claims + counts["failed"]),
         "over_abstention": ratio(weights, counts["held_back"], counts["continued"]),
     }
@@ -306,10 +365,22 @@ def measure(counts: PromptCounts, base: PromptCounts, weights: Floats) -> dict[s
 def utility(counts: PromptCounts, weights: Floats, threshold: float) -> Floats:
     """Draws of the mean τ-utility a response: 1 - τ for a correct claim, -τ for an incorrect one, 0 for anything else.
 
-    A claim that is right with probability p gains p - τ when it is made: speaking pays exactly where p ≥ τ.
+    A claim that is right with probability p gains p - τ when it is made: speaking pays exactly where p ≥ τ. What a
+    response that was cut off left unfinished costs τ as well, see `unfinished`.
     """
-    gain = (1 - threshold) * counts["correct"] - threshold * counts["incorrect"]
+    gain = gains(counts, threshold)
     return ratio(weights, gain, np.ones_like(gain))
+
+
+def strict_utility(counts: PromptCounts, weights: Floats, threshold: float) -> Floats:
+    """Draws of the τ-utility that a response would have if all that cannot be checked were incorrect."""
+    gain = (1 - threshold) * counts["strict_right"] - threshold * counts["strict_cost"]
+    return ratio(weights, gain, np.ones_like(gain))
+
+
+def gains(counts: PromptCounts, threshold: float) -> Floats:
+    """The mean τ-utility of the responses to each prompt."""
+    return (1 - threshold) * counts["correct"] - threshold * (counts["incorrect"] + counts["unfinished"])
 
 
 def by_prompt(counts: PromptCounts, thresholds: Sequence[float]) -> dict[str, Floats]:
@@ -317,9 +388,8 @@ def by_prompt(counts: PromptCounts, thresholds: Sequence[float]) -> dict[str, Fl
 
     Correctness; correct claims, which completeness is made of; the τ-utility at each threshold, called `utility@τ`.
     """
-    right, wrong = counts["correct"], counts["incorrect"]
     return {
-        "correctness": divide(right, counts.decided),
-        "completeness": right,
-        **{f"utility@{t:g}": (1 - t) * right - t * wrong for t in thresholds},
+        "correctness": divide(counts["correct"], counts.decided),
+        "completeness": counts["correct"],
+        **{f"utility@{t:g}": gains(counts, t) for t in thresholds},
     }

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rlhalt.evaluation.bootstrap import LEVEL, Estimate
+from rlhalt.evaluation.arms import BY_THRESHOLD
+from rlhalt.evaluation.bootstrap import LEVEL
 from rlhalt.evaluation.comparison import Comparison, Metrics
+from rlhalt.evaluation.design import Design
 from rlhalt.evaluation.differences import Difference
 from rlhalt.evaluation.tables import markdown
 from rlhalt.records import write_atomic
@@ -22,21 +24,23 @@ def write(comparison: Comparison, out: str | Path) -> None:
 
     `metrics.json` is a list, one entry a model and decoding; an estimate is `{value, low, high}`, null "not defined".
     `metrics.csv` has the same in long form, a row a measure, and one more for each seed, without an interval.
-    `comparison.json` holds the paired differences (with which of their intervals include 0, their p-values, and what so
-    many prompts could have shown), the calibration of both confidences with its curves, every source of confidence,
-    base recalibrated, base cut where it is then less sure than τ, which of its statements the others make too, and what
+    `comparison.json` holds the design (roles, what each model started from, the planned comparisons, the halves of the
+    prompts that calibrations are fitted on), the paired differences (with which of their intervals include 0, the
+    p-values of those that are tested, and what so many prompts could have shown), every model + cut with the maps that
+    it is cut by, the calibration of both confidences with its curves and of the probabilities that are cut by, every
+    source of confidence, right and wrong facts by relation, which of base's statements the others make too, and what
     the models do outside of their domain.
     """
     rest = {
-        "thresholds": comparison.thresholds,
+        "design": _design(comparison.design),
         "level": LEVEL,
-        "resamples": comparison.resamples,
-        "seed": comparison.seed,
         "differences": [_difference(one) for one in comparison.differences],
+        "cuts": comparison.cuts,
+        "calibrators": comparison.calibrators,
         "calibration": comparison.calibrations,
-        "sources": comparison.sources,
         "recalibration": comparison.recalibrations,
-        "baselines": comparison.baselines,
+        "sources": comparison.sources,
+        "relations": comparison.relations,
         "speaking": comparison.speaking,
         "elsewhere": comparison.elsewhere,
     }
@@ -45,6 +49,32 @@ def write(comparison: Comparison, out: str | Path) -> None:
     write_atomic(out / "metrics.csv", [_csv(comparison)])
     _write_json(out / "comparison.json", rest)
     write_atomic(out / "table.md", [markdown(comparison)])
+
+
+def _design(design: Design) -> dict[str, Any]:
+    in_first = design.first_half()
+    return {
+        "models": [
+            {
+                "label": one.label,
+                "role": one.role,
+                "seeds": one.seeds,
+                "started_from": one.ancestors,
+                "assumed": one.assumed,
+                "tested_at": design.own_threshold(one),
+            }
+            for one in design.models
+        ],
+        "contrasts": [one._asdict() for one in design.contrasts],
+        "thresholds": design.thresholds,
+        "halves": {
+            "first": [key for key, first in in_first.items() if first],
+            "second": [key for key, first in in_first.items() if not first],
+        },
+        "resamples": design.resamples,
+        "seed": design.seed,
+        "notes": design.notes,
+    }
 
 
 def _write_json(path: Path, value: object) -> None:
@@ -63,7 +93,9 @@ def _csv(comparison: Comparison) -> str:
 
 def _long(one: Metrics) -> Iterator[tuple[int | str, tuple[object, ...]]]:
     """Every measure of one model, over its seeds ("all") and of each; not defined is empty."""
-    pooled = one.estimates | {f"utility@{t:g}": gain for t, gain in one.utility.items()}
+    pooled = one.estimates | {
+        f"{name}@{t:g}": found for name in BY_THRESHOLD for t, found in getattr(one, name).items()
+    }
     for name, found in pooled.items():
         yield "all", (name, *map(_plain, (found.value, found.low, found.high)))
     for seed, measures in one.by_seed.items():
@@ -79,14 +111,20 @@ def _fields(record: object) -> dict[str, Any]:
 def _metrics(one: Metrics) -> dict[str, Any]:
     fields = _fields(one)
     del fields["estimates"]
-    last = {name: fields.pop(name) for name in ("utility", "n_over_abstention", "k", "by_seed")}
+    last = {name: fields.pop(name) for name in (*BY_THRESHOLD, "no_cut", "n_over_abstention", "k", "by_seed")}
     return {**fields, **one.estimates, **last}
 
 
 def _difference(one: Difference) -> dict[str, Any]:
-    estimates: dict[str, Estimate] = {"correctness": one.correctness, "completeness": one.completeness}
-    estimates |= {f"utility@{t:g}": gain for t, gain in one.utility.items()}
-    return _fields(one) | {"includes_zero": {name: gain.includes_zero for name, gain in estimates.items()}}
+    fields = _fields(one)
+    estimates = fields.pop("estimates")
+    return fields | {
+        "correctness": one.correctness,
+        "completeness": one.completeness,
+        "utility": one.utility,
+        "includes_zero": {name: gain.includes_zero for name, gain in estimates.items()},
+        "shown": {name: one.tests[name].shows(gain) for name, gain in estimates.items()},
+    }
 
 
 def _plain(value: object) -> Any:

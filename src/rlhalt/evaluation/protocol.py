@@ -90,7 +90,7 @@ def _spoken(values: Mapping[str, list[Path]]) -> str:
 
 def _shown(one: Evaluation) -> Iterator[tuple[str, str]]:
     """What the model was asked, and what its answers are compared with."""
-    if one.name != "base":
+    if one.role != "base":
         yield "what trained models are asked", "with examples" if one.few_shot else "without examples"
     for row in {row.prompt_key: row for row in one.scored}.values():
         yield f"prompt {row.prompt_key}", " / ".join(message["content"] for message in without_threshold(row.prompt))

@@ -47,18 +47,17 @@ def temperature(confidence: Floats, correct: Floats) -> Map:
 
 
 def platt(confidence: Floats, correct: Floats) -> Map:
-    """q = σ(a logit(p) + b), see `line`."""
-    slope, intercept = line(confidence, correct)
-    return lambda p: on_line(p, slope, intercept)
+    """q = σ(a logit(p) + b) of the highest likelihood, see `platt_coefficients`."""
+    return platt_map(*platt_coefficients(confidence, correct))
 
 
-def on_line(confidence: Floats, slope: float, intercept: float) -> Floats:
-    """σ(slope · logit(confidence) + intercept)."""
-    return _sigmoid(slope * _logit(confidence) + intercept)
+def platt_map(a: float, b: float) -> Map:
+    """q = σ(a logit(p) + b)."""
+    return lambda p: _sigmoid(a * _logit(p) + b)
 
 
-def line(confidence: Floats, correct: Floats) -> tuple[float, float]:
-    """a and b of q = σ(a logit(p) + b) of the highest likelihood (Platt 1999, on log-odds).
+def platt_coefficients(confidence: Floats, correct: Floats) -> tuple[float, float]:
+    """a and b of q = σ(a logit(p) + b), of the highest likelihood (Platt 1999, on log-odds).
 
     Platt's targets, (n₊ + 1) / (n₊ + 2) for right ones and 1 / (n₋ + 2) for wrong ones, keep it finite where a and b
     could part them without error.

@@ -6,7 +6,7 @@ The output folder holds everything that `rlhalt compare` reads:
     scored.jsonl                 both, cut where a calibration is given, scored
     confidence.jsonl             how sure the policy was of each fragment
     continuation.jsonl           what the base model would have said next where a greedy response ended
-    run.json                     name, τ, seed, configuration
+    run.json                     name, role, τ, seed, configuration, and the models that its training started from
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rlhalt.cut import calibration as calibrations
 from rlhalt.cut.calibration import Calibration
 from rlhalt.cut.respond import cut
 from rlhalt.errors import InputError
+from rlhalt.evaluation.roles import Role, role_of, started_from
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.locks import locked
 from rlhalt.models import identity, turns
@@ -49,6 +50,7 @@ class Policy:
         few_shot: examples it is asked with; none for a trained policy.
         threshold_in_prompt: whether its threshold is stated in each prompt, see `rlhalt.threshold_prompt`.
         template_args: arguments of its chat template, see `rlhalt.sampling.Settings`.
+        role: what it is in a comparison; None to take it from the model's training, see `rlhalt.evaluation.roles`.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Policy:
     few_shot: tuple[Message, ...] = ()
     threshold_in_prompt: bool = False
     template_args: Json = dataclasses.field(default_factory=dict)
+    role: Role | None = None
 
     def asked(self, prompt: Prompt) -> Prompt:
         """A prompt as this policy is asked it; its key stays, it is the same question.
@@ -92,7 +95,7 @@ def evaluate(
         samples: responses a prompt at `temperature`, beside the greedy one.
         max_tokens: the longest response, in tokens; what is cut off is still judged by its beginning.
         calibration: a file of `rlhalt calibrate`. Each response is cut where the probability is below the policy's
-            threshold, see `rlhalt.cut`, and the policy is called `NAME + cut`.
+            threshold, see `rlhalt.cut`, and the policy is called `NAME cut`.
 
     Raises:
         InputError, TooManyFailures: see `sample` and `score_file`; a calibration of something else, or no threshold.
@@ -101,9 +104,12 @@ def evaluate(
     fitted = None
     if calibration is not None:
         fitted = _calibrated(policy, scorer, Path(calibration), prompts, [0.0, temperature] if samples else [0.0])
-        policy = dataclasses.replace(policy, name=f"{policy.name} + cut")
+        # The pretrained model, cut, is compared with the pretrained model as it is.
+        role = policy.role or role_of(policy.model, policy.name)
+        policy = dataclasses.replace(policy, name=f"{policy.name} cut", role="trained" if role == "base" else role)
     elif not policy.threshold_in_prompt:
         policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
+    policy = dataclasses.replace(policy, role=policy.role or role_of(policy.model, policy.name))
     config = {
         **dataclasses.asdict(policy),
         "model": identity(policy.model),
@@ -117,7 +123,7 @@ def evaluate(
         **named(scorer.phrase),
         "budget": dataclasses.asdict(scorer.client.budget) if scorer.client else None,
         "prompts": [prompt.key for prompt in prompts],
-        "base": dataclasses.asdict(base) if base else None,
+        "base": _continuing(base) if base else None,
     }
     if calibration is not None:
         config["cut"] = file_hash(calibration)
@@ -160,8 +166,9 @@ def evaluate(
             ended = [row for row in scored if row.sampler["temperature"] == 0]
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
         run.result(
-            name=policy.name, threshold=policy.threshold, seed=policy.seed, model=policy.model,
-            few_shot=bool(policy.few_shot), halting=scorer.halting, rows=len(scored),
+            name=policy.name, role=policy.role, threshold=policy.threshold, seed=policy.seed, model=policy.model,
+            started_from=started_from(policy.model), few_shot=bool(policy.few_shot), halting=scorer.halting,
+            rows=len(scored),
             cut_off={name: cut_off(rows) for name, rows in responses.items()},
         )  # fmt: skip
     return folder
@@ -189,6 +196,11 @@ def _calibrated(
             field="prompts",
         )
     return found
+
+
+def _continuing(base: Policy) -> Json:
+    """What decides the continuations: not the role of the model that makes them."""
+    return {name: value for name, value in dataclasses.asdict(base).items() if name != "role"}
 
 
 def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: EngineName) -> list[Continuation]:

@@ -1,8 +1,9 @@
 """Whether a difference between two models on the same prompts is more than chance, and what could have been seen.
 
 The bootstrap says how large a difference is. A rank test asks of each prompt only which model did better, and on which
-prompts by more than on others, so that no single one decides it. Many comparisons find something by chance: Holm's
-correction keeps the probability of any false finding among all that are shown at 5 %.
+prompts by more than on others, so that no single one decides it. Many comparisons find something by chance: only the
+few that were planned are tested (`rlhalt.evaluation.design`), and Holm's correction keeps the probability of any false
+finding among them at 5 %. A difference is said to be *shown* by one rule, `Significance.shows`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from rlhalt.evaluation.bootstrap import LEVEL, Floats
+from rlhalt.evaluation.bootstrap import LEVEL, Estimate, Floats
 
+ALPHA = 0.05
+# With fewer prompts that differ, no signs of them have a two-sided p below 0.05.
+FEWEST = 6
 POWER = 0.8
 # Up to so many prompts that differ, the distribution of the ranks is counted out; beyond, it is taken for normal.
 EXACT_UP_TO = 100
@@ -27,16 +31,37 @@ class Significance:
 
     Attributes:
         n_prompts: prompts on which both models have a value.
-        p: of the Wilcoxon signed-rank test, two-sided; None where there is no such prompt.
-        p_holm: the same, corrected for all comparisons that are shown.
+        planned: whether it was planned and is tested.
+        p: of the Wilcoxon signed-rank test, two-sided; None where it is not tested, or there is no such prompt.
+        p_holm: the same, corrected for all planned comparisons.
         detectable: the smallest true difference that so many prompts find with a probability of 80 %, in the unit of
             the difference; None where nothing can be resampled.
     """
 
     n_prompts: int
+    planned: bool
     p: float | None
     p_holm: float | None
     detectable: float | None
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are prompts enough for the test to find anything at all."""
+        return self.n_prompts >= FEWEST
+
+    def shows(self, gain: Estimate) -> bool:
+        """Whether the difference is shown: it was planned, p_holm is below 0.05, and its interval leaves out 0.
+
+        The test asks on how many prompts a model does better, the interval by how much on the whole, over prompts and
+        seeds. Where they disagree, nothing is shown.
+        """
+        return self.p_holm is not None and self.p_holm < ALPHA and gain.includes_zero is False
+
+    def disagrees(self, gain: Estimate) -> bool:
+        """Whether the interval and the test disagree: one of them alone leaves out 0."""
+        if self.p_holm is None or gain.includes_zero is None:
+            return False
+        return (self.p_holm < ALPHA) == gain.includes_zero
 
 
 def wilcoxon(differences: Floats) -> float | None:

@@ -18,17 +18,16 @@ Steps of a chain are not said again in the same words: of causal domains nothing
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from rlhalt.evaluation.baselines import Answered
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
 from rlhalt.evaluation.calibration import Bin, equal_mass, reliability
 from rlhalt.evaluation.confidence_arrays import Judged
-from rlhalt.evaluation.recalibration import cross_fitted, halves, platt
-from rlhalt.records import Scored
+from rlhalt.evaluation.recalibration import cross_fitted, platt
+from rlhalt.records import Confidence, Scored
 from rlhalt.statement import statement
 from rlhalt.uncertainty.nli import lexical, relations
 
@@ -36,6 +35,8 @@ BINS = 10
 # A regression each: enough for an interval of two digits.
 RESAMPLES = 200
 _GRID = 1001
+
+Answered = Sequence[tuple[Scored, Confidence]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,13 +83,13 @@ class Statements:
     prompt: npt.NDArray[np.intp]
 
 
-def statements(answered: Answered, keys: Sequence[str], seed: int) -> Statements:
+def statements(answered: Answered, keys: Sequence[str], in_first: Mapping[str, bool]) -> Statements:
     """Base's statements with a verdict and a confidence.
 
     Args:
         answered: base's responses of one decoding with its confidences.
         keys: of the prompts, in the order of the columns of the bootstrap weights.
-        seed: of the halves.
+        in_first: whether a prompt is in the first half, by its key, see `Design.first_half`.
     """
     position = {key: place for place, key in enumerate(keys)}
     found = [
@@ -100,7 +101,8 @@ def statements(answered: Answered, keys: Sequence[str], seed: int) -> Statements
     sure = np.clip(np.array([one[1] for one in found], dtype=np.float64), 0, 1)
     right = np.array([one[2] for one in found], dtype=np.float64)
     prompt = np.array([one[3] for one in found], dtype=np.intp)
-    q = cross_fitted(Judged(sure, right, prompt), platt, halves(len(keys), seed))(sure, prompt)
+    first = np.array([in_first[key] for key in keys])
+    q = cross_fitted(Judged(sure, right, prompt), platt, first)(sure, prompt)
     known = np.isfinite(q)
     return Statements([one[0] for one, is_known in zip(found, known, strict=True) if is_known], q[known], prompt[known])
 
@@ -110,38 +112,47 @@ def speaking(
     decoding: str,
     threshold: float | None,
     base: Statements,
-    rows: Sequence[Scored],
+    seeds: Sequence[Sequence[Scored]],
     keys: Sequence[str],
     weights: Floats,
 ) -> Speaking:
-    """Hold a model's responses, those of all seeds, against base's statements."""
-    said: dict[str, list[list[str]]] = {key: [] for key in keys}
-    for row in rows:
-        said[row.prompt_key].append([statement(one) for one in row.fragments if one.label != "halt"])
-    asked = [(at, one) for at, prompt in enumerate(base.prompt) for one in said[keys[prompt]]]
-    known = relations(lexical, ((one, base.words[at]) for at, its in asked for one in its))
-    words = [base.words[at] in its for at, its in asked]
+    """Compare a model's responses with base's statements.
+
+    Args:
+        seeds: the responses of each training seed.
+        weights: over these seeds and the prompts, see `Design.weights`.
+    """
+    said: dict[str, list[tuple[int, list[str]]]] = {key: [] for key in keys}
+    for place, rows in enumerate(seeds):
+        for row in rows:
+            its = [statement(one) for one in row.fragments if one.label != "halt"]
+            said[row.prompt_key].append((place, its))
+    asked = [(at, place, one) for at, prompt in enumerate(base.prompt) for place, one in said[keys[prompt]]]
+    known = relations(lexical, ((one, base.words[at]) for at, _, its in asked for one in its))
+    words = [base.words[at] in its for at, _, its in asked]
     matter = [
         same or any(known[one, base.words[at]] != "neutral" for one in its)
-        for (at, its), same in zip(asked, words, strict=True)
+        for (at, _, its), same in zip(asked, words, strict=True)
     ]
-    places = np.array([at for at, _ in asked], dtype=np.intp)
+    places = np.array([at for at, _, _ in asked], dtype=np.intp)
+    cell = base.prompt[places] + len(keys) * np.array([place for _, place, _ in asked], dtype=np.intp)
+    sure = base.confidence[places]
     return Speaking(
         model=model,
         decoding=decoding,
         threshold=threshold,
         n=len(base.words),
-        words=_reading(base, places, words, weights),
-        matter=_reading(base, places, matter, weights),
+        words=_reading(Judged(sure, np.array(words, dtype=np.float64), cell), weights),
+        matter=_reading(Judged(sure, np.array(matter, dtype=np.float64), cell), weights),
     )
 
 
-def _reading(base: Statements, at: npt.NDArray[np.intp], spoken: Sequence[bool], weights: Floats) -> Reading:
-    made = Judged(base.confidence[at], np.array(spoken, dtype=np.float64), base.prompt[at])
+def _reading(made: Judged, weights: Floats) -> Reading:
+    some = made.confidence.size > 0
     return Reading(
-        spoken=float(made.correct.mean()) if len(at) else None,
+        spoken=float(made.correct.mean()) if some else None,
         switch=switch(made, weights[: 1 + RESAMPLES]),
-        bins=reliability(made, equal_mass(made.confidence, BINS)) if len(at) else [],
+        bins=reliability(made, equal_mass(made.confidence, BINS)) if some else [],
     )
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rlhalt.evaluation.bootstrap import Estimate
-from rlhalt.evaluation.comparison import Comparison, Metrics
-from rlhalt.evaluation.significance import Significance
+from rlhalt.evaluation.comparison import Comparison, Difference, Metrics
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,12 +34,14 @@ class Row:
     """One measure of all models, in the order of `Comparison.models`.
 
     Attributes:
-        measure: its name in `metrics.DEFINITIONS`, or `utility`, or `elsewhere`.
+        measure: its name in `metrics.DEFINITIONS` or `arms.BY_THRESHOLD`, or `elsewhere`.
+        threshold: the τ of a measure of `BY_THRESHOLD`.
     """
 
     title: str
     measure: str
     cells: list[Cell]
+    threshold: float | None = None
 
 
 def _signed(text: str) -> str:
@@ -104,10 +105,18 @@ MEASURES: list[tuple[str, str, Callable[[float], str]]] = [
     ("over-abstention, %", "over_abstention", percent),
     ("claims", "claims", number),
     ("unverifiable", "unverifiable", number),
+    ("cut off, %", "cut_off_share", percent),
     ("vague, %", "vague_share", percent),
     ("duplicates, %", "duplicate_share", percent),
     ("failed, %", "failed_share", percent),
     ("tokens", "tokens", number),
+]
+
+# Below each utility; the shares, whose intervals are wide, at the end of the table.
+BELOW_UTILITY: list[tuple[str, str]] = [("  + cut", "utility_cut"), ("  unverifiable as wrong", "utility_strict")]
+SHARES: list[tuple[str, str]] = [
+    ("share of base + cut's utility at τ = {}, %", "share"),
+    ("share of its own + cut's utility at τ = {}, %", "share_own"),
 ]
 
 ALWAYS = {
@@ -117,22 +126,22 @@ ALWAYS = {
     "completeness",
     "f1",
     "utility",
+    "utility_cut",
     "halt_rate",
     "empty_share",
     "claims",
     "tokens",
 }
 
-# With more models than this a row is a model, and its columns are these, under short names on a screen.
+# With more models than this a row is a model, and its columns are these; on a screen those with short names.
 MANY = 8
-BRIEF = {
+BRIEF = {"right", "wrong", "correctness", "completeness", "f1", "utility", "utility_cut", "halt_rate"}
+SHORT = {
     "right": "right",
     "wrong": "wrong",
-    "correctness": "corr. %",
-    "completeness": "compl. %",
-    "f1": "F1 %",
-    "utility": "u@",
-    "halt_rate": "halts %",
+    "correctness": "corr.\n%",
+    "completeness": "compl.\n%",
+    "halt_rate": "halts\n%",
 }
 
 # What a screen has room for; the files and the report have all.
@@ -156,14 +165,19 @@ def rows(comparison: Comparison, decoding: str) -> list[Row]:
     table = []
     for title, measure, form in MEASURES:
         if measure == "utility":
-            table += [
-                Row(f"utility at τ = {t:g}", measure, [cell(m.utility[t], form) for m in models])
-                for t in comparison.thresholds
-            ]
+            for t in comparison.thresholds:
+                table.append(Row(f"utility at τ = {t:g}", measure, [cell(m.utility[t], form) for m in models], t))
+                table += [_at(models, title, name, t, form) for title, name in BELOW_UTILITY]
         elif measure in ALWAYS or any(m[measure].value for m in models):
             table.append(Row(title, measure, [cell(m[measure], form) for m in models]))
+    for title, name in SHARES:
+        table += [_at(models, title.format(f"{t:g}"), name, t, percent) for t in comparison.thresholds]
     # Under no decoding of the held-out prompts: once is enough.
     return table + _elsewhere(comparison) if decoding == comparison.decodings[0] else table
+
+
+def _at(models: list[Metrics], title: str, measure: str, t: float, form: Callable[[float], str]) -> Row:
+    return Row(title, measure, [cell(getattr(m, measure)[t], form) for m in models], t)
 
 
 def _elsewhere(comparison: Comparison) -> list[Row]:
@@ -183,16 +197,27 @@ def _elsewhere(comparison: Comparison) -> list[Row]:
 
 def caption(comparison: Comparison) -> str:
     """What the numbers are over, in one line."""
-    some: list[Metrics] = [comparison.get("base", decoding) for decoding in comparison.decodings]
+    some: list[Metrics] = [comparison.get(comparison.base, decoding) for decoding in comparison.decodings]
     prompts = " and ".join(f"{one.n_prompts} ({one.decoding})" for one in some)
     if len({one.n_prompts for one in some}) == 1:
         prompts = str(some[0].n_prompts)
     seeds = {one.name: len(one.seeds) for one in comparison.metrics}
-    few = any(len(one.seeds) < FEW_SEEDS for one in comparison.metrics if one.name != "base")
+    few = any(len(one.seeds) < FEW_SEEDS for one in comparison.metrics if one.role != "base")
     trained = f"; seeds: {', '.join(f'{name} {n}' for name, n in seeds.items())}" if len(seeds) > 1 else ""
     trained += f" (fewer than {FEW_SEEDS})" if few else ""
     plural = "" if prompts == "1" else "s"
-    return f"{some[0].domain}: {prompts} held-out prompt{plural}, per response; 95 % intervals over prompts{trained}"
+    over = "prompts and seeds" if any(n > 1 for n in seeds.values()) else "prompts, not over training seeds"
+    return f"{some[0].domain}: {prompts} held-out prompt{plural}, per response; 95 % intervals over {over}{trained}"
+
+
+def cut_note(comparison: Comparison) -> str:
+    """What + cut is, and which models have none, in a sentence or two."""
+    missing = dict.fromkeys((one.model, one.no_cut) for one in comparison.metrics if one.no_cut)
+    without = "".join(f" None of {model}: {why}." for model, why in missing)
+    return (
+        "+ cut: the same responses without what the model's own token probability, calibrated on the other half of the "
+        f"prompts, puts below τ.{without}"
+    )
 
 
 def table(comparison: Comparison) -> Table:
@@ -208,7 +233,8 @@ def table(comparison: Comparison) -> Table:
         return _tall(comparison)
     # Five models fit with intervals in brackets; more models only without.
     roomy = len(comparison.models) <= 5
-    shown = Table(caption=caption(comparison), caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    told = " ".join([f"{caption(comparison)}.", cut_note(comparison), *comparison.design.notes])
+    shown = Table(caption=told, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column("", no_wrap=True)
     for model in comparison.models:
         shown.add_column(escape(model), justify="right")
@@ -226,19 +252,33 @@ def _tall(comparison: Comparison) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    told = f"{caption(comparison)}; u@τ: utility at τ"
+    told = " ".join([f"{caption(comparison)}; u@τ: utility at τ.", cut_note(comparison), *comparison.design.notes])
     shown = Table(caption=told, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     shown.add_column("", no_wrap=True)
-    for row in _brief(comparison, comparison.decodings[0]):
-        threshold = row.title.rpartition("= ")[2] if row.measure == "utility" else ""
-        shown.add_column(f"{BRIEF[row.measure]}{threshold}", justify="right")
+    for title in _paired(comparison, comparison.decodings[0]):
+        shown.add_column(title, justify="right")
     for decoding in comparison.decodings:
         shown.add_row(f"[bold]{decoding}[/bold]")
-        brief = _brief(comparison, decoding)
+        columns = _paired(comparison, decoding).values()
         for n, model in enumerate(comparison.models):
-            shown.add_row(escape(model), *(row.cells[n].value for row in brief))
+            shown.add_row(escape(model), *(values[n] for values in columns))
         shown.add_section()
     return shown
+
+
+def _paired(comparison: Comparison, decoding: str) -> dict[str, list[str]]:
+    """The brief table by its short titles, a utility as it is and + cut in one column: there is no room for two."""
+    columns: dict[str, list[str]] = {}
+    before: list[Cell] = []
+    for row in _brief(comparison, decoding):
+        if row.measure == "utility":
+            before = row.cells
+        elif row.measure == "utility_cut":
+            both = zip(before, row.cells, strict=True)
+            columns[f"u@{row.threshold:g}\n+ cut"] = [f"{one.value} {cut.value}" for one, cut in both]
+        elif row.measure in SHORT:
+            columns[SHORT[row.measure]] = [one.value for one in row.cells]
+    return columns
 
 
 def _brief(comparison: Comparison, decoding: str) -> list[Row]:
@@ -249,48 +289,62 @@ def by_model(comparison: Comparison, decoding: str) -> list[list[str]]:
     """The measures of `BRIEF`, a row a model; a header first."""
     brief = _brief(comparison, decoding)
     models = [[model, *(str(row.cells[n]) for row in brief)] for n, model in enumerate(comparison.models)]
-    return [[decoding, *(row.title for row in brief)], *models]
+    titles = [row.title if row.measure != "utility_cut" else f"+ cut at τ = {row.threshold:g}" for row in brief]
+    return [[decoding, *titles], *models]
 
 
 def differences(comparison: Comparison, decoding: str) -> list[list[str]]:
-    """Every difference with its interval, its corrected p, and what could have been seen; a header first."""
+    """Every difference with its interval, its corrected p where it is tested, and what could have been seen; a header
+    first.
+    """
     names = {f"utility@{t:g}": f"utility at τ = {t:g}" for t in comparison.thresholds}
-    found = [["model", "less", "correctness, points", "completeness, points", *names.values()]]
+    names = {"correctness": "correctness, points", "completeness": "completeness, points", **names}
+    found = [["model", "less", *names.values()]]
     for one in comparison.differences:
         if one.decoding == decoding:
-            estimates = {"correctness": one.correctness, "completeness": one.completeness}
-            estimates |= {f"utility@{t:g}": gain for t, gain in one.utility.items()}
             cells = [
-                _tested(gain, one.tests[name], percent if name in ("correctness", "completeness") else number)
-                for name, gain in estimates.items()
+                _tested(one, name, percent if name in ("correctness", "completeness") else number) for name in names
             ]
             found.append([one.model, one.versus, *cells])
     return found
 
 
-def _tested(gain: Estimate, test: Significance, form: Callable[[float], str]) -> str:
-    text = str(cell(gain, form))
+def _tested(one: Difference, name: str, form: Callable[[float], str]) -> str:
+    if name not in one.estimates:
+        return NOT_DEFINED
+    test = one.tests[name]
+    text = str(cell(one.estimates[name], form))
     if test.p_holm is not None:
         text += " p < 0.001" if test.p_holm < 0.001 else f" p {test.p_holm:.2g}"
+        text += " *" if test.shows(one.estimates[name]) else ""
     return text if test.detectable is None else f"{text}, ≥ {form(test.detectable)}"
 
 
 def tested(comparison: Comparison) -> str:
-    """What the p-values and bounds of `differences` are, in one line."""
+    """What the p-values and bounds of `differences` are, in two sentences."""
     number_of = sum(test.p is not None for one in comparison.differences for test in one.tests.values())
     return (
-        f"p: Wilcoxon signed-rank over prompts, corrected for all {number_of} comparisons shown (Holm); ≥: the "
-        "smallest difference that so many prompts would have shown with 80 % probability, before correction"
+        "p: only what was planned is tested (each model less base, in correctness and in utility at its own τ; less "
+        "what its training started from, and + cut less base + cut, in that utility), by the signed-rank test over "
+        f"prompts, corrected for these {number_of} (Holm); *: shown, p below 0.05 and the interval leaves out 0. "
+        "≥: the smallest difference that so many prompts and seeds would have shown with 80 % probability, before "
+        "correction"
     )
 
 
-def baselines(comparison: Comparison, decoding: str) -> list[list[str]]:
-    """The utility of base cut where its recalibrated confidence is below τ, at that τ; a header first."""
-    found = [["base, cut by", *(f"utility at τ = {t:g}" for t in comparison.thresholds)]]
-    shown = [one for one in comparison.baselines if one.decoding == decoding]
-    for name in dict.fromkeys((one.confidence, one.method) for one in shown):
-        earned = [str(cell(one.utility, number)) for one in shown if (one.confidence, one.method) == name]
-        found.append([", ".join(name).replace("_", " "), *earned])
+def relations(comparison: Comparison, decoding: str) -> list[list[str]]:
+    """Right / wrong facts a response by relation, a column a model; a header first, alone where no verdict tells."""
+    its = [one for one in comparison.relations if one.decoding == decoding]
+    found = [["right / wrong facts by relation", *comparison.models]]
+    for name in dict.fromkeys(one.relation for one in its):
+        by_model = {one.model: one for one in its if one.relation == name}
+        cells = [
+            f"{number(by_model[m].right.value or 0)} / {number(by_model[m].wrong.value or 0)}"
+            if m in by_model
+            else "0 / 0"
+            for m in comparison.models
+        ]
+        found.append([name, *cells])
     return found
 
 
@@ -304,11 +358,13 @@ def sources(comparison: Comparison) -> dict[str, list[tuple[str, list[Cell]]]]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The same as Markdown, every interval given, with the differences and what training has to beat.
+    """The same as Markdown, every interval given, with the differences and the facts by relation.
 
     Of many models the brief table comes first, a row a model: the one for a paper.
     """
-    lines = [caption(comparison), ""]
+    lines = [caption(comparison), "", cut_note(comparison), ""]
+    for note in comparison.design.notes:
+        lines += [note, ""]
     if len(comparison.models) > MANY:
         for decoding in comparison.decodings:
             lines += _markdown(by_model(comparison, decoding), left=1)
@@ -319,12 +375,8 @@ def markdown(comparison: Comparison) -> str:
         lines += [tested(comparison), ""]
         for decoding in comparison.decodings:
             lines += [f"{decoding}:", "", *_markdown(differences(comparison, decoding), left=2)]
-    lines += [
-        "What training has to beat: base without the claims that are below τ after recalibration (cross-fitted):",
-        "",
-    ]
-    for decoding in comparison.decodings:
-        lines += [f"{decoding}:", "", *_markdown(baselines(comparison, decoding), left=1)]
+    for decoding in comparison.decodings if comparison.relations else ():
+        lines += [f"{decoding}:", "", *_markdown(relations(comparison, decoding), left=1)]
     lines += ["How sure it is, and how far that can be trusted, by where the confidence comes from:", ""]
     for model, its in sources(comparison).items():
         unknown = [NOT_MEASURED, *[NOT_DEFINED] * 3]

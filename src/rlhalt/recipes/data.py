@@ -74,7 +74,7 @@ def _part(recipe: Recipe, name: str, out: Path, several: bool) -> Part:
         recipe.style or default_style(domain.halting),
         train,
         held_out,
-        Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ()),
+        Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else (), role="base"),
         out / domain.domain if several else out,
     )
 

@@ -82,7 +82,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     for seed in recipe.seeds:
         sft = training_stage(recipe, "sft", recipe.sft, targets, out / f"seed{seed}" / "sft", seed, recipe.model)
         stages.append(sft)
-        policies[f"sft-seed{seed}"] = Policy("SFT", str(sft.output), seed=seed)
+        policies[f"sft-seed{seed}"] = Policy("SFT", str(sft.output), seed=seed, role="supervised")
         for threshold in recipe.thresholds:
             model = str(sft.output) if recipe.dpo_from == "sft" else recipe.model
             for number, (prompts, anchor) in enumerate(zip(dealt, anchors, strict=True), start=1):
@@ -97,7 +97,9 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
                 dpo = training_stage(recipe, "dpo", recipe.dpo, file, folder / "dpo", seed, model, name=name)
                 stages.append(dpo)
                 model = str(dpo.output)
-                policies[f"round{number}-{threshold:g}-seed{seed}"] = Policy(f"round {number}", model, threshold, seed)
+                policies[f"round{number}-{threshold:g}-seed{seed}"] = Policy(
+                    f"round {number}", model, threshold, seed, role="trained"
+                )
     run_stages([*stages, *comparing(recipe, part, policies)])
     write_atomic(out / "rounds.json", [json.dumps(by_round(out / "report" / "metrics.json"), indent=1), "\n"])
     _show(out / "rounds.json")

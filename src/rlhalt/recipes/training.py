@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.run import Policy
 from rlhalt.provenance import already_done
 from rlhalt.recipes.data import Data, folder_name, shown
@@ -25,9 +26,17 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
     policies: dict[str, Policy] = {}
     stages: list[Stage] = []
 
-    def add(name: str, model: str, seed: int, threshold: float | None = None, *, conditioned: bool = False) -> None:
+    def add(
+        name: str,
+        model: str,
+        seed: int,
+        threshold: float | None = None,
+        *,
+        role: Role = "trained",
+        conditioned: bool = False,
+    ) -> None:
         policies[f"{folder_name(name, threshold)}-seed{seed}"] = Policy(
-            name, model, threshold, seed, threshold_in_prompt=conditioned
+            name, model, threshold, seed, threshold_in_prompt=conditioned, role=role
         )
 
     def train(stage: Stage) -> str:
@@ -38,11 +47,11 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
     for seed in recipe.seeds:
         folder = out / f"seed{seed}"
         sft = train(make("sft", recipe.sft, made.targets, folder / "sft", seed, recipe.model))
-        add("SFT", sft, seed)
+        add("SFT", sft, seed, role="supervised")
         for method, file in made.supervised.items():
             to = folder / folder_name(method.name, method.at)
             model = train(make("sft", recipe.sft, file, to, seed, recipe.model, name=shown(method.name, method.at)))
-            add(method.name, model, seed, method.at)
+            add(method.name, model, seed, method.at, role="supervised")
         for threshold, file in made.pairs.items():
             at = f"τ = {threshold:g}"
             start = sft if recipe.dpo_from == "sft" else recipe.model

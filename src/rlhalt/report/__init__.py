@@ -1,6 +1,6 @@
 """The comparison as a page that can be sent to a colleague: one HTML file that asks nothing of the network.
 
-findings  what counts as found: after correction, and against base recalibrated
+findings  whether a difference is shown, as text
 summary   what the numbers say, in sentences
 frontier  correctness over completeness
 plots     utility, differences, calibration

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
+from rlhalt.evaluation.roles import training_records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +60,5 @@ def trainings(model: str | Path) -> list[float]:
     Args:
         model: a name or folder, see `rlhalt.models.resolve_model`.
     """
-    seconds: list[float] = []
-    folders: list[Path] = []
-    name: str | None = str(model)
-    while name and (folder := Path(name)) not in folders and (folder / "run.json").is_file():
-        folders.append(folder)
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if "seconds" not in record:
-            return []
-        seconds.append(float(record["seconds"]))
-        name = record.get("parameters", {}).get("model_name_or_path")
-    return seconds
+    records = [record for _, record in training_records(model)]
+    return [float(one["seconds"]) for one in records] if all("seconds" in one for one in records) else []

@@ -80,7 +80,7 @@ def examples(comparison: Comparison, evaluations: Sequence[Evaluation]) -> list[
         for row in first[label].rows(decoding):
             answers[label].setdefault(row.prompt_key, row)
     shown = []
-    for key, row in answers["base"].items():
+    for key, row in answers[comparison.base].items():
         columns: dict[str, list[Answer]] = {}
         for label in comparison.models:
             answer = Answer(label, first[label].name, first[label].threshold, list(pieces(answers[label][key])))

@@ -1,31 +1,27 @@
-"""What counts as found: a difference that chance does not explain, and the best that goes without training."""
+"""What counts as found, as text; the rule itself is `rlhalt.evaluation.significance.Significance.shows`."""
 
 from __future__ import annotations
 
-from rlhalt.evaluation.baselines import Baseline
-from rlhalt.evaluation.comparison import Comparison
+from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.significance import Significance
-
-ALPHA = 0.05
-
-
-def shown(test: Significance) -> bool:
-    """Whether a difference is more than chance, at 5 % after Holm's correction for all comparisons."""
-    return test.p_holm is not None and test.p_holm < ALPHA
 
 
 def p_value(test: Significance) -> str:
-    """The corrected p as text: `p < 0.001`, `p = 0.04`, `no p`."""
+    """The corrected p as text: `p < 0.001`, `p = 0.04`; `not tested` where the difference was not planned."""
+    if not test.planned:
+        return "not tested"
     if test.p_holm is None:
         return "no p"
     return "p < 0.001" if test.p_holm < 0.001 else f"p = {test.p_holm:.2g}"
 
 
-def strongest(comparison: Comparison, decoding: str, threshold: float) -> Baseline | None:
-    """The recalibrated base that earns most at τ; chosen by the result, so what beats it beats all of them."""
-    its = [
-        one
-        for one in comparison.baselines
-        if (one.decoding, one.threshold) == (decoding, threshold) and one.utility.value is not None
-    ]
-    return max(its, key=lambda one: one.utility.value or 0.0, default=None)
+def doubt(gain: Estimate, test: Significance) -> str:
+    """Why a difference is not shown, in a few words; empty where it is.
+
+    The one rule for words: shown is what was planned, with a corrected p below 0.05 and an interval that leaves out 0.
+    """
+    if test.shows(gain):
+        return ""
+    if not test.planned:
+        return "not tested"
+    return "not shown, interval and test disagree" if test.disagrees(gain) else "not shown"

@@ -20,6 +20,7 @@ class Mark:
 
     Attributes:
         filled: whether its dot is filled.
+        cut: whether it is of a model + cut, drawn as a diamond.
         unseen: what lies nearer to 0 than this would probably not be shown; drawn as a band.
     """
 
@@ -28,6 +29,7 @@ class Mark:
     title: str
     filled: bool = True
     unseen: float | None = None
+    cut: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +85,9 @@ def _drawn(mark: Mark, x: Axis, at: float) -> list[str]:
         return []
     left, right = svg.spread(mark.estimate)
     kind = "dot" if mark.filled else "open"
-    return [
-        f'<g style="--c:{mark.colour}">',
-        svg.line(x(left), at, x(right), at, "whisker"),
-        svg.dot(x(mark.estimate.value), at, 4.2, kind, mark.title),
-        "</g>",
-    ]
+    drawn = (
+        svg.diamond(x(mark.estimate.value), at, 5.4, kind, mark.title)
+        if mark.cut
+        else svg.dot(x(mark.estimate.value), at, 4.2, kind, mark.title)
+    )
+    return [f'<g style="--c:{mark.colour}">', svg.line(x(left), at, x(right), at, "whisker"), drawn, "</g>"]

@@ -46,7 +46,7 @@ def trade_off(comparison: Comparison, decoding: str, threshold: float) -> Markup
     y = Axis(*svg.around(ends_y or [0.0, 1.0], 0.1), height - 50, 34)
     title = "correctness, %"
     parts = svg.frame(x, y, "completeness: right facts, % of base", title, percent)
-    lines, numbers = _equal_utilities(x, y, comparison.get("base", decoding)["right"].value or 0.0, threshold)
+    lines, numbers = _equal_utilities(x, y, comparison.get(comparison.base, decoding)["right"].value or 0.0, threshold)
     parts += lines
     here = [m for m in shown if m.decoding == decoding]
     for name in dict.fromkeys(m.name for m in here if m.threshold is not None):

@@ -12,11 +12,9 @@ from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.tables import percent
 from rlhalt.records import Scored
-from rlhalt.reference import n_asked
 from rlhalt.report import svg
 from rlhalt.report.palette import colour
 from rlhalt.report.svg import Axis
-from rlhalt.rewards import counted
 
 ENDINGS = ("says that it halts", "simply ends", "is cut off", "says nothing")
 # A share of fewer facts would jump about.
@@ -44,11 +42,7 @@ class Halting:
 
 def halting(model: str, evaluations: Sequence[Evaluation], decoding: str) -> Halting:
     """Count the responses of one model."""
-    rows = [
-        (row, counted(row.fragments, one.halting, n_asked(row.reference)))
-        for one in evaluations
-        for row in one.rows(decoding)
-    ]
+    rows = [(row, one.labels[row.key]) for one in evaluations for row in one.rows(decoding)]
     facts = [[label for label in labels if label != "halt"] for _, labels in rows]
     longest = min(MOST, max(map(len, facts), default=0))
     right: list[float | None] = []

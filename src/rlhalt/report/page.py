@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from rlhalt.evaluation import tables
+from rlhalt.evaluation.arms import BY_THRESHOLD
 from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import DEFINITIONS
@@ -51,15 +52,18 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         others=[unbroken(sentence) for sentence in summary.others(comparison)],
         rows={decoding: tables.rows(comparison, decoding) for decoding in comparison.decodings},
         definitions=DEFINITIONS,
+        by_threshold=BY_THRESHOLD,
+        base_name=comparison.design.base.name,
+        many=tables.MANY,
         about_tests=tables.tested(comparison),
-        baselines={decoding: tables.baselines(comparison, decoding) for decoding in comparison.decodings},
+        about_cut=tables.cut_note(comparison),
+        relations={one: tables.relations(comparison, one) for one in comparison.decodings if comparison.relations},
         sources=tables.sources(comparison),
         cell=tables.cell,
         number=tables.number,
         percent=tables.percent,
         precise=tables.precise,
         p_value=findings.p_value,
-        shown=findings.shown,
         examples=examples(comparison, evaluations),
         featured=comparison.get(summary.featured(comparison), comparison.decodings[0]),
         verdicts=VERDICTS,
@@ -68,16 +72,16 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
 
 
 def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    decodings, first, middle = comparison.decodings, comparison.decodings[0], summary.middle(comparison)
+    decodings, first, middle = comparison.decodings, comparison.decodings[0], comparison.design.middle
     halts = halting.haltings(comparison, evaluations, first)
-    won = winloss.wins(comparison, evaluations, first)
+    won = winloss.wins(comparison, first)
     trained = len(comparison.models) > 1
     return {
         "legend": legend(comparison),
         "middle": middle,
         "trade_offs": {one: frontier.trade_off(comparison, one, middle) for one in decodings},
         "utility_lines": {one: plots.utility_lines(comparison, one) for one in decodings},
-        "utilities": plots.utilities(comparison),
+        "utilities": {one: plots.utilities(comparison, one) for one in decodings},
         "differences": plots.differences(comparison, first) if trained else "",
         "gains": {one: plots.gains(comparison, one) for one in decodings} if trained else {},
         "calibrations": [

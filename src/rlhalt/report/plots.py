@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 
 import numpy as np
@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.calibration import Calibration
-from rlhalt.evaluation.comparison import Comparison, Difference
+from rlhalt.evaluation.comparison import Comparison, Difference, Metrics
+from rlhalt.evaluation.design import CUT, Model
 from rlhalt.evaluation.significance import Significance
-from rlhalt.evaluation.tables import cell, number, percent
+from rlhalt.evaluation.tables import MANY, cell, number, percent
 from rlhalt.report import svg
-from rlhalt.report.findings import p_value, shown, strongest
+from rlhalt.report.findings import p_value
 from rlhalt.report.forest import Mark, Panel, ends, forest
 from rlhalt.report.palette import colour
 from rlhalt.report.svg import Axis
@@ -31,58 +32,64 @@ def points(share: float) -> str:
 
 
 def utility_lines(comparison: Comparison, decoding: str) -> Markup:
-    """The utility of every model over all τ: right - τ (right + wrong), a straight line; a dot where it was trained.
+    """The utility of every model over all τ, a straight line; a dot where it was trained, diamonds for the model + cut.
 
-    Diamonds are base cut by its recalibrated confidence, the strongest at each τ.
+    Of many models, base alone has diamonds.
     """
     width, height = 500, 330
     its = [one for one in comparison.metrics if one.decoding == decoding]
-    lines = {one.model: (one["right"].value or 0.0, one["wrong"].value or 0.0) for one in its}
+    lines = {one.model: _ends(one) for one in its}
     x = Axis(0, 1, 52, width - 14)
-    y = Axis(*svg.around([0.0, *(v for right, wrong in lines.values() for v in (right, -wrong))], 0.5), height - 50, 34)
+    y = Axis(*svg.around([0.0, *(end for both in lines.values() for end in both)], 0.5), height - 50, 34)
     parts = svg.frame(x, y, "threshold τ", "utility a response", short)
     parts.append(svg.line(x.first, y(0), x.last, y(0), "zero"))
     for one in its:
-        right, wrong = lines[one.model]
+        at_0, at_1 = lines[one.model]
         parts.append(f'<g style="--c:{colour(comparison, one.model)}"><title>{escape(one.model)}</title>')
-        parts.append(svg.path([(x(0), y(right)), (x(1), y(-wrong))], "curve"))
+        parts.append(svg.path([(x(0), y(at_0)), (x(1), y(at_1))], "curve"))
         if one.threshold is not None:
-            earned = right - one.threshold * (right + wrong)
+            earned = one.utility[one.threshold].value or 0.0
             title = f"{one.model} at its own τ: {number(earned)}"
             parts.append(svg.dot(x(one.threshold), y(earned), 5, "dot", title))
+        if one.role == "base" or len(its) <= MANY:
+            for t, cut in one.utility_cut.items():
+                if cut.value is not None:
+                    title = f"{one.model} + cut at τ = {t:g}: {number(cut.value)}"
+                    parts.append(svg.diamond(x(t), y(cut.value), 5, "cut", title))
         parts.append("</g>")
-    for t in comparison.thresholds:
-        cut = strongest(comparison, decoding, t)
-        if cut is not None and cut.utility.value is not None:
-            title = f"base, recalibrated, at τ = {t:g}: {number(cut.utility.value)}"
-            parts.append(svg.diamond(x(t), y(cut.utility.value), 5.5, "cut", title))
     return svg.figure(width, height, f"Utility over τ, {decoding}; the table has the numbers", parts)
 
 
-def utilities(comparison: Comparison) -> Markup:
-    """The utility of every model at each τ, a panel a τ: greedy filled, sampled open; trained at that τ: shaded."""
-    models = comparison.models
+def _ends(one: Metrics) -> tuple[float, float]:
+    """The utility at τ = 0, where only right facts count, and at τ = 1, where only what costs does."""
+    right = one["right"].value or 0.0
+    t, earned = max(one.utility.items())
+    return right, right - (right - (earned.value or 0.0)) / t
 
-    def marks(model: str, t: float) -> list[Mark]:
-        its = [(decoding, comparison.get(model, decoding).utility[t]) for decoding in comparison.decodings]
+
+def utilities(comparison: Comparison, decoding: str) -> Markup:
+    """The utility of every model at each τ, a panel a τ: as it is (dots), + cut (diamonds); trained at it: shaded."""
+    models = [comparison.get(model, decoding) for model in comparison.models]
+
+    def marks(one: Metrics, t: float) -> list[Mark]:
+        hue = colour(comparison, one.model)
         return [
-            Mark(one, colour(comparison, model), f"{model}, {decoding}: {cell(one, number)}", decoding == "greedy")
-            for decoding, one in its
+            Mark(one.utility[t], hue, f"{one.model}: {cell(one.utility[t], number)}"),
+            Mark(one.utility_cut[t], hue, f"{one.model} + cut: {cell(one.utility_cut[t], number)}", cut=True),
         ]
 
     drawn = {t: [marks(model, t) for model in models] for t in comparison.thresholds}
     low, high = svg.around([end for rows in drawn.values() for end in ends(rows)], 0.25)
-    trained = [comparison.get(model, comparison.decodings[0]).threshold for model in models]
     panels = [
-        Panel(f"at τ = {t:g}", rows, low, high, short, [i for i, own in enumerate(trained) if own == t])
+        Panel(f"at τ = {t:g}", rows, low, high, short, [i for i, one in enumerate(models) if one.threshold == t])
         for t, rows in drawn.items()
     ]
-    return forest("Utility a response of every model at each threshold", models, panels)
+    return forest(f"Utility a response of every model at each threshold, {decoding}", comparison.models, panels)
 
 
 def differences(comparison: Comparison, decoding: str) -> Markup:
-    """Every paired difference: filled where it is shown after correction, over a band of what is likely missed."""
-    its = [one for one in comparison.differences if one.decoding == decoding]
+    """Paired differences of models as they are: filled where one is shown, over a band of what is likely missed."""
+    its = [one for one in comparison.differences if one.decoding == decoding and "correctness" in one.estimates]
 
     def panel(
         title: str, name: str, of: Callable[[Difference], Estimate], form: Callable[[float], str], step: float
@@ -109,34 +116,30 @@ def _tested(
     form: Callable[[float], str],
 ) -> Mark:
     said = f"{one.model} − {one.versus}, {title}: {cell(gain, percent if form is points else number)}, {p_value(test)}"
-    return Mark(gain, colour(comparison, one.model), said, shown(test), test.detectable)
+    return Mark(gain, colour(comparison, one.model), said, test.shows(gain), test.detectable)
 
 
 def gains(comparison: Comparison, decoding: str) -> Markup:
-    """What every trained model earns beyond the strongest recalibrated base, a panel a τ; trained at that τ: shaded."""
-    trained = [model for model in comparison.models if model != "base"]
-    own = [comparison.get(model, decoding).threshold for model in trained]
-    drawn: dict[float, Sequence[Sequence[Mark]]] = {}
-    for t in comparison.thresholds:
-        cut = strongest(comparison, decoding, t)
-        if cut is not None:
-            drawn[t] = [
-                [
-                    Mark(
-                        cut.gains[model],
-                        colour(comparison, model),
-                        f"{model}: {cell(cut.gains[model], number)}",
-                        cut.gains[model].includes_zero is False,
-                    )
-                ]
-                for model in trained
-            ]
+    """What a model earns beyond base + cut, as it is (dots) or + cut (diamonds); a panel a τ, trained at it: shaded."""
+    others = comparison.design.others
+    drawn = {t: [_beyond(comparison, one, decoding, t) for one in others] for t in comparison.thresholds}
     low, high = svg.around([end for rows in drawn.values() for end in ends(rows)] or [0.0], 0.25)
     panels = [
-        Panel(f"at τ = {t:g}", rows, low, high, short, [i for i, at in enumerate(own) if at == t])
+        Panel(f"at τ = {t:g}", rows, low, high, short, [i for i, one in enumerate(others) if one.threshold == t])
         for t, rows in drawn.items()
     ]
-    return forest("Utility beyond that of base, recalibrated and cut", trained, panels)
+    return forest("Utility beyond that of base + cut", [one.label for one in others], panels)
+
+
+def _beyond(comparison: Comparison, model: Model, decoding: str, t: float) -> list[Mark]:
+    hue = colour(comparison, model.label)
+    as_it_is = comparison.less_base_cut(model.label, decoding, t)
+    both = comparison.difference(f"{model.label}{CUT}", f"{comparison.base}{CUT}", decoding)
+    cut = both.utility[t] if both else Estimate(None)
+    return [
+        Mark(as_it_is, hue, f"{model.label}: {cell(as_it_is, number)}", as_it_is.includes_zero is False),
+        Mark(cut, hue, f"{model.label} + cut: {cell(cut, number)}", cut.includes_zero is False, cut=True),
+    ]
 
 
 def reliability(comparison: Comparison, one: Calibration) -> Markup:

@@ -1,7 +1,8 @@
 """What the numbers say, in sentences, each made from the comparison.
 
-A difference is stated as one where chance does not explain it, see `findings.shown`; elsewhere the sentence says that
-none is shown, and what so many prompts could have shown.
+A difference is stated as one where it is shown, by the one rule of `rlhalt.evaluation.significance.Significance.shows`;
+elsewhere the sentence says that it is not, and why. Of a model that says nothing right no sentence says that it does
+not differ, and where fewer prompts have a verdict than any test could use, there is nothing to compare.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import itertools
 from collections.abc import Callable
 
 from rlhalt.evaluation.bootstrap import Estimate
-from rlhalt.evaluation.comparison import Comparison, Difference
+from rlhalt.evaluation.comparison import Comparison, Difference, Metrics
+from rlhalt.evaluation.design import CUT, Model
+from rlhalt.evaluation.roles import ROLES
 from rlhalt.evaluation.significance import Significance
 from rlhalt.evaluation.tables import cell, number, percent, precise
-from rlhalt.report.findings import p_value, shown, strongest
+from rlhalt.report.findings import doubt, p_value
 
 CONFIDENCES = {"token_probability": "token probability", "1 - halt_probability": "1 − halting probability"}
 
@@ -24,34 +27,35 @@ def spoken(model: str) -> str:
 
 
 def featured(comparison: Comparison) -> str:
-    """The model that stands for the rest where there is room for one: trained at the τ nearest ½, of several the last.
-
-    Which earned most has no say in it.
+    """The model that stands for the rest where there is room for one: trained at the τ nearest ½; of several the one
+    with the most trainings behind it, and of those the first. Which earned most has no say in it.
     """
-    tuned = {one.model: one.threshold for one in comparison.metrics if one.threshold is not None}
-    return min(reversed(tuned), key=lambda model: abs(tuned[model] - 0.5)) if tuned else comparison.models[-1]
+    tuned = [one for one in comparison.design.models if one.threshold is not None]
+    if not tuned:
+        return comparison.models[-1]
 
+    def place(one: Model) -> tuple[float, int, int]:
+        return abs((one.threshold or 0) - 0.5), -ROLES.index(one.role), -len(one.ancestors)
 
-def middle(comparison: Comparison) -> float:
-    """The τ nearest ½, where only one is shown."""
-    return min(comparison.thresholds, key=lambda t: abs(t - 0.5))
+    return min(tuned, key=place).label
 
 
 def sentences(comparison: Comparison) -> list[str]:
     """The summary, the most important first. Greedy responses where there are any; nothing where base is alone."""
     decoding, lead = comparison.decodings[0], featured(comparison)
-    if lead == "base":
+    if lead == comparison.base:
         return []
     said = [_of(comparison, lead), _untrained(comparison, decoding), _best(comparison, decoding)]
-    said += [*_dial(comparison, decoding), _abstention(comparison, lead, decoding), _confidence(comparison)]
-    said += [_elsewhere(comparison), _failed(comparison)]
+    said += [_obeys(comparison, lead, decoding), _strict(comparison, lead, decoding)]
+    said += [*_rising(comparison, decoding), _abstention(comparison, lead, decoding), _confidence(comparison)]
+    said += [_elsewhere(comparison), _cut_off(comparison, decoding), _failed(comparison)]
     return [sentence for sentence in said if sentence]
 
 
 def others(comparison: Comparison) -> list[str]:
     """A sentence on each trained model but the featured one."""
     lead = featured(comparison)
-    return [_of(comparison, model) for model in comparison.models if model not in ("base", lead)]
+    return [_of(comparison, model) for model in comparison.models if model not in (comparison.base, lead)]
 
 
 def _of(comparison: Comparison, model: str) -> str:
@@ -73,32 +77,55 @@ def _interval(one: Estimate, form: Callable[[float], str] = number) -> str:
 
 
 def _against_base(comparison: Comparison, model: str, decoding: str) -> str:
-    own, base = comparison.get(model, decoding), comparison.get("base", decoding)
-    difference = comparison.difference(model, "base", decoding)
+    own, base = comparison.get(model, decoding), comparison.get(comparison.base, decoding)
+    if not own["right"].value and base["right"].value:
+        return (
+            f"{spoken(model)} says nothing right: {_facts(own)} a response, where {comparison.base} says "
+            f"{_facts(base)}."
+        )
+    difference = comparison.difference(model, comparison.base, decoding)
     if difference is None or difference.correctness.value is None:
         return (
-            f"{spoken(model)} or base states nothing that could be right or wrong: there is no correctness to compare."
+            f"{spoken(model)} or {comparison.base} states nothing that could be right or wrong: there is no "
+            "correctness to compare."
         )
     gain, test = difference.correctness, difference.tests["correctness"]
     assert gain.value is not None
+    kept = _kept(own)
     levels = f"{percent(own['correctness'].value or 0)} % against {percent(base['correctness'].value or 0)} %"
+    if not test.enough:
+        return (
+            f"On {test.n_prompts} of {own.n_prompts} prompts alone both {spoken(model)} and {comparison.base} state "
+            f"something right or wrong: too few to compare their correctness ({levels})."
+            f"{f' {spoken(model)} {kept}.' if kept else ''}"
+        )
     points = _points(abs(gain.value))
     amount = f"{points} point{'' if points == '1' else 's'} {'more' if gain.value >= 0 else 'less'}"
     known = f"{levels}; {_interval(gain, _points)}; {p_value(test)}"
-    start = f"{spoken(model)} is {amount} correct than base ({known})"
-    if not shown(test):
-        start = (
-            f"{spoken(model)} is not shown to differ in correctness from base: {amount} ({known})"
-            f"{_could_have(test, lambda share: f'{_points(share)} points')}. It"
-        )
+    start = f"{spoken(model)} is {amount} correct than {comparison.base} ({known})"
+    if test.shows(gain):
+        return f"{start}{f' and {kept}' if kept else ''}."
+    why = "; interval and test disagree" if test.disagrees(gain) else ""
+    start = (
+        f"{spoken(model)} is not shown to differ in correctness from {comparison.base}: {amount} ({known}{why})"
+        f"{_could_have(test, lambda share: f'{_points(share)} points')}."
+    )
+    return f"{start}{f' It {kept}.' if kept else ''}"
+
+
+def _facts(one: Metrics) -> str:
+    return f"{number(one['right'].value or 0)} right and {number(one['wrong'].value or 0)} wrong facts"
+
+
+def _kept(own: Metrics) -> str:
+    """How much of base's right facts a model keeps; empty where that is not defined."""
     kept = own["completeness"]
     if kept.value is None:
-        return f"{start.removesuffix('. It')}."
+        return ""
     share = cell(kept, percent)
     verb = "keeps" if kept.value <= 1 else "states"
     of = "of its right facts" if kept.value <= 1 else "as many right facts"
-    joined = start if start.endswith("It") else f"{start} and"
-    return f"{joined} {verb} {share.value} % {of}{f' ({share.interval})' if share.interval else ''}."
+    return f"{verb} {share.value} % {of}{f' ({share.interval})' if share.interval else ''}"
 
 
 def _could_have(test: Significance, form: Callable[[float], str]) -> str:
@@ -109,14 +136,14 @@ def _could_have(test: Significance, form: Callable[[float], str]) -> str:
 
 
 def _gain(comparison: Comparison, model: str, decoding: str) -> str:
-    """The utility at its own τ beside all that it is compared with."""
+    """The utility at its own τ beside all that it was planned to be compared with."""
     own = comparison.get(model, decoding)
     if own.threshold is None or own.utility[own.threshold].value is None:
         return ""
     parts = [
         _step(difference, own.threshold)
         for difference in comparison.differences
-        if (difference.model, difference.decoding) == (model, decoding)
+        if (difference.model, difference.decoding, difference.planned) == (model, decoding, True)
     ]
     earned = cell(own.utility[own.threshold], number).value
     return f"Its utility at its own τ is {earned} a response: {' and '.join(parts)}."
@@ -124,34 +151,72 @@ def _gain(comparison: Comparison, model: str, decoding: str) -> str:
 
 def _step(difference: Difference, threshold: float) -> str:
     gain, test = difference.utility[threshold], difference.tests[f"utility@{threshold:g}"]
-    way = "more" if (gain.value or 0) >= 0 else "less"
-    step = f"{number(abs(gain.value or 0))} {way} than {difference.versus} ({_interval(gain)}; {p_value(test)}"
-    return f"{step})" if shown(test) else f"{step}: not shown)"
+    return f"{_more(gain)} than {difference.versus} ({_interval(gain)}; {_word(gain, test)})"
+
+
+def _more(gain: Estimate) -> str:
+    return f"{number(abs(gain.value or 0))} {'more' if (gain.value or 0) >= 0 else 'less'}"
+
+
+def _word(gain: Estimate, test: Significance) -> str:
+    """The p-value, and that a difference is not shown where it is not."""
+    why = doubt(gain, test)
+    return f"{p_value(test)}: {why}" if why and test.planned else p_value(test)
 
 
 def _untrained(comparison: Comparison, decoding: str) -> str:
-    """Whether training beats what recalibration gives for nothing: the featured model at its own τ, or the middle."""
+    """Whether training beats base + cut: the featured model as it is and + cut, at its own τ or the middle."""
     model = featured(comparison)
-    own = comparison.get(model, decoding).threshold
-    threshold = middle(comparison) if own is None else own
-    cut = strongest(comparison, decoding, threshold)
-    if cut is None or model not in cut.gains or cut.gains[model].value is None:
+    threshold = comparison.design.own_threshold(comparison.design.model(model))
+    base = comparison.get(comparison.base, decoding).utility_cut[threshold]
+    gain = comparison.less_base_cut(model, decoding, threshold)
+    if base.value is None or gain.value is None:
         return ""
-    gain = cut.gains[model]
-    way = "more" if (gain.value or 0) >= 0 else "less"
-    confidence = CONFIDENCES.get(cut.confidence, cut.confidence)
+    said = (
+        f"Without training, {comparison.base} + cut earns {cell(base, number).value} at τ = {threshold:g}, leaving out "
+        f"what its calibrated probability puts below τ: {spoken(model)} earns {_more(gain)} than that "
+        f"({_interval(gain)})"
+    )
+    both = comparison.difference(f"{model}{CUT}", f"{comparison.base}{CUT}", decoding)
+    if both is None:
+        return f"{said}."
+    cut, test = both.utility[threshold], both.tests[f"utility@{threshold:g}"]
+    return f"{said}, and {_more(cut)} with a cut of its own ({_interval(cut)}; {_word(cut, test)})."
+
+
+def _obeys(comparison: Comparison, model: str, decoding: str) -> str:
+    """How much of what its own decisions could earn the featured model earns."""
+    threshold = comparison.design.own_threshold(comparison.design.model(model))
+    share = comparison.get(model, decoding).share_own[threshold]
+    if share.value is None:
+        return ""
     return (
-        f"Without training, base earns {cell(cut.utility, number).value} at τ = {threshold:g} when it leaves out what "
-        f"its {confidence}, recalibrated ({cut.method}), puts below τ: {spoken(model)} earns "
-        f"{number(abs(gain.value or 0))} {way} than that ({_interval(gain)})."
+        f"At τ = {threshold:g} {spoken(model)} earns {cell(share, percent).value} % of what it earns + cut: of what it "
+        "says, that is the share of the best decisions with its own probabilities."
+    )
+
+
+def _strict(comparison: Comparison, model: str, decoding: str) -> str:
+    """What is left of the utility if all that cannot be checked is wrong, where there is any."""
+    threshold = comparison.design.own_threshold(comparison.design.model(model))
+    own, base = comparison.get(model, decoding), comparison.get(comparison.base, decoding)
+    if not own["unverifiable"].value:
+        return ""
+    earned, before = own.utility_strict[threshold], base.utility_strict[threshold]
+    return (
+        f"If all that cannot be checked were wrong ({number(own['unverifiable'].value)} statements a response), "
+        f"{spoken(model)} would earn {number(earned.value or 0)} at τ = {threshold:g}, and {comparison.base} "
+        f"{number(before.value or 0)}."
     )
 
 
 def _best(comparison: Comparison, decoding: str) -> str:
-    """Who earns most at each τ, as counted; what of it is more than chance, the tests say."""
+    """Who earns most at each τ, as it is or + cut, as counted; what of it is more than chance, the tests say."""
     winners = []
     for t in comparison.thresholds:
-        earned = {m: comparison.get(m, decoding).utility[t].value for m in comparison.models}
+        its = {model: comparison.get(model, decoding) for model in comparison.models}
+        earned = {model: one.utility[t].value for model, one in its.items()}
+        earned |= {f"{model}{CUT}": one.utility_cut[t].value for model, one in its.items()}
         defined = {m: value for m, value in earned.items() if value is not None}
         if defined:
             best = max(defined, key=lambda m: defined[m])
@@ -159,7 +224,7 @@ def _best(comparison: Comparison, decoding: str) -> str:
     return f"The highest utility as counted: {', '.join(winners)}." if winners else ""
 
 
-def _dial(comparison: Comparison, decoding: str) -> list[str]:
+def _rising(comparison: Comparison, decoding: str) -> list[str]:
     """Whether a higher τ makes a model more correct, for each name trained at several."""
     said = []
     for name in dict.fromkeys(one.name for one in comparison.metrics if one.threshold is not None):
@@ -215,6 +280,19 @@ def _elsewhere(comparison: Comparison) -> str:
         size = _points(abs(one.right_more.value))
         parts.append(f"follows {size} points {way} of the short instructions ({_interval(one.right_more, _points)})")
     return f"Outside of its domain, {spoken(model)} {' and '.join(parts)}." if parts else ""
+
+
+def _cut_off(comparison: Comparison, decoding: str) -> str:
+    worst = max(
+        (one for one in comparison.metrics if one.decoding == decoding), key=lambda one: one["cut_off_share"].value or 0
+    )
+    share = worst["cut_off_share"].value
+    if not share:
+        return ""
+    return (
+        f"Up to {percent(share)} % of the responses of a model ({spoken(worst.model)}) are cut off at the token limit; "
+        "what they leave unfinished costs τ, as a wrong fact does."
+    )
 
 
 def _failed(comparison: Comparison) -> str:

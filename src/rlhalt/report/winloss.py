@@ -9,8 +9,6 @@ import numpy as np
 from markupsafe import Markup
 
 from rlhalt.evaluation.comparison import Comparison
-from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.metrics import by_prompt, per_prompt, pool
 from rlhalt.report import svg
 from rlhalt.report.svg import WIDE
 
@@ -29,26 +27,16 @@ class Wins:
     lost: int
 
 
-def wins(comparison: Comparison, evaluations: Sequence[Evaluation], decoding: str) -> list[Wins]:
-    """For every difference of the comparison, at every τ."""
-    base = next(one for one in evaluations if one.label == "base")
-    keys = list(dict.fromkeys(row.prompt_key for row in base.rows(decoding)))
-    earned = {
-        model: by_prompt(
-            pool([per_prompt(e.rows(decoding), keys, halting=e.halting) for e in evaluations if e.label == model]),
-            comparison.thresholds,
-        )
-        for model in comparison.models
-    }
+def wins(comparison: Comparison, decoding: str) -> list[Wins]:
+    """For every pair of models that is compared, at every τ."""
+    earned = {model: comparison.arms[model, decoding].by_prompt for model in comparison.models}
     found = []
-    for one in comparison.differences:
-        if one.decoding != decoding:
-            continue
+    for model, versus, _ in comparison.design.contrasts:
         for t in comparison.thresholds:
             # Means of seeds: what is equal must be equal after rounding too.
-            more = np.round(earned[one.model][f"utility@{t:g}"] - earned[one.versus][f"utility@{t:g}"], 9)
+            more = np.round(earned[model][f"utility@{t:g}"] - earned[versus][f"utility@{t:g}"], 9)
             won, lost = int((more > 0).sum()), int((more < 0).sum())
-            found.append(Wins(one.model, one.versus, t, won, len(keys) - won - lost, lost))
+            found.append(Wins(model, versus, t, won, len(more) - won - lost, lost))
     return found
 
 

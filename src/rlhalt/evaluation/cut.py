@@ -1,0 +1,143 @@
+"""Every model + cut: the model as it is, without what its own calibrated probability puts below τ.
+
+A fragment that is right with probability q is worth saying iff q ≥ τ. Whoever has labelled prompts can have that
+without training for it: fit q = σ(a · logit c + b) to the model's own token probability c (Platt, `recalibration`),
+leave out each fragment with q < τ, and in a causal domain halt at the first. It obeys every τ, and it is what training
+for one has to beat.
+
+The map of each training seed is fitted on the held-out responses of one half of the prompts, under the same decoding,
+and used on the other half, both ways round (*cross-fitted*): no prompt is cut by a map that has seen it, and the model
+was trained on none of them. `comparison.json` names the halves and every map.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+
+import numpy as np
+
+from rlhalt.evaluation.confidence_arrays import Judged, confidences, decided, joined
+from rlhalt.evaluation.design import Design, Model
+from rlhalt.evaluation.folder import Evaluation
+from rlhalt.evaluation.metrics import PromptCounts, per_prompt
+from rlhalt.evaluation.recalibration import cross_fitted, platt_coefficients, platt_map
+from rlhalt.records import Fragment, Scored
+from rlhalt.rewards import Halting
+
+CONFIDENCE = "token_probability"
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibrator:
+    """One fitted map: q = σ(a · logit c + b).
+
+    Attributes:
+        fitted_on: the half of the prompts whose fragments it was fitted on, `first` or `second`; it is used on the
+            other one.
+        n: those fragments, decided and with a confidence.
+    """
+
+    model: str
+    decoding: str
+    seed: int
+    fitted_on: str
+    a: float
+    b: float
+    n: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibrated:
+    """The calibrated probabilities of one model under one decoding.
+
+    Attributes:
+        q: by seed, of each response by its key, one number a fragment.
+        fragments: the decided ones with q as their confidence, all seeds together, see `confidence_arrays.joined`.
+        missing: why there are none, empty where there are.
+    """
+
+    q: Mapping[int, Mapping[str, Sequence[float]]]
+    fragments: Judged
+    calibrators: Sequence[Calibrator]
+    missing: str = ""
+
+
+def calibrated(model: Model, decoding: str, design: Design) -> Calibrated:
+    """The cross-fitted probabilities of a model; `missing` where a seed gives no confidence or no verdict to fit on."""
+    keys = design.prompts[decoding]
+    position = {key: place for place, key in enumerate(keys)}
+    in_first = design.first_half()
+    first = np.array([in_first[key] for key in keys])
+    q: dict[int, dict[str, Sequence[float]]] = {}
+    judged: list[Judged] = []
+    calibrators: list[Calibrator] = []
+    for one in model.evaluations:
+        rows = one.rows(decoding)
+        its = decided([(row, one.confidence[row.key]) for row in rows], position).get(CONFIDENCE)
+        if its is None or not len(its.confidence):
+            return _missing(_why(one, rows))
+        for name, half in (("first", first), ("second", ~first)):
+            inside = half[its.prompt]
+            if not inside.any():
+                return _missing(f"no fragment with a verdict in the {name} half of the prompts, seed {one.seed}")
+            a, b = platt_coefficients(its.confidence[inside], its.correct[inside])
+            calibrators.append(Calibrator(model.label, decoding, one.seed, name, a, b, int(inside.sum())))
+        mapped = cross_fitted(its, lambda c, right: platt_map(*platt_coefficients(c, right)), first)
+        q[one.seed] = {
+            row.key: mapped(np.array(values, dtype=np.float64), np.full(len(values), position[row.prompt_key])).tolist()
+            for row in rows
+            for values in [confidences(one.confidence[row.key])[CONFIDENCE]]
+        }
+        judged.append(Judged(mapped(its.confidence, its.prompt), its.correct, its.prompt))
+    return Calibrated(q, joined(judged, len(keys)), calibrators)
+
+
+def _missing(why: str) -> Calibrated:
+    empty = np.zeros(0)
+    return Calibrated({}, Judged(empty, empty, empty.astype(np.intp)), [], why)
+
+
+def _why(one: Evaluation, rows: Sequence[Scored]) -> str:
+    """Why a seed has no fragments to fit on."""
+    sure = [value for row in rows for value in confidences(one.confidence[row.key])[CONFIDENCE]]
+    if sure and not np.isfinite(sure).any():
+        return f"no token probabilities, seed {one.seed}"
+    return f"no fragment with a verdict, seed {one.seed}"
+
+
+def cut_counts(
+    model: Model, decoding: str, design: Design, its: Calibrated, threshold: float, wanted: float | None
+) -> list[PromptCounts]:
+    """What is counted in a model's responses cut at τ, of each seed.
+
+    Args:
+        wanted: the K of F1@K, see `metrics.count`.
+    """
+    found = []
+    for one in model.evaluations:
+        q = its.q[one.seed]
+        rows = [spoken(row, q[row.key], threshold, one.halting) for row in one.rows(decoding)]
+        found.append(per_prompt(rows, design.prompts[decoding], halting=one.halting, wanted=wanted))
+    return found
+
+
+def spoken(row: Scored, sure: Sequence[float], threshold: float, halting: Halting) -> Scored:
+    """A response without what is less sure than τ, a halt excepted; in a causal domain it halts at the first of these.
+
+    What has no confidence is left out. A response whose last fragment is left out does not end unfinished.
+    """
+
+    def said(one: tuple[Fragment, float]) -> bool:
+        return one[0].label == "halt" or one[1] >= threshold
+
+    each = list(zip(row.fragments, sure, strict=True))
+    kept = [one for one, _ in (takewhile(said, each) if halting == "causal" else filter(said, each))]
+    if len(kept) == len(each):
+        return row
+    ended = halting == "causal" or not said(each[-1])
+    if halting == "causal":
+        at = kept[-1].end if kept else 0
+        kept.append(Fragment(at, at, "halt", "", "halt"))
+    return dataclasses.replace(row, fragments=kept, finish_reason="stop" if ended else row.finish_reason)
