@@ -124,7 +124,8 @@ def prompts_stage(recipe: Recipe, part: Part) -> Stage:
     config = {"domain": part.domain.domain, "prompts": recipe.prompts}
     file = part.folder / "prompts.jsonl"
     asked = [*part.train, *part.held_out]
-    return Stage("prompts", part.domain.domain, file, lambda: once("prompts", file, inputs, config, lambda: asked))
+    said = part.domain.domain if len(recipe.domains) > 1 else ""
+    return Stage("prompts", said, file, lambda: once("prompts", file, inputs, config, lambda: asked))
 
 
 def _named_files(recipe: Recipe, folder: Path, beside: Path, style: Style) -> Data:
