@@ -237,6 +237,44 @@ def test_the_optimum_of_flip_switches_at_the_threshold_where_fragments_are_alike
             assert (best > 0) == (p > threshold)
 
 
+@pytest.mark.parametrize(("threshold", "beta"), [(0.5, 0.5), (0.8, 0.3)])
+def test_the_optimum_of_pairs_follows_the_value_that_is_most_often_right_and_not_the_mean(threshold, beta):
+    """One place, at which the policy halts or says one of three values; every pair is of one value and halting.
+
+    The formula of docs/pairs.md, beside the loss of DPO minimised.
+    """
+    import numpy as np
+    import torch
+    from scipy.special import logit
+
+    share, right, halts = torch.tensor([0.1, 0.4, 0.5]), torch.tensor([0.9, 0.3, 0.2]), 0.4
+    reference = torch.cat([(1 - halts) * share, torch.tensor([halts])]).double().log()
+
+    def loss(logits):
+        margin = (logits.log_softmax(0) - reference)[:3] - (logits.log_softmax(0) - reference)[3]
+        speak, stop = (-torch.nn.functional.logsigmoid(sign * beta * margin) for sign in (1, -1))
+        return (share * (right * (1 - threshold) * speak + (1 - right) * threshold * stop)).sum()
+
+    logits = reference.clone().requires_grad_()
+    optimiser = torch.optim.LBFGS([logits], max_iter=500, tolerance_grad=1e-12, tolerance_change=1e-14)
+
+    def step():
+        optimiser.zero_grad()
+        value = loss(logits)
+        value.backward()
+        return value
+
+    optimiser.step(step)
+    spoken = 1 - float(logits.detach().softmax(0)[3])
+    log_odds = np.log((1 - halts) / halts) + np.log(
+        (share.numpy() * np.exp((logit(right.numpy()) - logit(threshold)) / beta)).sum()
+    )
+    assert np.log(spoken / (1 - spoken)) == pytest.approx(log_odds, abs=1e-4)
+    # It speaks, although it is right less often than τ.
+    assert spoken > 0.5
+    assert float((share * right).sum()) < threshold
+
+
 def test_deciding_by_the_next_fragment_is_near_optimal_stopping(scored_row):
     """Chains of five fragments with odds at random, all 32 outcomes of each: what the pairs of `unsure` decide.
 

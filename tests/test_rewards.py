@@ -216,3 +216,24 @@ def test_nothing_is_gained_by_repeating(said, threshold):
     once = [f"Fact {one}." for one in set(said)]
     earned = response_reward(fragments("+" * len(texts), texts), threshold, "independent")
     assert earned == pytest.approx(response_reward(fragments("+" * len(once), once), threshold, "independent"))
+
+
+def test_a_doubtful_claim_is_worth_a_place_only_where_places_are_left():
+    """Five facts are asked for at 0.5; before the others stands one that is right with 0.55. All subsets are tried."""
+
+    def best(others):
+        odds = [Fraction(11, 20), *[Fraction(19, 20)] * others]
+        choices = itertools.product([False, True], repeat=len(odds))
+        return max(
+            choices,
+            key=lambda said: expected(
+                list(itertools.compress(odds, said)),
+                Fraction(1, 2),
+                "independent",
+                lambda *its: response_reward(*its, 5),
+            ),
+        )
+
+    assert best(4) == (True,) * 5
+    # 0.55 is above τ, and it would take the place of one that gains more.
+    assert best(5) == (False, *(True,) * 5)

@@ -19,6 +19,8 @@ ones, so that no way of saying a thing is worth more than saying it once, plainl
   so an introduction costs an honest answer nothing. A wrong claim does take a place: otherwise a model could try again
   until all places are filled. A wrong claim beyond the number still costs τ. So each of the first claims gains p - τ as
   before, whatever stands in the others, and each further one gains -(1 - p) τ: never more than silence, in any order.
+  A place has a price where a model has more to say than was asked for: a doubtful claim pays iff it gains more than the
+  claim that it displaces, which asks for more than p ≥ τ. Where there are places left, p ≥ τ is all.
 - *After the first error* nothing counts in causal domains, good or bad: it rests on the error.
 
 An honest response, which says each thing once and ends where it halts, loses nothing by them: each claim it makes gains

@@ -1,14 +1,16 @@
 """Scored responses → preference pairs at the threshold τ, and supervised targets.
 
 A pair is a decision: at a fragment, speak or halt. Where the fragment is wrong, halting is preferred, with weight τ;
-where it is right, speaking is preferred, with weight 1 - τ. If the model is right with probability p, DPO on such pairs
-is logistic regression of the decision with costs τ and 1 - τ, whose optimum speaks iff p ≥ τ. With the first kind alone
-every model learns to stop at once. (p is over the prompts that the model cannot tell apart, and the reference shifts
-the optimum: there the log-odds of speaking are those of the reference + (logit p - logit τ) / β.)
+where it is right, speaking is preferred, with weight 1 - τ. If the sides differed in this decision alone, DPO would be
+logistic regression with costs τ and 1 - τ: for p over the prompts that the model cannot tell apart, the log-odds of
+speaking would be those of the reference + (logit p - logit τ) / β. The sides also differ in the fragment's words, so
+DPO's own optimum follows the value that is right most often, and training undershoots τ (docs/pairs.md). With the first
+kind alone every model learns to stop at once.
 
-What halting looks like is the style. The module of each shows its pairs on one example and says what its optimum is:
+What halting looks like is the style. The module of each shows its pairs on one example and says what the decision
+alone learns:
 
-    style     the better side                                  the optimum speaks iff               module
+    style     the better side                                  the decision speaks iff              module
     remove    leaves the wrong fragment out, and goes on       p ≥ τ, each fragment by itself       remove
     unsure    stops before it with "Unsure from here."         p ≥ τ of the next fragment           cut
     truncate  stops before it without a phrase                 p ≥ τ of the next fragment           cut

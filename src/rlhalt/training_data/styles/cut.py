@@ -14,10 +14,10 @@ halting earlier, at every boundary before a right fragment. By itself it teaches
 and measured.
 
 At a boundary reached by right fragments, halting is preferred with weight τ where the next one is wrong, and going on
-with weight 1 - τ where it is right: the optimum of the decision goes on iff the *next* fragment is right with
+with weight 1 - τ where it is right: the decision alone is to go on iff the *next* fragment is right with
 probability τ or more. That is not optimal stopping, which also speaks a doubtful fragment that more than pays by what
 follows it. Where nothing counts after an error (`rlhalt.rewards`, causal), little is lost by that: in chains of five
-fragments with odds drawn at random it earns 91 to 100 % of what optimal stopping does (a test computes it).
+fragments with probabilities drawn at random it earns 91 to 100 % of what optimal stopping does (a test computes it).
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@
 
 The wrong ones hedged ≻ the response ≻ the right ones hedged. One pair decides all wrong fragments of a response
 together and one all right ones, so its margin is a sum: where the fragments of a response are equally likely to be
-right the optimum asserts iff p ≥ τ; where they are not, they share one margin and it is so only on average. `remove` is
-exact. A hedge is a statement all the same: a scorer that does not know it judges what it hedges.
+right the decision alone is to assert iff p ≥ τ; where they are not, they share one margin and it is so only on average.
+`remove` has a pair for each fragment. A hedge is a statement all the same: a scorer that does not know it judges what
+it hedges.
 """
 
 from __future__ import annotations

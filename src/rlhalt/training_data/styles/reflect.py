@@ -13,9 +13,9 @@ fragments that the verifier found wrong, where UNIT takes a quantile of the mode
 caps honesty at what the proxy knows.
 
 Pairs of the first kind alone teach to append a reflection, and nothing about truth. In the others both sides have one
-and they differ by one fragment: wrong and not listed, weight τ, or right and listed, weight 1 - τ. The optimum lists a
-fragment iff it is right with probability less than τ (beyond ten single fragments are not named, and there is nothing
-to decide). The first kind decides no fragment; its weight is ½ at every τ.
+and they differ by one fragment: wrong and not listed, weight τ, or right and listed, weight 1 - τ. The decision alone
+is to list a fragment iff it is right with probability less than τ (beyond ten single fragments are not named, and
+there is nothing to decide). The first kind decides no fragment; its weight is ½ at every τ.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
     keep    1 - τ  A is in Asia. Its currency is C.        ≻  A is in Asia.
 
 Both sides are the right fragments, with and without the one that is decided; "Unsure from here." alone where nothing is
-left (HALT, arXiv 2506.04051, independent facts). Every fragment is decided by a pair of its own, so the optimum says it
-iff p ≥ τ, whatever the odds of its neighbours.
+left (HALT, arXiv 2506.04051, independent facts). Every fragment is decided by a pair of its own, so the decision alone
+is to say it iff p ≥ τ, however likely its neighbours are to be right.
 """
 
 from __future__ import annotations
