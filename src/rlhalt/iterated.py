@@ -37,18 +37,31 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.pipeline import Recipe, answering, check_model, comparing, prompts_stage, read_prompts, training_stage
+from rlhalt.pipeline import (
+    Recipe,
+    answering,
+    check_model,
+    comparing,
+    judge_arguments,
+    prompts_stage,
+    read_prompts,
+    training_stage,
+    with_local_files,
+)
 from rlhalt.provenance import once
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.stages import Stage, run_stages
 from rlhalt.training_data import Style, default_style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
@@ -62,8 +75,13 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
         TooManyFailures: see `score_file`.
     """
     out = output or Path(f"{recipe.output}-rounds")
+    with judge_arguments(recipe).client() as client:
+        return _run(with_local_files(recipe), rounds, out, client)
+
+
+def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
     domain = load_domain(recipe.domain)
-    scorer = domain.scorer()
+    scorer = domain.scorer(client)
     style = recipe.style or default_style(domain.halting)
     train, held_out = read_prompts(recipe, domain)
     check_model(recipe)

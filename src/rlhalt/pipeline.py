@@ -31,11 +31,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rlhalt.domains import Domain, load_domain
+from rlhalt.domains.biography.factscore import write_scored
+from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.locks import locked
 from rlhalt.models import turns
 from rlhalt.plain import training_template
@@ -58,6 +61,9 @@ from rlhalt.training_data import (
     write_targets,
 )
 from rlhalt.training_data.targets.methods import MethodName
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 # In a checkout the folder is at the top level; an installed wheel carries it inside the package.
 _FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "configs")
@@ -90,8 +96,11 @@ class Recipe:
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         prompts: use only so many training and held-out prompts, all if null.
-        train_file, heldout_file: where prompts are read from that do not come with the domain; both splits are in
-            `train_file` if only that one is given.
+        train_file, heldout_file: where prompts are read from that do not come with the domain, a file or a name of the
+            hub (`rlhalt.domains.hub`); both splits are in `train_file` if only that one is given.
+        judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask one.
+        annotated: FActScore's files of labelled answers, which training uses in place of the model's own. Without a
+            judge the models are not evaluated.
     """
 
     model: str
@@ -113,6 +122,8 @@ class Recipe:
     prompts: int | None = None
     train_file: str | None = None
     heldout_file: str | None = None
+    judge: Json = dataclasses.field(default_factory=dict)
+    annotated: list[str] = dataclasses.field(default_factory=list)
     decisions: str | None = None
     threshold_in_prompt: str | None = None
     grpo: str | None = None
@@ -152,8 +163,33 @@ def load_recipe(path: str | Path | None) -> Recipe:
     for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "grpo"):
         if data.get(key) is not None:
             data[key] = str(_beside(path, data[key]))
-    _check_files(Recipe(**data), path)
-    return Recipe(**data)
+    recipe = Recipe(**data)
+    _check_files(recipe, path)
+    judge_arguments(recipe, path)
+    return recipe
+
+
+def judge_arguments(recipe: Recipe, path: str | Path | None = None) -> JudgeArguments:
+    """The judge that a recipe names.
+
+    Raises:
+        InputError: a key that is none of a judge.
+    """
+    known = [one.name for one in dataclasses.fields(JudgeArguments)]
+    for key in recipe.judge:
+        if key not in known:
+            raise InputError(f"unknown key; known are {', '.join(known)}", path=path, field=f"judge.{key}")
+    return JudgeArguments(**recipe.judge)
+
+
+def with_local_files(recipe: Recipe) -> Recipe:
+    """A recipe whose prompts lie in files here; those of the hub are loaded.
+
+    Raises:
+        InputError: see `rlhalt.domains.hub.local_file`.
+    """
+    names = {key: getattr(recipe, key) for key in ("train_file", "heldout_file")}
+    return dataclasses.replace(recipe, **{key: str(local_file(one)) for key, one in names.items() if one})
 
 
 def _recipe_file(name: str | Path) -> Path:
@@ -177,7 +213,8 @@ def _check_files(recipe: Recipe, path: Path) -> None:
         InputError: naming all that are missing.
     """
     named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.grpo)
-    missing = [one for one in (*named, recipe.train_file, recipe.heldout_file) if one and not Path(one).is_file()]
+    files = [one for one in (recipe.train_file, recipe.heldout_file, *recipe.annotated) if one and not on_hub(one)]
+    missing = [one for one in (*named, *files) if one and not Path(one).is_file()]
     if missing:
         raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
 
@@ -216,13 +253,26 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
         InputError, TooManyFailures: see the stages.
     """
     out = output or Path(recipe.output)
+    with judge_arguments(recipe).client() as client:
+        return _run(with_local_files(recipe), client, out)
+
+
+def _run(recipe: Recipe, client: Client | None, out: Path) -> Path:
     domain = load_domain(recipe.domain)
-    scorer = domain.scorer()
+    style = recipe.style or default_style(domain.halting)
+    if recipe.annotated and client is None:
+        check_model(recipe)
+        data, making = _data(recipe, [], labelled(recipe, out / "base"), domain.halting_phrase, style, out)
+        run_stages([*making, *_policies(recipe, data, out)[1]])
+        print("no judge is named: the models are trained and not evaluated", file=sys.stderr)
+        return out
+    scorer = domain.scorer(client)
     train, held_out = read_prompts(recipe, domain)
     check_model(recipe)
     base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
-    style = recipe.style or default_style(domain.halting)
-    data, making = _data(recipe, train, base, scorer, style, out)
+    answers = answering(recipe, base, train, scorer, out / "base", "base")
+    made = labelled(recipe, out / "base") if recipe.annotated else answers
+    data, making = _data(recipe, train, made, scorer.phrase, style, out)
     policies, training = _policies(recipe, data, out)
     run_stages(
         [
@@ -233,6 +283,12 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
         ]
     )
     return out / "report" / "report.html"
+
+
+def labelled(recipe: Recipe, folder: Path) -> list[Stage]:
+    """The stage that makes `scored.jsonl` of a folder from answers that people labelled."""
+    scored = folder / "scored.jsonl"
+    return [Stage("read labels", "", scored, lambda: write_scored(recipe.annotated, scored, "sentences", "train"))]
 
 
 def read_prompts(recipe: Recipe, domain: Domain) -> tuple[list[Prompt], list[Prompt]]:
@@ -260,9 +316,9 @@ def prompts_stage(recipe: Recipe, prompts: Sequence[Prompt], out: Path) -> Stage
 
 
 def _data(
-    recipe: Recipe, prompts: Sequence[Prompt], base: Policy, scorer: Scorer, style: Style, out: Path
+    recipe: Recipe, prompts: Sequence[Prompt], made: Sequence[Stage], phrase: str, style: Style, out: Path
 ) -> tuple[Data, list[Stage]]:
-    """What training reads, and the stages that make it."""
+    """What training reads, and the stages that make it, after those that make scored responses."""
     folder = out / "base"
     scored = folder / "scored.jsonl"
     decided = recipe.thresholds if recipe.decisions else []
@@ -278,16 +334,16 @@ def _data(
         out / "train.jsonl",
         {one: folder / f"targets-{_named(one.name, one.at)}.jsonl" for one in methods},
     )
-    stages = answering(recipe, base, prompts, scorer, folder, "base")
+    stages = list(made)
 
     def add(kind: str, detail: str, output: Path, write: Callable[..., object], *args: object, **keys: object) -> None:
         stages.append(Stage(kind, detail, output, functools.partial(write, *args, **keys)))
 
-    add("targets", "", data.targets, write_targets, scored, data.targets, style, recipe.best, scorer.phrase)
+    add("targets", "", data.targets, write_targets, scored, data.targets, style, recipe.best, phrase)
     for threshold, file in data.pairs.items():
-        add("pairs", f"τ = {threshold:g}", file, write_pairs, scored, file, threshold, style, phrase=scorer.phrase)
+        add("pairs", f"τ = {threshold:g}", file, write_pairs, scored, file, threshold, style, phrase=phrase)
     for threshold, file in data.decisions.items():
-        add("decisions", f"τ = {threshold:g}", file, write_decisions, scored, file, threshold, style, scorer.phrase)
+        add("decisions", f"τ = {threshold:g}", file, write_decisions, scored, file, threshold, style, phrase)
     if data.conditioned:
         unseen = [one / 100 for one in range(2, 99) if one / 100 not in recipe.thresholds]
         file = data.conditioned
@@ -301,13 +357,13 @@ def _data(
             unseen,
             style,
             0,
-            scorer.phrase,
+            phrase,
         )
     if recipe.grpo:
         inputs = [out / "prompts.jsonl"]
         add("training prompts", "", data.prompts, once, "prompts", data.prompts, inputs, _TRAIN, lambda: prompts)
     for method, file in data.supervised.items():
-        add("targets", _shown(method.name, method.at), file, write_supervised, scored, file, method, scorer.phrase)
+        add("targets", _shown(method.name, method.at), file, write_supervised, scored, file, method, phrase)
     return data, stages
 
 
