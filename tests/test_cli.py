@@ -26,6 +26,17 @@ def test_help_is_quick_and_nothing_heavy_is_imported():
         assert verb in done.stdout
 
 
+@pytest.mark.parametrize("code", ["import rlhalt", "from rlhalt.cli import _parser; _parser()"])
+def test_the_package_and_its_command_line_import_the_standard_library_alone(code):
+    said = "import sys; print(*{one.split('.')[0] for one in sys.modules} - {'rlhalt'} - set(sys.stdlib_module_names))"
+    before, after = (
+        subprocess.run([sys.executable, "-c", f"{some}; {said}"], capture_output=True, text=True, check=True).stdout
+        for some in ("pass", code)
+    )
+    # What the interpreter itself loads at its start, as __main__, is there before.
+    assert set(after.split()) == set(before.split())
+
+
 def one_line_error(capsys, argv: list[str], *says: str) -> None:
     assert main(argv) == 2
     error = capsys.readouterr().err.strip()

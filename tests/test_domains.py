@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -157,17 +158,42 @@ def test_forms_of_files_are_told_apart(tmp_path):
     assert len(load_domain("maths").prompts(path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("solution", "result", "right", "wrong"),
+    [
+        ("4 + 3 = 7\n7 * 2 = 14\nIt is $\\boxed{14}$.", "14", "14", "15"),
+        ("It is $\\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}", "0.5", "2"),
+        ("First $\\boxed{3}$, then $\\boxed{5}$.", "5", "5", "3"),
+        ("It is $\\boxed 7$.", "7", "7", "8"),
+        ("It is $\\fbox{2}$.", "2", "2", "3"),
+    ],
+)
+def test_a_problem_of_math_is_judged_by_its_last_box(tmp_path, solution, result, right, wrong):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"problem": "How much is it?", "solution": solution}) + "\n")
+    domain = load_domain("maths")
+    (one,) = domain.prompts(path, "train")
+    assert one.reference["answer"].splitlines()[-1] == f"#### {result}"
+    assert one.reference["n_desired"] == len(solution.splitlines())
+    for said, label in ((right, "correct"), (wrong, "incorrect")):
+        found = domain.scorer().judge(f"The answer is \\boxed{{{said}}}", one.reference)
+        assert [fragment.label for fragment in found] == [label]
+
+
+@pytest.mark.parametrize("solution", ["It is 5.", "It is \\boxed{5", "It is \\boxed{}."])
+def test_a_solution_of_math_without_a_result_is_refused(tmp_path, solution):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"problem": "How much is it?", "solution": solution}) + "\n")
+    with pytest.raises(InputError, match="boxed"):
+        load_domain("maths").prompts(path, "train")
+
+
 def test_what_there_is(capsys):
     found = overview()
     assert {"countries", "arithmetic", "programs"} <= set(found["domains"])
     assert "quickstart" in found["recipes"]
     assert main(["list", "domains"]) == 0
     assert capsys.readouterr().out.split() == found["domains"]
-
-
-@pytest.mark.parametrize("name", overview()["recipes"])
-def test_every_recipe_names_files_that_are_there(name):
-    assert all(load_domain(one).halting for one in load_recipe(name).domains)
 
 
 def test_a_recipe_that_is_not_there(tmp_path):

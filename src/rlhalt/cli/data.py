@@ -24,7 +24,7 @@ def add(verb: Verb) -> None:
     """Declare the verbs."""
     one = verb("prompts", _prompts, "write a domain's prompts with their references")
     one.add_argument("--domain", default="countries", help="a name that `rlhalt list` shows, or a folder; %(default)s")
-    one.add_argument("--file", help="prompts that do not come with the domain: GSM8K's train.jsonl, or your own rows")
+    one.add_argument("--file", help="GSM8K's train.jsonl, hub://openai/gsm8k/main/train, or your own rows")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
     one.add_argument("--output", required=True)
 
@@ -98,16 +98,18 @@ def add(verb: Verb) -> None:
 
 def _prompts(args: argparse.Namespace) -> None:
     from rlhalt.domains import load_domain
+    from rlhalt.domains.hub import local_file
     from rlhalt.provenance import once
     from rlhalt.records import content_key
 
-    flags.separate([args.file], [args.output])
     domain = load_domain(args.domain)
-    chosen = domain.prompts(args.file, args.split)
+    file = args.file and local_file(args.file)
+    flags.separate([file], [args.output])
+    chosen = domain.prompts(file, args.split)
     # Prompts that come with a domain have no file whose hash could say that they have changed.
     content = content_key([dataclasses.asdict(one) for one in chosen])
     config = {"domain": domain.domain, "split": args.split, "content": content}
-    once("prompts", args.output, [args.file] if args.file else [], config, lambda: chosen)
+    once("prompts", args.output, [file] if file else [], config, lambda: chosen)
     splits = Counter(one.split for one in chosen)
     print(f"{splits['train']} train, {splits['heldout']} held out")
 

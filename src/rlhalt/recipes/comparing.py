@@ -35,7 +35,7 @@ def comparing(recipe: Recipe, part: Part, policies: Mapping[str, Policy]) -> lis
     stages = []
     for name, policy in asked.items():
         other = None if policy is base else base
-        work = functools.partial(evaluating, policy, part.held_out, part.scorer, folders[name], base=other)
+        work = functools.partial(evaluating, policy, part.held_out, part.judging, folders[name], base=other)
         stages.append(Stage("evaluate", f"{said}{name}", folders[name], work))
     to = part.folder / "report"
     return [*stages, Stage("compare", said.strip(), to, functools.partial(report, list(folders.values()), to))]

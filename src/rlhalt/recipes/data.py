@@ -14,8 +14,10 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rlhalt.domains import Domain, load_domain
+from rlhalt.domains.biography.factscore import write_scored
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.provenance import once
@@ -36,46 +38,59 @@ from rlhalt.training_data import (
     write_targets,
 )
 
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
     """One domain of a recipe.
 
     Attributes:
+        scorer: None where a domain needs a judge and the recipe, which trains on people's labels, names none.
         folder: where its files go: the recipe's own folder where it has no other domain.
         base: the pretrained model, as it is asked about this domain.
     """
 
     domain: Domain
-    scorer: Scorer
+    scorer: Scorer | None
     style: Style
     train: list[Prompt]
     held_out: list[Prompt]
     base: Policy
     folder: Path
 
+    @property
+    def judging(self) -> Scorer:
+        """The scorer, where there is one."""
+        assert self.scorer is not None
+        return self.scorer
 
-def parts(recipe: Recipe, out: Path) -> list[Part]:
+
+def parts(recipe: Recipe, out: Path, client: Client | None = None) -> list[Part]:
     """The domains of a recipe.
+
+    Args:
+        client: asks the model that judges, where one is named.
 
     Raises:
         InputError: a domain that cannot be loaded, or without prompts for training and for evaluation.
     """
-    several = len(recipe.domains) > 1
-    return [_part(recipe, name, out, several) for name in recipe.domains]
+    return [_part(recipe, name, out, client) for name in recipe.domains]
 
 
-def _part(recipe: Recipe, name: str, out: Path, several: bool) -> Part:
+def _part(recipe: Recipe, name: str, out: Path, client: Client | None) -> Part:
     domain = load_domain(name)
-    train, held_out = _prompts(recipe, domain)
+    labels_alone = bool(recipe.annotated) and client is None
+    train, held_out = ([], []) if labels_alone else _prompts(recipe, domain)
     return Part(
         domain,
-        domain.scorer(),
+        None if labels_alone else domain.scorer(client),
         recipe.style or default_style(domain.halting),
         train,
         held_out,
         Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else (), role="base"),
-        out / domain.domain if several else out,
+        out / domain.domain if len(recipe.domains) > 1 else out,
     )
 
 
@@ -146,14 +161,15 @@ def _named_files(recipe: Recipe, folder: Path, beside: Path, style: Style) -> Da
 
 def _of_one(recipe: Recipe, part: Part) -> tuple[Data, list[Stage]]:
     """The files of one domain, and the stages that make them."""
-    folder, phrase, style = part.folder / "base", part.scorer.phrase, part.style
+    folder, phrase, style = part.folder / "base", part.domain.halting_phrase, part.style
     scored = folder / "scored.jsonl"
     files = _named_files(recipe, folder, part.folder, style)
     said = part.domain.domain if len(recipe.domains) > 1 else ""
-    stages = [
-        prompts_stage(recipe, part),
-        *answering(recipe, part.base, part.train, part.scorer, folder, f"base {said}".strip()),
-    ]
+    stages = [prompts_stage(recipe, part)] if part.train else []
+    if recipe.annotated:
+        stages.append(labelled(recipe, scored))
+    else:
+        stages += answering(recipe, part.base, part.train, part.judging, folder, f"base {said}".strip())
 
     def add(kind: str, detail: str, output: Path, write: Callable[..., object], *args: object, **keys: object) -> None:
         work = functools.partial(write, *args, **keys)
@@ -186,6 +202,12 @@ def _of_one(recipe: Recipe, part: Part) -> tuple[Data, list[Stage]]:
     for method, file in files.supervised.items():
         add("targets", shown(method.name, method.at), file, write_supervised, scored, file, method, phrase)
     return files, stages
+
+
+def labelled(recipe: Recipe, scored: Path) -> Stage:
+    """Makes scored responses of answers that people labelled."""
+    work = functools.partial(write_scored, recipe.annotated, scored, "sentences", "train")
+    return Stage("read labels", "", scored, work)
 
 
 def _joining(made: Sequence[Data], joined: Data) -> list[Stage]:

@@ -6,7 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError
+from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.models import turns
 from rlhalt.plain import training_template
 from rlhalt.records import Json
@@ -47,8 +49,11 @@ class Recipe:
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         prompts: use only so many training and held-out prompts, all if null.
-        train_file, heldout_file: where prompts are read from that do not come with the domain; both splits are in
-            `train_file` if only that one is given.
+        train_file, heldout_file: where prompts are read from that do not come with the domain, a file or a name of the
+            hub (`rlhalt.domains.hub`); both splits are in `train_file` if only that one is given.
+        judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask one.
+        annotated: FActScore's files of labelled answers, which training uses in place of the model's own. Without a
+            judge the models are not evaluated.
     """
 
     model: str
@@ -70,6 +75,8 @@ class Recipe:
     prompts: int | None = None
     train_file: str | None = None
     heldout_file: str | None = None
+    judge: Json = dataclasses.field(default_factory=dict)
+    annotated: list[str] = dataclasses.field(default_factory=list)
     decisions: str | None = None
     threshold_in_prompt: str | None = None
     grpo: str | None = None
@@ -116,8 +123,33 @@ def load_recipe(path: str | Path | None) -> Recipe:
     for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "grpo"):
         if data.get(key) is not None:
             data[key] = str(_beside(path, data[key]))
-    _check_files(Recipe(**data), path)
-    return Recipe(**data)
+    recipe = Recipe(**data)
+    _check_files(recipe, path)
+    judge_arguments(recipe, path)
+    return recipe
+
+
+def judge_arguments(recipe: Recipe, path: str | Path | None = None) -> JudgeArguments:
+    """The judge that a recipe names.
+
+    Raises:
+        InputError: a key that is none of a judge.
+    """
+    known = [one.name for one in dataclasses.fields(JudgeArguments)]
+    for key in recipe.judge:
+        if key not in known:
+            raise InputError(f"unknown key; known are {', '.join(known)}", path=path, field=f"judge.{key}")
+    return JudgeArguments(**recipe.judge)
+
+
+def with_local_files(recipe: Recipe) -> Recipe:
+    """A recipe whose prompts lie in files here; those of the hub are loaded.
+
+    Raises:
+        InputError: see `rlhalt.domains.hub.local_file`.
+    """
+    train, heldout = (one and str(local_file(one)) for one in (recipe.train_file, recipe.heldout_file))
+    return dataclasses.replace(recipe, train_file=train, heldout_file=heldout)
 
 
 def _check_several(data: Json, path: Path) -> None:
@@ -128,7 +160,7 @@ def _check_several(data: Json, path: Path) -> None:
     """
     if not data["domain"] or len(set(data["domain"])) < len(data["domain"]):
         raise InputError(f"expected domains, each once, found {data['domain']}", path=path, field="domain")
-    for key in ("grpo", "train_file", "heldout_file"):
+    for key in ("grpo", "train_file", "heldout_file", "annotated"):
         if data.get(key):
             raise InputError("expected none with several domains: it goes with one", path=path, field=key)
 
@@ -154,7 +186,8 @@ def _check_files(recipe: Recipe, path: Path) -> None:
         InputError: naming all that are missing.
     """
     named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.grpo)
-    missing = [one for one in (*named, recipe.train_file, recipe.heldout_file) if one and not Path(one).is_file()]
+    files = [one for one in (recipe.train_file, recipe.heldout_file, *recipe.annotated) if one and not on_hub(one)]
+    missing = [one for one in (*named, *files) if one and not Path(one).is_file()]
     if missing:
         raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
 

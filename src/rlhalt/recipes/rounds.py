@@ -36,7 +36,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
@@ -44,12 +44,15 @@ from rlhalt.fragments.halting_phrase import named
 from rlhalt.provenance import once
 from rlhalt.recipes.comparing import comparing
 from rlhalt.recipes.data import answering, balanced, parts, prompts_stage
-from rlhalt.recipes.recipe import Recipe, check_model
+from rlhalt.recipes.recipe import Recipe, check_model, judge_arguments, with_local_files
 from rlhalt.recipes.training import training_stage
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.stages import Stage, run_stages
 from rlhalt.training_data import Style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
@@ -65,8 +68,15 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     out = output or Path(f"{recipe.output}-rounds")
     if len(recipe.domains) > 1:
         raise InputError("expected one domain: rounds deal the prompts of one", field="domain")
-    (part,) = parts(recipe, out)
-    scorer, style, first = part.scorer, part.style, part.base
+    if recipe.annotated:
+        raise InputError("expected none: rounds train on the model's own answers", field="annotated")
+    with judge_arguments(recipe).client() as client:
+        return _run(with_local_files(recipe), rounds, out, client)
+
+
+def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
+    (part,) = parts(recipe, out, client)
+    scorer, style, first = part.judging, part.style, part.base
     check_model(recipe)
     dealt = deal(part.train, rounds)
     stages = [prompts_stage(recipe, part)]

@@ -13,14 +13,19 @@ of the recipe itself then has `domains.md` and `domains.json`, see `rlhalt.evalu
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts
 from rlhalt.recipes.example import example
-from rlhalt.recipes.recipe import Recipe, check_model
+from rlhalt.recipes.recipe import Recipe, check_model, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 def run(recipe: Recipe, output: Path | None = None) -> Path:
@@ -30,10 +35,19 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
         InputError, TooManyFailures: see the stages.
     """
     out = output or Path(recipe.output)
-    found = parts(recipe, out)
+    with judge_arguments(recipe).client() as client:
+        return _run(with_local_files(recipe), out, client)
+
+
+def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
+    found = parts(recipe, out, client)
     check_model(recipe)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)
+    if any(part.scorer is None for part in found):
+        run_stages([*making, *training])
+        print("no judge is named: the models are trained and not evaluated", file=sys.stderr)
+        return out
     compared = [stage for part in found for stage in comparing(recipe, part, policies)]
     overview = several([part.folder / "report" for part in found], out / "report") if len(found) > 1 else []
     run_stages([*making, *training, *compared, *overview])

@@ -1,6 +1,7 @@
 """TruthfulQA (Lin et al., arXiv 2109.07958): questions that tempt to a false answer, with true and false answers.
 
-The file is its TruthfulQA.csv. Lists of answers stand in one cell, parted by semicolons.
+The file is its TruthfulQA.csv, where lists of answers stand in one cell, parted by semicolons; or JSON lines of
+{question, best_answer, correct_answers, incorrect_answers}, as the hub has it (truthfulqa/truthful_qa, generation).
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import csv
 import io
 from pathlib import Path
 
-from rlhalt.domains.files import distinct, split_of
+from rlhalt.domains.files import distinct, field, fields, split_of, text_field
 from rlhalt.domains.task import AnySplit, Task, user
 from rlhalt.errors import InputError
-from rlhalt.records import Prompt, content_key
+from rlhalt.records import Json, Prompt, content_key, iter_json
 
 DOMAIN = "truthfulqa"
+_FIELDS = ("question", "best_answer", "correct_answers", "incorrect_answers")
 _COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
 
 
@@ -28,6 +30,8 @@ def prompts(path: str | Path) -> list[Prompt]:
             question twice.
     """
     path = Path(path)
+    if path.suffix.lower() != ".csv":
+        return distinct([(row, _json_prompt(data, path, row)) for row, data in iter_json(path)], path)
     rows = []
     reader = csv.DictReader(io.StringIO(_text(path), newline=""))
     missing = [one for one in _COLUMNS if one not in (reader.fieldnames or ())]
@@ -40,11 +44,28 @@ def prompts(path: str | Path) -> list[Prompt]:
         for name, value in {"Question": question.strip(), **answers}.items():
             if not value:
                 raise InputError("expected text, found none", path=path, row=row, field=name)
-        reference = {"question": question, **answers}
-        messages = user(question)
-        key = content_key(messages, DOMAIN)
-        rows.append((row, Prompt(key, messages, reference, DOMAIN, split_of(messages))))
+        rows.append((row, _prompt(question, answers)))
     return distinct(rows, path)
+
+
+def _prompt(question: str, answers: dict[str, list[str]]) -> Prompt:
+    messages = user(question)
+    key = content_key(messages, DOMAIN)
+    return Prompt(key, messages, {"question": question, **answers}, DOMAIN, split_of(messages))
+
+
+def _json_prompt(data: Json, path: Path, row: int) -> Prompt:
+    question, best = (text_field(data, name, path, row) for name in ("question", "best_answer"))
+    answers: dict[str, list[str]] = {}
+    for kind, name in (("true", "correct_answers"), ("false", "incorrect_answers")):
+        found = field(data, name, path, row)
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise InputError("expected a list of texts", path=path, row=row, field=name)
+        told = [best, *found] if kind == "true" else found
+        answers[kind] = list(dict.fromkeys(text for one in told if (text := one.strip())))
+        if not answers[kind]:
+            raise InputError("expected at least one answer, found none", path=path, row=row, field=name)
+    return _prompt(question, answers)
 
 
 def _text(path: Path) -> str:
@@ -63,8 +84,8 @@ def answers_of(cell: str) -> list[str]:
 
 
 class TruthfulQA(Task):
-    """The questions of TruthfulQA.csv."""
+    """The questions of TruthfulQA, as CSV or as JSON lines."""
 
     def file_prompts(self, file: Path, split: AnySplit) -> list[Prompt] | None:
-        """The questions of the CSV file."""
-        return prompts(file) if file.suffix.lower() == ".csv" else None
+        """The questions of the CSV file, or of JSON lines with the hub's fields."""
+        return prompts(file) if file.suffix.lower() == ".csv" or set(_FIELDS) <= fields(file) else None
