@@ -1,7 +1,6 @@
-"""Arithmetic: word problems with a chain of small calculations, generated with their solutions.
+"""Arithmetic: chains of small calculations in words, generated with their solutions.
 
-    Ida has 12 coins. She finds 30 more. She puts them into 6 equal boxes and keeps one box. How many coins does Ida
-    have now?
+    Ida has 12 coins. Add 30. Divide by 6. How many coins does Ida have now?
 
     12 + 30 = 42
     42 / 6 = 7

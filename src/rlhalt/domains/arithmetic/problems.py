@@ -24,7 +24,8 @@ NAMES = [
     "Paul",
 ]
 THINGS = ["apples", "marbles", "stamps", "coins", "books", "pencils", "shells", "cards", "stickers", "buttons"]
-# No number is larger: with numbers up to 200 a model of 135M parameters got 13 % of the steps right.
+# No number is larger, and each sentence names its operation: of stories ("finds 6 more", "puts them into 2 equal boxes")
+# a model of 135M parameters got 14 % of the first steps right when sampled at 0.7, of these 46 %.
 LARGEST = 40
 
 
@@ -44,7 +45,7 @@ def problem(rng: random.Random) -> Problem:
     for _ in range(rng.randint(2, 5)):
         sentence, sign, operand = _step(rng, value)
         result = {"+": value + operand, "-": value - operand, "*": value * operand, "/": value // operand}[sign]
-        told.append(f"{name} {sentence}.")
+        told.append(f"{sentence}.")
         worked.append(f"{value} {sign} {operand} = {result}")
         value = result
     question = " ".join([*told, f"How many {thing} does {name} have now?"])
@@ -52,26 +53,26 @@ def problem(rng: random.Random) -> Problem:
 
 
 def _step(rng: random.Random, value: int) -> tuple[str, str, int]:
-    """What happens next: the end of a sentence, the sign, the operand. All results are from 2 to `LARGEST`."""
+    """What comes next: a sentence without its full stop, the sign, the operand. All results are from 2 to `LARGEST`."""
     shares = [one for one in range(2, 6) if value % one == 0 and value // one >= 2]
     factors = [one for one in range(2, 4) if value * one <= LARGEST]
     more = min(9, LARGEST - value)
     kinds = [
-        *(["finds"] if more else []),
-        *(["gives"] if value >= 4 else []),
-        *(["times"] if factors else []),
-        *(["boxes"] if shares else []),
+        *(["add"] if more else []),
+        *(["take away"] if value >= 4 else []),
+        *(["multiply"] if factors else []),
+        *(["divide"] if shares else []),
     ]
     match rng.choice(kinds):
-        case "finds":
+        case "add":
             operand = rng.randint(1, more)
-            return f"finds {operand} more", "+", operand
-        case "gives":
+            return f"Add {operand}", "+", operand
+        case "take away":
             operand = rng.randint(1, min(9, value - 2))
-            return f"gives {operand} away", "-", operand
-        case "times":
+            return f"Take away {operand}", "-", operand
+        case "multiply":
             operand = rng.choice(factors)
-            return f"trades them for {operand} times as many", "*", operand
+            return f"Multiply by {operand}", "*", operand
         case _:
             operand = rng.choice(shares)
-            return f"puts them into {operand} equal boxes and keeps one box", "/", operand
+            return f"Divide by {operand}", "/", operand
