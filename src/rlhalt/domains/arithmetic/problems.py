@@ -24,8 +24,8 @@ NAMES = [
     "Paul",
 ]
 THINGS = ["apples", "marbles", "stamps", "coins", "books", "pencils", "shells", "cards", "stickers", "buttons"]
-# No number is larger, and each sentence names its operation: of stories ("finds 6 more", "puts them into 2 equal boxes")
-# a model of 135M parameters got 14 % of the first steps right when sampled at 0.7, of these 46 %.
+# No number is larger, and each sentence names its operation. Sampled at 0.7, a model of 135M parameters got 14 % of the
+# first steps of stories right ("finds 6 more", "puts them into 2 equal boxes"), and 46 % of these.
 LARGEST = 40
 
 
