@@ -43,7 +43,17 @@ from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.pipeline import Recipe, answering, check_model, comparing, prompts_stage, read_prompts, training_stage
+from rlhalt.jsonl import check_folder
+from rlhalt.pipeline import (
+    Recipe,
+    answering,
+    check_model,
+    check_training,
+    comparing,
+    prompts_stage,
+    read_prompts,
+    training_stage,
+)
 from rlhalt.provenance import once
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.stages import Stage, run_stages
@@ -62,12 +72,14 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
         TooManyFailures: see `score_file`.
     """
     out = output or Path(f"{recipe.output}-rounds")
+    check_folder(out)
     domain = load_domain(recipe.domain)
     scorer = domain.scorer()
     style = recipe.style or default_style(domain.halting)
     train, held_out = read_prompts(recipe, domain)
-    check_model(recipe)
     dealt = deal(train, rounds)
+    check_training(recipe, out)
+    check_model(recipe)
     first = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
     stages = [prompts_stage(recipe, [*train, *held_out], out)]
     anchors = []

@@ -31,17 +31,17 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.jsonl import check_folder
 from rlhalt.locks import locked
 from rlhalt.models import turns
 from rlhalt.plain import training_template
 from rlhalt.provenance import Run, already_done, once
 from rlhalt.records import Json, Prompt, Response, Rows
-from rlhalt.rewards import check_threshold
 from rlhalt.sampling import EngineName, Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
@@ -136,11 +136,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
     """
     path = _recipe_file("quickstart" if path is None else path)
     data = read_fields(path, Recipe)
-    for key in ("thresholds", "seeds"):
-        if not data[key]:
-            raise InputError("expected at least one, found an empty list", path=path, field=key)
-    for one in data["thresholds"]:
-        check_threshold(one)
+    _check_values(data, path)
     online = data.get("online_thresholds", [])
     if bool(online) != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
         raise InputError(
@@ -154,6 +150,34 @@ def load_recipe(path: str | Path | None) -> Recipe:
             data[key] = str(_beside(path, data[key]))
     _check_files(Recipe(**data), path)
     return Recipe(**data)
+
+
+def _check_values(data: Json, path: Path) -> None:
+    def within(key: str, expected: str, right: Callable[[Any], bool]) -> None:
+        values = data.get(key)
+        for one in values if isinstance(values, list) else [] if values is None else [values]:
+            if not right(one):
+                raise InputError(f"expected {expected}, found {one!r}", path=path, field=key)
+
+    for key in ("thresholds", "seeds"):
+        if not data[key]:
+            raise InputError("expected at least one, found an empty list", path=path, field=key)
+    # Folders and files are named after thresholds as they are shown.
+    for key, shown in {"thresholds": "{:g}", "seeds": "{}", "supervised": "{}"}.items():
+        names = [shown.format(one) for one in data.get(key, [])]
+        if len(set(names)) < len(names):
+            raise InputError(f"expected different values, found {', '.join(names)}", path=path, field=key)
+    for key in ("model", "domain", "output"):
+        within(key, "text", lambda one: bool(one.strip()))
+    for key in ("thresholds", "online_thresholds"):
+        within(key, "thresholds above 0 and below 1", lambda one: 0 < one < 1)
+    within("seeds", f"whole numbers from 0 to {2**32 - 1}", lambda one: 0 <= one < 2**32)
+    within("engine", "transformers or vllm", lambda one: one != "openai")
+    within("best", "a share above 0 and up to 1", lambda one: 0 < one <= 1)
+    within("temperature", "a number above 0", lambda one: one > 0)
+    within("evaluation_responses", "a number of at least 0", lambda one: 0 <= one < 2**31)
+    for key in ("responses", "max_tokens", "prompts"):
+        within(key, "a number of at least 1", lambda one: 1 <= one < 2**31)
 
 
 def _recipe_file(name: str | Path) -> Path:
@@ -180,6 +204,25 @@ def _check_files(recipe: Recipe, path: Path) -> None:
     missing = [one for one in (*named, recipe.train_file, recipe.heldout_file) if one and not Path(one).is_file()]
     if missing:
         raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
+
+
+def check_training(recipe: Recipe, out: Path) -> None:
+    """See that all trainings know the keys of their configurations, before the first response is drawn.
+
+    Args:
+        out: the recipe's folder; nothing is looked at where it holds a report.
+
+    Raises:
+        InputError: naming the file and the key.
+    """
+    if (out / "report" / "report.html").is_file():
+        return
+    from rlhalt.training.kinds import check_configuration
+
+    named = [("sft", recipe.sft), ("dpo", recipe.dpo), ("decisions", recipe.decisions), ("grpo", recipe.grpo)]
+    for kind, config in (*named, ("decisions", recipe.threshold_in_prompt)):
+        if config is not None:
+            check_configuration(kind, config)
 
 
 def check_model(recipe: Recipe) -> None:
@@ -216,9 +259,11 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
         InputError, TooManyFailures: see the stages.
     """
     out = output or Path(recipe.output)
+    check_folder(out)
     domain = load_domain(recipe.domain)
     scorer = domain.scorer()
     train, held_out = read_prompts(recipe, domain)
+    check_training(recipe, out)
     check_model(recipe)
     base = Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else ())
     style = recipe.style or default_style(domain.halting)

@@ -12,19 +12,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
-import importlib.metadata
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rlhalt.domains import files
+from rlhalt.domains import files, own_code
 from rlhalt.domains.task import AnySplit, Task
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
+from rlhalt.jsonl import Wrong
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.rewards import Halting, check_threshold
 from rlhalt.scoring import Scorer
@@ -110,12 +108,12 @@ class Domain:
         """
         if self.task is None:
             return Task()
-        found = _loaded(self.folder, self.task)
+        found = own_code.loaded("task", self.task, self.folder)
         if not (isinstance(found, type) and issubclass(found, Task)):
             raise InputError(
                 f"expected a class made from rlhalt.domains.Task, found {found!r}", path=self.folder, field="task"
             )
-        return found()
+        return own_code.made("task", self.task, found, None, self.folder)
 
     def prompts(self, file: str | Path | None = None, split: AnySplit = "all") -> list[Prompt]:
         """Prompts with their references, in order.
@@ -128,7 +126,7 @@ class Domain:
         Raises:
             InputError: no prompts come with the domain and no file is given, or the file is none.
         """
-        found = self.code.own_prompts() if file is None else self._from_file(Path(file), split)
+        found = self._own_prompts() if file is None else self._from_file(Path(file), split)
         if found is None:
             raise InputError(
                 f"no prompts come with the domain '{self.domain}': give a file of them (--file prompts.jsonl)",
@@ -136,6 +134,18 @@ class Domain:
             )
         told = [self._with_desired(one) for one in found]
         return [one for one in told if split in (one.split, "all")]
+
+    def _own_prompts(self) -> list[Prompt] | None:
+        found = own_code.run(self.code.own_prompts, "prompts of the task", self.folder, "task")
+        for row, one in enumerate(found or (), start=1):
+            if not isinstance(one, Prompt):
+                raise InputError(f"expected a Prompt, found {one!r} (prompt {row})", path=self.folder, field="task")
+            try:
+                one.check()
+            except Wrong as wrong:
+                message = f"{wrong.field}: {wrong.message} (prompt {row} of the task)"
+                raise InputError(message, path=self.folder, field="task") from None
+        return found
 
     def _from_file(self, file: Path, split: AnySplit) -> list[Prompt]:
         found = self.code.file_prompts(file, split)
@@ -190,6 +200,8 @@ class Domain:
                 f"the domain '{self.domain}' is judged by a language model: give its address and name "
                 "(--judge-address http://…/v1 --judge-model NAME)"
             )
+        # Also where domain.yaml names fragmenter and verifier: a task that cannot be loaded is an error of today.
+        _ = self.code
         used = client if self.asks_a_model else None
         limited = self.asks_a_model or self.verifier == "code"
         return Scorer(
@@ -218,10 +230,14 @@ class Domain:
         if self.fragmenter == "sentences":
             return SentenceSplitter(self.language, self.halting_phrase)
         if self.fragmenter in FRAGMENTERS:
-            found = _attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
+            found = getattr(importlib.import_module(f"rlhalt.fragments.{self.fragmenter}"), self.fragmenter)
             # The name stays that of the function.
             return functools.update_wrapper(functools.partial(found, phrase=self.halting_phrase), found)
-        own: Callable[[str], list[Fragment]] = _own("fragmenter", self.fragmenter, self.folder)
+        own: Callable[[str], list[Fragment]] = own_code.loaded("fragmenter", self.fragmenter, self.folder)
+        if not callable(own):
+            raise InputError(
+                f"expected a function, found {self.fragmenter!r}: {own!r}", path=self.folder, field="fragmenter"
+            )
         return own
 
     def _verifier(self, client: Client | None, unsafe: bool) -> Verifier:
@@ -242,7 +258,14 @@ class Domain:
             assert self.prompt is not None
             assert self.fields is not None
             return JudgeVerifier(client, self.prompt, self.fields)
-        made: Verifier = _own("verifier", self.verifier, self.folder)(**(self.options or {}))
+        call = own_code.loaded("verifier", self.verifier, self.folder)
+        made: Verifier = own_code.made("verifier", self.verifier, call, self.options, self.folder)
+        if not (isinstance(getattr(made, "name", None), str) and callable(getattr(made, "verify", None))):
+            raise InputError(
+                f"expected a verifier with a name and a method verify, found {made!r}",
+                path=self.folder,
+                field="verifier",
+            )
         return made
 
 
@@ -252,45 +275,11 @@ def _given(found: T | None, kind: str, folder: Path) -> T:
     return found
 
 
-def _attribute(path: str, folder: Path | None = None) -> Any:
-    """What a dotted path names, or `file.py:Name` with a file in the folder."""
-    module, _, name = path.partition(":")
-    if module.endswith(".py") and folder is not None:
-        return getattr(_module(folder / module), name)
-    return getattr(importlib.import_module(module), name)
-
-
-def _module(path: Path) -> Any:
-    """A file as a module, the same one each time."""
-    name = f"rlhalt_domain_{content_key(str(path.resolve()))}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"no Python file {path}")
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _loaded(folder: Path, path: str) -> Any:
-    try:
-        return _attribute(path, folder)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"expected {path!r} to be importable, found: {error}", path=folder, field="task") from None
-
-
-def _offered(kind: str) -> dict[str, importlib.metadata.EntryPoint]:
-    return {one.name: one for one in importlib.metadata.entry_points(group=f"rlhalt.{kind}s")}
-
-
 def _check_name(kind: str, name: str, known: tuple[str, ...], path: Path) -> None:
-    names = [*known, *sorted(_offered(kind))]
-    if name not in names and ":" not in name:
+    if name in known or ":" in name:
+        return
+    names = [*known, *sorted(own_code.offered(kind))]
+    if name not in names:
         raise InputError(
             f"unknown {kind} {name!r}; known are {', '.join(names)}, or a dotted path as my_package.my_module:Name",
             path=path,
@@ -298,19 +287,10 @@ def _check_name(kind: str, name: str, known: tuple[str, ...], path: Path) -> Non
         )
 
 
-def _own(kind: str, name: str, folder: Path) -> Any:
-    """A fragmenter or verifier that is not rlhalt's, by entry point or dotted path."""
-    offered = _offered(kind)
-    try:
-        return offered[name].load() if name in offered else _attribute(name, folder)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"expected {name!r} to be importable, found: {error}", field=kind) from None
-
-
 def domain_names() -> list[str]:
     """The domains that come with rlhalt, and those of installed packages."""
     built_in = {path.name for base in _FOLDERS if base.is_dir() for path in base.iterdir() if _is_domain(path)}
-    return sorted(built_in | set(_offered("domain")))
+    return sorted(built_in | set(own_code.offered("domain")))
 
 
 def load_domain(name: str | Path) -> Domain:
@@ -344,7 +324,7 @@ def _folder(name: str | Path) -> Path:
     for path in (Path(name), *(base / str(name) for base in _FOLDERS)):
         if _is_domain(path):
             return path
-    offered = _offered("domain").get(str(name))
+    offered = own_code.offered("domain").get(str(name))
     if offered is not None:
         module = importlib.import_module(offered.module)
         return Path(str(module.__file__)).parent
@@ -356,7 +336,15 @@ def _folder(name: str | Path) -> Path:
 
 
 def _check_values(data: Json, path: Path) -> None:
-    check_threshold(data["threshold"])
+    if not data["domain"].strip():
+        raise InputError("expected a name, found an empty one", path=path, field="domain")
+    try:
+        check_threshold(data["threshold"])
+    except InputError as error:
+        raise InputError(error.message, path=path, field=error.field) from None
+    for key in ("max_failure_rate", "promised_agreement", "promised_decided"):
+        if data.get(key) is not None and not 0 <= data[key] <= 1:
+            raise InputError(f"expected a share from 0 to 1, found {data[key]:g}", path=path, field=key)
     if not normal_form(data.get("halting_phrase", HALT_PHRASE)):
         raise InputError("expected a phrase with a letter or digit", path=path, field="halting_phrase")
     if data.get("language", ENGLISH) != ENGLISH and data.get("fragmenter") not in _BY_LANGUAGE:

@@ -11,13 +11,13 @@ general.json         what `rlhalt general` measured
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import General, load_general
+from rlhalt.jsonl import Wrong, read_object
 from rlhalt.provenance import earlier, earlier_config
 from rlhalt.records import Certainty, Confidence, Continuation, Json, Scored, read
 from rlhalt.rewards import Halting
@@ -82,8 +82,10 @@ def load(folder: str | Path) -> Evaluation:
         raise InputError("expected scored responses, found none; evaluate this model again", path=path)
     confidence = {row.key: row for row in read(folder / "confidence.jsonl", Confidence)}
     for number, row in enumerate(scored, start=1):
-        if not isinstance(row.sampler.get("temperature"), int | float):
-            raise InputError("expected a temperature, found none", path=path, row=number, field="sampler")
+        temperature = row.sampler.get("temperature")
+        if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
+            found = "none" if temperature is None else repr(temperature)
+            raise InputError(f"expected a temperature, found {found}", path=path, row=number, field="sampler")
         given = confidence.get(row.key)
         if given is None:
             raise InputError(f"no confidence for response {row.key}", path=folder / "confidence.jsonl")
@@ -102,7 +104,7 @@ def load(folder: str | Path) -> Evaluation:
     spoken = folder / "continuation.jsonl"
     return Evaluation(
         folder=folder,
-        **run,
+        **dataclasses.asdict(run),
         fragmenter=earlier_config(path).get("fragmenter"),
         budget=earlier(path).get("budget"),
         scored=scored,
@@ -129,25 +131,28 @@ def _certainty(path: Path, scored: Sequence[Scored]) -> dict[str, list[float]]:
     return found
 
 
-def _run(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("expected an evaluation folder with a run.json, found none", path=path) from None
-    except ValueError as error:
-        raise InputError(f"expected JSON, found {error}", path=path) from None
-    expected: dict[str, tuple[type, ...]] = {
-        "name": (str,),
-        "threshold": (float, int, type(None)),
-        "seed": (int,),
-        "model": (str,),
-        "few_shot": (bool,),
-        "halting": (str,),
-        "seconds": (float, int),
-    }
-    for field, types in expected.items():
-        if not isinstance(data, dict) or field not in data:
-            raise InputError("expected this field, found none", path=path, field=field)
-        if not isinstance(data[field], types):
-            raise InputError(f"found {data[field]!r}, which is of another type", path=path, field=field)
-    return {field: data[field] for field in expected}
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What run.json of an evaluation folder says."""
+
+    name: str
+    threshold: float | None
+    seed: int
+    model: str
+    few_shot: bool
+    halting: Halting
+    seconds: float
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        for field in ("name", "model"):
+            if not getattr(self, field).strip():
+                raise Wrong(field, "expected text, found none")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise Wrong("threshold", f"expected a number above 0 and below 1, or null, found {self.threshold:g}")
+        if self.seconds < 0:
+            raise Wrong("seconds", f"expected a number of at least 0, found {self.seconds:g}")
+
+
+def _run(path: Path) -> _Run:
+    return read_object(path, _Run, "an evaluation folder with a run.json")

@@ -18,6 +18,7 @@ from pathlib import Path
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import named
+from rlhalt.jsonl import check_folder
 from rlhalt.locks import locked
 from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
@@ -91,6 +92,7 @@ def evaluate(
         InputError, TooManyFailures: see `sample` and `score_file`.
     """
     folder = Path(output)
+    check_folder(folder)
     if not policy.threshold_in_prompt:
         policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
     config = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
+from rlhalt.trained_model import lineage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +60,5 @@ def trainings(model: str | Path) -> list[float]:
     Args:
         model: a name or folder, see `rlhalt.models.resolve_model`.
     """
-    seconds: list[float] = []
-    folders: list[Path] = []
-    name: str | None = str(model)
-    while name and (folder := Path(name)) not in folders and (folder / "run.json").is_file():
-        folders.append(folder)
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if "seconds" not in record:
-            return []
-        seconds.append(float(record["seconds"]))
-        name = record.get("parameters", {}).get("model_name_or_path")
-    return seconds
+    seconds = [one.seconds for one in lineage(model)]
+    return [one for one in seconds if one is not None] if None not in seconds else []
