@@ -362,8 +362,8 @@ def test_a_folder_without_run_json_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("run.json", lambda text: text.replace('"seed"', '"sead"'), "field 'seed': expected this field, found none"),
-        ("run.json", lambda text: text.replace('"name": "base"', '"name": 3'), "field 'name': found 3"),
+        ("run.json", lambda text: text.replace('"seed"', '"sead"'), "field 'seed': expected the field 'seed'"),
+        ("run.json", lambda text: text.replace('"name": "base"', '"name": 3'), "field 'name': expected text, found 3"),
         ("run.json", lambda text: text[:-1], "expected JSON"),
         ("scored.jsonl", lambda text: "", "expected scored responses, found none"),
         (

@@ -210,3 +210,24 @@ def test_least_probabilities_that_do_not_fit_are_told(folders):
     (folders[0] / "confidence.jsonl").write_text(text)
     with pytest.raises(InputError, match="field 'token_minimum': expected a list"):
         load(folders[0])
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--by", "ccp", "--nli", "no/such/folder"], "expected a model folder"),
+        (["--by", "stated", "--nli", "x"], "only used with --by ccp"),
+        (["nowhere", "--by", "stated"], "found no such file"),
+    ],
+)
+def test_all_that_certainty_reads_is_looked_for_before_a_model_is_asked(
+    monkeypatch, tmp_path, tiny_model, capsys, argv, told
+):
+    folder = build(tmp_path, n_prompts=1, samples=0, seeds=())[0]
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**run, "model": str(tiny_model)}))
+    asked = []
+    monkeypatch.setattr(certainty, "measure", lambda *args: asked.append(args))
+    assert main(["certainty", str(folder), *argv]) == 2
+    assert told in capsys.readouterr().err
+    assert asked == []

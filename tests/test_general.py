@@ -219,3 +219,15 @@ def test_a_general_json_that_is_none_is_told(folders, content):
 def test_a_folder_without_a_model_is_told(tmp_path):
     with pytest.raises(InputError, match=r"expected an evaluation folder with a run\.json that names its model"):
         measure(tmp_path)
+
+
+def test_all_that_general_reads_is_looked_for_before_a_model_is_asked(folders, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(general, "measure", lambda *args: pytest.fail("asked"))
+    (tmp_path / "empty.txt").write_text(" \n")
+    for argv, told in {
+        (str(folders[0]), str(tmp_path / "nowhere")): "names its model",
+        (str(folders[0]), "--text", str(tmp_path / "no.txt")): "expected a text file, found no such file",
+        (str(folders[0]), "--text", str(tmp_path / "empty.txt")): "expected a text of two tokens or more",
+    }.items():
+        assert main(["general", *argv]) == 2
+        assert told in capsys.readouterr().err

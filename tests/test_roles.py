@@ -8,9 +8,10 @@ import pytest
 
 from rlhalt.domains import load_domain
 from rlhalt.evaluation import load
-from rlhalt.evaluation.roles import role_of, started_from, training_records
+from rlhalt.evaluation.roles import role_of, started_from
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.records import Prompt
+from rlhalt.trained_model import lineage
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_of_a_model_that_was_not_trained_here_the_name_is_all_there_is():
 def test_a_circle_of_trainings_ends(trainings):
     record = {"stage": "train sft", "parameters": {"model_name_or_path": str(trainings / "grpo")}}
     (trainings / "sft" / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    assert len(training_records(trainings / "grpo")) == 3
+    assert len(list(lineage(trainings / "grpo"))) == 3
 
 
 @pytest.mark.parametrize("role", [None, "trained"])

@@ -7,13 +7,13 @@ an evaluation asks about them before it asks the model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.records import Decision, Message, Pair, Prompt, Target, content_key
 from rlhalt.threshold_prompt import without_threshold
+from rlhalt.trained_model import lineage
 
 
 def prompts_seen(rows: Iterable[Decision | Pair | Prompt | Target]) -> list[str]:
@@ -32,15 +32,7 @@ def trained_on(model: str | Path) -> set[str]:
     Args:
         model: a name or folder, see `rlhalt.models.resolve_model`.
     """
-    seen: set[str] = set()
-    folders: list[Path] = []
-    name: str | None = str(model)
-    while name and (folder := Path(name)) not in folders and (folder / "run.json").is_file():
-        folders.append(folder)
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        seen.update(record.get("prompts", ()))
-        name = record.get("parameters", {}).get("model_name_or_path")
-    return seen
+    return {key for one in lineage(model) for key in one.prompts}
 
 
 def refuse_leakage(model: str | Path, prompts: Iterable[Prompt]) -> None:

@@ -34,8 +34,8 @@ class Journal(Generic[R]):
         made_of: what a row was made of; None for one that is to be done again (a scored response that failed, say).
 
     Raises:
-        InputError: on entering. A key is wanted twice; rows of an earlier run are not wanted and would be lost; another
-            command writes this output.
+        InputError: the name is none of a JSONL file. On entering: a key is wanted twice; rows of an earlier run are
+            not wanted and would be lost; another command writes this output.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Journal(Generic[R]):
         made_of: Callable[[R], str | None] = lambda row: "",
     ) -> None:
         self.path = Path(path)
+        check_name(self.path)
         self.part = self.path.with_name(self.path.name + ".part")
         self._kind = kind
         self._wanted = wanted
@@ -53,7 +54,6 @@ class Journal(Generic[R]):
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        check_name(self.path)
         with contextlib.ExitStack() as opened:
             opened.enter_context(locked(self.path))
             # An empty name is SQLite's for a database on disk that nobody else sees and that goes when it is closed.

@@ -55,6 +55,7 @@ class Row(Protocol):
 
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T")
 
 
 class Wrong(Exception):
@@ -294,7 +295,47 @@ def _refuse_levels(record: Any, path: Path, row: int) -> None:
         raise InputError(wrong.message, path=path, row=row, field=wrong.field) from None
 
 
-def from_json(kind: type[R], data: Mapping[str, Any], path: Path, row: int, seen: Counter[Any] | None = None) -> R:
+def read_text(path: str | Path, what: str) -> str:
+    """The text of a file.
+
+    Args:
+        what: the kind of file, for the message.
+
+    Raises:
+        InputError: no such file, or no UTF-8.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"expected {what}, found no such file", path=path)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected UTF-8, found byte 0x{error.object[error.start]:02x}", path=path) from None
+
+
+def read_object(path: str | Path, kind: type[T], what: str) -> T:
+    """A JSON file that holds one record; fields that the record does not have are dropped.
+
+    Args:
+        what: the kind of file, for the message.
+
+    Raises:
+        InputError: naming file and field; no such file, no UTF-8, see `parse_line` and `from_json`.
+    """
+    path = Path(path)
+    text = read_text(path, what)
+    try:
+        data = parse(text)
+    except Wrong as wrong:
+        raise InputError(wrong.message, path=path, field=wrong.field or None) from None
+    if not isinstance(data, dict):
+        raise InputError(f"expected a JSON object, found {shown(data)}", path=path)
+    return from_json(kind, data, path)
+
+
+def from_json(
+    kind: type[T], data: Mapping[str, Any], path: Path, row: int | None = None, seen: Counter[Any] | None = None
+) -> T:
     """A parsed line as a record, completed where people brought it and checked to the bottom.
 
     Raises:
@@ -309,7 +350,7 @@ def from_json(kind: type[R], data: Mapping[str, Any], path: Path, row: int, seen
     try:
         complete = getattr(kind, "complete", None)
         data = complete(dict(data), Counter() if seen is None else seen) if complete else data
-        record: R = msgspec.convert(data, kind)
+        record = msgspec.convert(data, kind)
     except Wrong as wrong:
         raise InputError(wrong.message, path=path, row=row, field=wrong.field) from None
     except msgspec.ValidationError as error:
@@ -322,7 +363,7 @@ def _required(kind: type[Any]) -> list[str]:
     return [one.name for one in dataclasses.fields(kind) if one.default is one.default_factory is dataclasses.MISSING]
 
 
-def _checked(record: R, path: Path, row: int) -> R:
+def _checked(record: T, path: Path, row: int | None) -> T:
     check = getattr(record, "check", None)
     if check is not None:
         try:
@@ -423,6 +464,17 @@ def check_name(path: str | Path) -> None:
         raise InputError("expected a name that ends in .jsonl", path=path)
     if path.is_dir():
         raise InputError("expected a file, found a folder", path=path)
+
+
+def check_folder(path: str | Path) -> None:
+    """See that a folder is there or can be made, before what goes into it is paid for.
+
+    Raises:
+        InputError: a file has its name, or that of a folder above it.
+    """
+    for one in (Path(path), *Path(path).parents):
+        if one.exists() and not one.is_dir():
+            raise InputError("expected a folder, found a file", path=one)
 
 
 def write_atomic(path: str | Path, chunks: Iterable[str]) -> None:

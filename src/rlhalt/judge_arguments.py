@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
+from rlhalt.jsonl import Wrong, parse
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client
@@ -97,8 +97,8 @@ class JudgeArguments:
 
 def _fields(body: str | None) -> dict[str, Any]:
     try:
-        fields = json.loads(body) if body else {}
-    except (ValueError, RecursionError):
+        fields = parse(body) if body else {}
+    except Wrong:
         fields = None
     if not isinstance(fields, dict):
         raise InputError('expected a JSON object as {"reasoning_effort": "low"}, found none', field="judge_body")

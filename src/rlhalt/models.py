@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlhalt.embedded import SOURCES, embedded_model
 from rlhalt.errors import InputError
+from rlhalt.jsonl import Wrong, parse, read_text
 from rlhalt.plain import give_template
 from rlhalt.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
@@ -55,8 +55,11 @@ def whole_model(name: str) -> tuple[str, Json | None]:
     adapter = Path(folder) / "adapter_config.json"
     if not adapter.is_file():
         return folder, None
-    told: Json = json.loads(adapter.read_text(encoding="utf-8"))
-    return resolve_model(told["base_model_name_or_path"]), told
+    try:
+        told: Json = parse(read_text(adapter, "adapter_config.json"))
+        return resolve_model(told["base_model_name_or_path"]), told
+    except (Wrong, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"expected the configuration of an adapter, found {error!r}", path=adapter) from None
 
 
 def identity(name: str) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
+from rlhalt.jsonl import read_text
 
 NAME = "plain"
 # Where the next example begins.
@@ -83,7 +84,7 @@ def named_template(name: str) -> str:
     path = Path(name)
     if path.suffix not in (".jinja", ".j2") or not path.is_file():
         raise InputError(f"expected '{NAME}' or a .jinja file, found '{name}'", field="base_template")
-    return path.read_text(encoding="utf-8")
+    return read_text(path, "a .jinja file")
 
 
 def training_template(name: str | None, model: str) -> str:

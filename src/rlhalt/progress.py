@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
+
+from rlhalt.heartbeat import QUIET_S
 
 T = TypeVar("T")
 
 
 def track(items: Iterable[T], what: str, total: int | None = None, note: Callable[[], str] = str) -> Iterator[T]:
-    """Iterate with a progress bar on standard error; in a log, a line at the start, at each tenth and at the end.
+    """Iterate with a progress bar on standard error; in a log, a line at the start, at each tenth, at least
+    every 10 s where items are done, and at the end.
 
     Args:
         total: how many items there are, where they have no length.
@@ -42,10 +46,11 @@ def _logged(items: Iterable[T], what: str, total: int, note: Callable[[], str]) 
         print(f"{what}: {done}/{total}{f', {said}' if said else ''}", file=sys.stderr, flush=True)
 
     tenth = max(1, total // 10)
-    done = 0
+    done, last = 0, 0.0
     for item in items:
-        if done % tenth == 0:
+        if done % tenth == 0 or time.monotonic() - last >= QUIET_S:
             line(done)
+            last = time.monotonic()
         yield item
         done += 1
     line(done)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
+from rlhalt.jsonl import read_text
 from rlhalt.records import Message
 
 # All but plain visible ASCII; most of it is harmless and stays as it is.
@@ -32,12 +33,10 @@ def instructions(path: str | Path, of: str) -> str:
     """What a text file tells the model.
 
     Raises:
-        InputError: no such file, or an empty one.
+        InputError: no such file, one that is no UTF-8, or an empty one.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"expected {of}, found no such file", path=path)
-    text = path.read_text(encoding="utf-8").strip()
+    text = read_text(path, of).strip()
     if not text:
         raise InputError(f"expected {of}, found an empty file", path=path)
     return text

@@ -58,7 +58,7 @@ def check_threshold(value: float, field: str = "threshold") -> float:
     Raises:
         InputError: τ outside the open interval (0, 1).
     """
-    if not 0 < value < 1:
+    if not isinstance(value, int | float) or not 0 < value < 1:
         raise InputError(
             f"expected a correctness threshold τ between 0 and 1, both excluded, found {value}", field=field
         )

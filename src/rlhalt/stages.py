@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rlhalt.heartbeat import doing
 from rlhalt.provenance import earlier
 
 
@@ -40,7 +41,8 @@ def run_stages(stages: Sequence[Stage]) -> None:
         name = f"{stage.kind} {stage.detail}".strip()
         time = _time(_seconds(stage.output), took.get(stage.kind), stage.kind)
         print(f"[{number}/{len(stages)}] {name}{time} …", file=sys.stderr, flush=True)
-        stage.work()
+        with doing(f"[{number}/{len(stages)}] {name}"):
+            stage.work()
         if (seconds := _seconds(stage.output)) is not None:
             took[stage.kind] = seconds
 

@@ -12,7 +12,10 @@ import msgspec
 import yaml
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Json, Wrong, explained, refuse_unwritable
+from rlhalt.jsonl import MOST_LEVELS, Json, Wrong, explained, read_text, refuse_unwritable
+
+MOST_NAMES = 40  # that a message lists
+MOST_VALUES = 100_000  # in one document; a configuration has some dozens
 
 
 def read_yaml(path: str | Path) -> Json:
@@ -22,16 +25,8 @@ def read_yaml(path: str | Path) -> Json:
         InputError: no such file, no YAML, no mapping.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("expected a YAML file, found no such file", path=path)
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Strict)
-        refuse_unwritable(data)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        told = str(error).splitlines() or [type(error).__name__]
-        raise InputError(f"expected YAML, found {told[0]}", path=path) from None
-    except RecursionError:
-        raise InputError("expected YAML of few levels, found more than can be read", path=path) from None
+        data = _parsed(read_text(path, "a YAML file"))
     except Wrong as wrong:
         raise InputError(wrong.message, path=path, field=wrong.field or None) from None
     if not isinstance(data, dict):
@@ -39,8 +34,72 @@ def read_yaml(path: str | Path) -> Json:
     return data
 
 
+def read_value(name: str, text: str) -> Any:
+    """A value of the command line, read as YAML reads it.
+
+    Args:
+        name: of the key, for the message.
+
+    Raises:
+        InputError: it is no YAML.
+    """
+    try:
+        return _parsed(text)
+    except Wrong as wrong:
+        raise InputError(wrong.message, field=name) from None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        _refuse_bombs(yaml.compose(text, _Strict))
+        data = yaml.load(text, _Strict)
+        refuse_unwritable(data)
+    except (yaml.YAMLError, ValueError) as error:
+        told = str(error).splitlines() or [type(error).__name__]
+        raise Wrong("", f"expected YAML, found {told[0]}") from None
+    except RecursionError:
+        raise Wrong("", "expected YAML of few levels, found more than can be read") from None
+    return data
+
+
+def _refuse_bombs(root: yaml.Node | None) -> None:
+    """See that a document stays small when its aliases are replaced by what they stand for.
+
+    Raises:
+        Wrong: more than `MOST_VALUES` values, or an alias inside of what it stands for.
+    """
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in open_:
+            raise Wrong("", "expected values that end, found an alias inside of what it stands for")
+        if id(node) not in sizes:
+            open_.add(id(node))
+            inside = node.value if isinstance(node, yaml.CollectionNode) else []
+            parts = [part for one in inside for part in (one if isinstance(one, tuple) else (one,))]
+            sizes[id(node)] = 1 + sum(map(size, parts))
+            open_.remove(id(node))
+        if sizes[id(node)] > MOST_VALUES:
+            raise Wrong("", f"expected at most {MOST_VALUES:,} values, found more where aliases stand for theirs")
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root)
+
+
 class _Strict(yaml.SafeLoader):
     """Reads plain values only, and every key once."""
+
+    def fetch_flow_collection_start(self, kind: Any) -> None:
+        """Begin a list or a mapping in brackets.
+
+        Raises:
+            Wrong: too many of them inside of each other, which takes PyYAML long to refuse.
+        """
+        if self.flow_level >= MOST_LEVELS:
+            raise Wrong("", f"expected at most {MOST_LEVELS} levels of nesting, found more")
+        super().fetch_flow_collection_start(kind)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping.
@@ -66,7 +125,8 @@ def read_settings(path: str | Path, known: Collection[str], required: Collection
     for key in data:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(known))}"
+            names = f"known are {', '.join(sorted(known))}" if len(known) <= MOST_NAMES else "none is like it"
+            hint = f"did you mean '{near[0]}'?" if near else names
             raise InputError(f"unknown key; {hint}", path=path, field=str(key))
     missing = [key for key in required if key not in data]
     if missing:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.records import Decision, Pair
+from rlhalt.trained_model import read_trained_model
 
 
 def thresholds_of(rows: Iterable[Decision | Pair]) -> list[float]:
@@ -17,11 +17,8 @@ def thresholds_of(rows: Iterable[Decision | Pair]) -> list[float]:
 
 def trained_thresholds(model: str | Path) -> list[float]:
     """The thresholds that a model's run.json names; empty where rlhalt did not train it, or at no τ."""
-    path = Path(model) / "run.json"
-    if not path.is_file():
-        return []
-    record = json.loads(path.read_text(encoding="utf-8"))
-    return [float(one) for one in record.get("thresholds", [])]
+    found = read_trained_model(model)
+    return found.thresholds if found is not None else []
 
 
 def checked_threshold(model: str | Path, threshold: float | None) -> float | None:

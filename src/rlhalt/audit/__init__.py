@@ -17,6 +17,7 @@ from pathlib import Path
 from rlhalt.audit.fragments import Judgement, agreement, decided_share, judge, labelled, markdown
 from rlhalt.audit.solutions import Solutions, measure
 from rlhalt.errors import InputError
+from rlhalt.jsonl import read_text
 from rlhalt.records import iter_json, write_atomic
 from rlhalt.scoring import Scorer
 
@@ -89,6 +90,23 @@ def audit(folder: str | Path, scorer: Scorer, data: str | Path | None = None) ->
     return Audit(share, decided, told, markdown(judged))
 
 
+def check_readme(readme: str | Path) -> None:
+    """See that a README has a place for the table, before anything is judged.
+
+    Raises:
+        InputError: no such file, or the marks are missing.
+    """
+    _marked(Path(readme))
+
+
+def _marked(readme: Path) -> str:
+    text = read_text(readme, "a README with the marks of an audit")
+    begin = text.find(BEGIN)
+    if begin < 0 or text.find(END, begin) < 0:
+        raise InputError(f"expected the lines {BEGIN} and {END}, found none", path=readme)
+    return text
+
+
 def write_table(readme: str | Path, table: str) -> None:
     """Put a table between the two marks of a README.
 
@@ -96,9 +114,7 @@ def write_table(readme: str | Path, table: str) -> None:
         InputError: the marks are missing.
     """
     readme = Path(readme)
-    text = readme.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise InputError(f"expected the lines {BEGIN} and {END}, found none", path=readme)
+    text = _marked(readme)
     before, rest = text.split(BEGIN, 1)
     after = rest.split(END, 1)[1]
     write_atomic(readme, [before, BEGIN, "\n\n", table, "\n\n", END, after])

@@ -23,12 +23,18 @@ from pathlib import Path
 from typing import Literal
 
 from rlhalt.errors import InputError
+from rlhalt.jsonl import shown
 from rlhalt.records import Fragment, Json, Scored, content_key, iter_json
 from rlhalt.scoring import Scorer
 
 HUMAN = ("correct", "incorrect", "neither")
 VERDICTS = ("correct", "incorrect", "unverifiable", "failed")
 _FIELDS = ("split", "response", "start", "end", "text", "label")
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("split", "response", "text", "label"), (str,)),
+    **dict.fromkeys(("start", "end"), (int,)),
+    **dict.fromkeys(("note", "claim"), (str, type(None))),
+}
 _LONGEST_SUBJECT = 80  # characters that are shown
 
 
@@ -77,12 +83,18 @@ def judge(path: str | Path, scorer: Scorer) -> list[Judgement]:
 
 
 def _checked(data: Json, path: Path, row: int) -> Json:
-    for field in _FIELDS:
-        if field not in data:
-            raise InputError("expected this field, found none", path=path, row=row, field=field)
+    missing = [field for field in _FIELDS if field not in data]
+    if missing:
+        raise InputError(f"expected the fields {', '.join(missing)}, found none", path=path, row=row, field=missing[0])
+    for field, kinds in _TYPES.items():
+        value = data.get(field, kinds[0]())
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            expected = "a whole number" if kinds[0] is int else "text"
+            raise InputError(f"expected {expected}, found {shown(value)}", path=path, row=row, field=field)
     if data["label"] not in HUMAN:
         raise InputError(f"expected {', '.join(HUMAN)}, found {data['label']!r}", path=path, row=row, field="label")
-    if data["response"][data["start"] : data["end"]] != data["text"]:
+    start, end = data["start"], data["end"]
+    if not 0 <= start <= end or data["response"][start:end] != data["text"]:
         raise InputError("the offsets do not point at this text", path=path, row=row, field="text")
     reference = data.get("reference", {"subject": data["subject"]} if "subject" in data else None)
     if not isinstance(reference, dict):

@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
+from rlhalt.jsonl import shown
 from rlhalt.records import Fragment, Json, iter_json
 from rlhalt.scoring import Scorer
 
+_LABEL = {"problem": int, "model": str, "solution_sha": str, "half": str, "start": int, "end": int}
 _WHERE = ("same step", "at most one step away", "too early", "too late")
 
 
@@ -117,17 +119,24 @@ def measure(labels: str | Path, data: str | Path, scorer: Scorer) -> Solutions:
 def _solutions(row: Json, data: Path, problem: int) -> dict[str, Any]:
     if not isinstance(row.get("ground_truth"), str):
         raise InputError("expected a reference solution", path=data, row=problem + 1, field="ground_truth")
-    return {
+    found = {
         name: one for name, one in row.items() if isinstance(one, dict) and {"solution", "is_correct"} <= one.keys()
     }
+    for name, one in found.items():
+        if not (isinstance(one["solution"], str) and isinstance(one["is_correct"], bool)):
+            raise InputError("expected a text and true or false", path=data, row=problem + 1, field=name)
+    return found
 
 
 def _labelled(
     label: Json, problems: Sequence[Json], judged: Mapping[tuple[int, str], list[Fragment]], path: Path, row: int
 ) -> list[Fragment]:
-    for field in ("problem", "model", "solution_sha", "half", "start", "end"):
+    for field, kind in _LABEL.items():
         if field not in label:
             raise InputError("expected this field, found none", path=path, row=row, field=field)
+        if not isinstance(label[field], kind) or isinstance(label[field], bool):
+            expected = "a whole number" if kind is int else "text"
+            raise InputError(f"expected {expected}, found {shown(label[field])}", path=path, row=row, field=field)
     fragments = judged.get((label["problem"], label["model"]))
     if fragments is None:
         raise InputError("the data hold no such solution", path=path, row=row, field="problem")

@@ -17,12 +17,15 @@ import rlhalt
 from rlhalt.cli import chain, data, measure
 from rlhalt.cli.flags import KINDS, Parser
 from rlhalt.errors import InputError, RlhaltError
+from rlhalt.heartbeat import alive
 
 
 def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
     """Run, and turn what a user can repair into one line on standard error and an exit code (2 input, 3 failures)."""
+    verb = argv[0] if argv and not argv[0].startswith("-") else ""
     try:
-        work(argv)
+        with alive(f"rlhalt {verb}".strip()):
+            work(argv)
     except RlhaltError as error:
         print(f"rlhalt: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code

@@ -188,6 +188,7 @@ def _annotated(args: argparse.Namespace) -> None:
 
 def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.domains import read_domain
+    from rlhalt.jsonl import check_name
     from rlhalt.records import Pair, read
     from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
     from rlhalt.training_data.statistics import summary
@@ -195,6 +196,8 @@ def _pairs(args: argparse.Namespace) -> None:
     if args.method is not None and args.targets is None:
         raise InputError("expected --targets with it: the file that the method's targets go to", field="--method")
     flags.separate([args.scored], [args.output, args.targets])
+    if args.targets is not None:
+        check_name(args.targets)
     domain = read_domain(flags.domain_of(args.domain, args.scored))
     style = default_style(domain.halting) if args.style is None else args.style
     threshold = domain.threshold if args.threshold is None else args.threshold

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlhalt.errors import InputError
+from rlhalt.jsonl import Wrong, parse
 from rlhalt.judge_arguments import JudgeArguments
 
 if TYPE_CHECKING:
@@ -68,6 +68,13 @@ def real(expected: str, right: Callable[[float], bool]) -> Callable[[str], float
 
 def _cut(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def text(given: str) -> str:
+    """Reads a text that is not empty."""
+    if not given.strip():
+        raise argparse.ArgumentTypeError(f"expected a text, found {_cut(given)}")
+    return given
 
 
 threshold = real("a threshold above 0 and below 1", lambda value: 0 < value < 1)
@@ -148,8 +155,11 @@ def _template_arg(text: str) -> tuple[str, Any]:
     if not found or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {_cut(text)}")
     try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
+        return name, parse(value)
+    except Wrong as wrong:
+        # What begins as JSON, and is none that can be written down, is no text that was meant.
+        if value[:1] in "[{" or value in ("NaN", "Infinity", "-Infinity") or value.lstrip("-").isdigit():
+            raise argparse.ArgumentTypeError(wrong.message) from None
         return name, value
 
 
@@ -215,7 +225,8 @@ def domain_of(given: str | None, path: str) -> str:
     """The domain that judges the rows of a file: the one they name, or `given` where they name none.
 
     Raises:
-        InputError: the rows name several domains, none where none is given, or another one than the given.
+        InputError: there are no rows; they name several domains, none where none is given, or another one than the
+            given.
     """
     from rlhalt.domains import read_domain
     from rlhalt.jsonl import iter_rows
@@ -223,6 +234,8 @@ def domain_of(given: str | None, path: str) -> str:
     first: dict[str, int] = {}
     for row, one in iter_rows(path, _Domain):
         first.setdefault(one.domain, row)
+    if not first:
+        raise InputError("expected at least one row, found none", path=path)
     named = [one for one in first if one]
     if len(named) > 1:
         raise InputError(

@@ -21,7 +21,7 @@ def add(verb: Verb) -> None:
     one.add_argument(
         "--engine", type=flags.engine_here, choices=flags.ENGINES, help="vllm where installed, else transformers"
     )
-    one.add_argument("--name", required=True, help="base, SFT, DPO, ...: how it is shown")
+    one.add_argument("--name", required=True, type=flags.text, help="base, SFT, DPO, ...: how it is shown")
     one.add_argument(
         "--role",
         choices=("base", "supervised", "trained"),
@@ -35,7 +35,7 @@ def add(verb: Verb) -> None:
         action="store_true",
         help="write the threshold into each prompt; see decisions --threshold-in-prompt",
     )
-    one.add_argument("--base", help="the pretrained model; it is asked what it would have generated next")
+    one.add_argument("--base", type=flags.text, help="the pretrained model, asked what it would have generated next")
     one.add_argument("--temperature", type=flags.above_0, default=0.7, help="of the sampled responses")
     one.add_argument(
         "--samples", type=flags.whole(0), default=2, help="sampled responses per prompt, beside the greedy one"
@@ -125,6 +125,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     if args.calibration and not args.cut:
         raise InputError("only used with --cut", field="--calibration")
+    if args.threshold_in_prompt and args.threshold is None:
+        raise InputError("expected --threshold with it, found none", field="--threshold-in-prompt")
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
     prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
@@ -208,16 +210,18 @@ def _answer(args: argparse.Namespace) -> None:
 
 
 def _certainty(args: argparse.Namespace) -> None:
-    from rlhalt.evaluation.certainty import measure
+    from rlhalt.evaluation.certainty import check, measure
 
+    check(args.evaluations, args.by, args.nli)
     for folder in args.evaluations:
         for by in args.by:
             print(measure(folder, by, args.nli))
 
 
 def _general(args: argparse.Namespace) -> None:
-    from rlhalt.evaluation.general import measure
+    from rlhalt.evaluation.general import check, measure
 
+    check(args.evaluations, args.text)
     for folder in args.evaluations:
         print(measure(folder, args.text, args.engine or "transformers"))
 
@@ -230,11 +234,12 @@ def _compare(args: argparse.Namespace) -> None:
 
 
 def _audit(args: argparse.Namespace) -> None:
-    from rlhalt.audit import audit, write_table
+    from rlhalt.audit import audit, check_readme, write_table
     from rlhalt.domains import load_domain
 
     folder = Path(args.domain)
     domain = load_domain(folder)
+    check_readme(folder / "README.md")
     with flags.judge(args).client() as client:
         found = audit(folder, domain.scorer(client, unsafe=args.unsafe), args.data)
     write_table(folder / "README.md", found.table)

@@ -28,28 +28,16 @@ def parsed(plan: Plan) -> tuple[Any, ...]:
         InputError: an unknown key, or a value that the trainer refuses.
         ValueError, ImportError: what transformers says of a device that is not there.
     """
-    from trl import DPOConfig, GRPOConfig, ModelConfig, SFTConfig
-
-    from rlhalt.training.decision_trees.trainer import DecisionConfig
-    from rlhalt.training.decisions import DecisionData
-    from rlhalt.training.dpo import DpoData
-    from rlhalt.training.grpo import GrpoData
+    from rlhalt.training.kinds import kinds
     from rlhalt.training.setup import parse
-    from rlhalt.training.sft import SftData
 
-    kinds = {
-        "sft": (SftData, SFTConfig),
-        "dpo": (DpoData, DPOConfig),
-        "decisions": (DecisionData, DecisionConfig),
-        "grpo": (GrpoData, GRPOConfig),
-    }[plan.kind]
     with tempfile.TemporaryDirectory() as scratch:
         # Not every configuration names its data and its output: these come with the command.
         argv = ["--config", str(plan.config), *_argv(plan.keys, plan)]
         for key in ("train_file", "output_dir"):
             if key not in plan.keys:
                 argv += [f"--{key}", str(Path(scratch) / key)]
-        found = parse((*kinds, ModelConfig), argv)
+        found = parse(kinds(plan.kind), argv)
     if plan.kind == "grpo":
         from rlhalt.training.fragment_grpo.trainer import check_arguments, check_vllm
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from rlhalt.errors import InputError
+from rlhalt.jsonl import shown
 from rlhalt.records import Json
-from rlhalt.strict_yaml import read_yaml
+from rlhalt.strict_yaml import read_value, read_yaml
 
 Sharding = Literal["none", "optimiser", "all"]
 
@@ -59,21 +58,35 @@ def read_plan(kind: str, config: str | Path, argv: Sequence[str], accelerate: st
         accelerate: as `accelerate launch --config_file` takes it.
 
     Raises:
-        InputError: a file that is not there, or is no mapping; a key without a value.
+        InputError: a file that is not there, or is no mapping; numbers of processes that are none; a key without a
+            value.
     """
     keys = {**read_yaml(config), **_keys(argv)}
     if accelerate is None:
         return Plan(kind, Path(config), keys)
     asked = read_yaml(accelerate)
     how = str(asked.get("distributed_type", "NO"))
-    zero = int((asked.get("deepspeed_config") or {}).get("zero_stage", 0))
+    inside = asked.get("deepspeed_config") or {}
+    if not isinstance(inside, dict):
+        raise InputError(f"expected keys and values, found {inside!r}", path=accelerate, field="deepspeed_config")
+    zero = _whole(inside, "zero_stage", 0, accelerate, range(4))
     sharding: Sharding = "none"
     if how == "FSDP" or zero == 3:
         sharding = "all"
     elif zero:
         sharding = "optimiser"
-    processes, machines = int(asked.get("num_processes") or 1), int(asked.get("num_machines") or 1)
+    processes, machines = (_whole(asked, name, 1, accelerate) for name in ("num_processes", "num_machines"))
     return Plan(kind, Path(config), keys, processes, machines, sharding, how == "DEEPSPEED", Path(accelerate))
+
+
+def _whole(data: Json, name: str, missing: int, path: str | Path, known: range = range(1, 1 << 20)) -> int:
+    value = data.get(name)
+    if value is None:
+        return missing
+    if isinstance(value, bool) or not isinstance(value, int) or value not in known:
+        expected = f"from {known[0]} to {known[-1]}" if len(known) < 10 else "of at least 1"
+        raise InputError(f"expected a whole number {expected}, found {shown(value)}", path=path, field=name)
+    return value
 
 
 def _keys(argv: Sequence[str]) -> Json:
@@ -81,4 +94,4 @@ def _keys(argv: Sequence[str]) -> Json:
     names, values = words[::2], words[1::2]
     if len(names) != len(values) or not all(one.startswith("--") for one in names):
         raise InputError(f"expected keys as --key value, found {' '.join(argv)}")
-    return {name[2:]: yaml.safe_load(value) for name, value in zip(names, values, strict=True)}
+    return {name[2:]: read_value(name, value) for name, value in zip(names, values, strict=True)}

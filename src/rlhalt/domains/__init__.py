@@ -11,7 +11,7 @@ for their verifier, and their code here, one package each. A domain of one's own
     domain      Domain and load_domain
     task        the code of a domain: prompts, examples, fragmenter, verifier
     files       rows of prompts that people bring
-    named_code  code that a domain.yaml names
+    own_code    code that a domain.yaml names
 """
 
 from rlhalt.domains.domain import Domain, load_domain, read_domain, scorer_elsewhere

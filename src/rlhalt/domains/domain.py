@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rlhalt.domains import files
-from rlhalt.domains.named_code import attribute, check_name, loaded, offered, own_code
+from rlhalt.domains import files, own_code
 from rlhalt.domains.task import AnySplit, Task
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
+from rlhalt.jsonl import Wrong
 from rlhalt.packages import Packages, require
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.rewards import Halting, check_threshold
@@ -114,12 +114,12 @@ class Domain:
         """
         if self.task is None:
             return Task()
-        found = loaded(self.folder, self.task)
+        found = own_code.loaded("task", self.task, self.folder)
         if not (isinstance(found, type) and issubclass(found, Task)):
             raise InputError(
                 f"expected a class made from rlhalt.domains.Task, found {found!r}", path=self.folder, field="task"
             )
-        return found()
+        return own_code.made("task", self.task, found, None, self.folder)
 
     def prompts(self, file: str | Path | None = None, split: AnySplit = "all") -> list[Prompt]:
         """Prompts with their references, in order.
@@ -132,7 +132,7 @@ class Domain:
         Raises:
             InputError: no prompts come with the domain and no file is given, or the file is none.
         """
-        found = self.code.own_prompts() if file is None else self._from_file(Path(file), split)
+        found = self._own_prompts() if file is None else self._from_file(Path(file), split)
         if found is None:
             raise InputError(
                 f"no prompts come with the domain '{self.domain}': give a file of them (--file prompts.jsonl)",
@@ -140,6 +140,18 @@ class Domain:
             )
         told = [self._with_desired(one) for one in found]
         return [one for one in told if split in (one.split, "all")]
+
+    def _own_prompts(self) -> list[Prompt] | None:
+        found = own_code.run(self.code.own_prompts, "prompts of the task", self.folder, "task")
+        for row, one in enumerate(found or (), start=1):
+            if not isinstance(one, Prompt):
+                raise InputError(f"expected a Prompt, found {one!r} (prompt {row})", path=self.folder, field="task")
+            try:
+                one.check()
+            except Wrong as wrong:
+                message = f"{wrong.field}: {wrong.message} (prompt {row} of the task)"
+                raise InputError(message, path=self.folder, field="task") from None
+        return found
 
     def _from_file(self, file: Path, split: AnySplit) -> list[Prompt]:
         found = self.code.file_prompts(file, split)
@@ -194,6 +206,8 @@ class Domain:
                 f"the domain '{self.domain}' is judged by a language model: give its address and name "
                 "(--judge-address http://…/v1 --judge-model NAME)"
             )
+        # Also where domain.yaml names fragmenter and verifier: a task that cannot be loaded is an error of today.
+        _ = self.code
         used = client if self.asks_a_model else None
         limited = self.asks_a_model or self.verifier == "code"
         return Scorer(
@@ -239,10 +253,14 @@ class Domain:
         if self.fragmenter == "sentences":
             return SentenceSplitter(self.language, self.halting_phrase)
         if self.fragmenter in FRAGMENTERS:
-            found = attribute(f"rlhalt.fragments.{self.fragmenter}:{self.fragmenter}")
+            found = getattr(importlib.import_module(f"rlhalt.fragments.{self.fragmenter}"), self.fragmenter)
             # The name stays that of the function.
             return functools.update_wrapper(functools.partial(found, phrase=self.halting_phrase), found)
-        own: Callable[[str], list[Fragment]] = own_code("fragmenter", self.fragmenter, self.folder)
+        own: Callable[[str], list[Fragment]] = own_code.loaded("fragmenter", self.fragmenter, self.folder)
+        if not callable(own):
+            raise InputError(
+                f"expected a function, found {self.fragmenter!r}: {own!r}", path=self.folder, field="fragmenter"
+            )
         return own
 
     def _verifier(self, client: Client | None, unsafe: bool) -> Verifier:
@@ -263,7 +281,14 @@ class Domain:
             assert self.prompt is not None
             assert self.fields is not None
             return JudgeVerifier(client, self.prompt, self.fields)
-        made: Verifier = own_code("verifier", self.verifier, self.folder)(**(self.options or {}))
+        call = own_code.loaded("verifier", self.verifier, self.folder)
+        made: Verifier = own_code.made("verifier", self.verifier, call, self.options, self.folder)
+        if not (isinstance(getattr(made, "name", None), str) and callable(getattr(made, "verify", None))):
+            raise InputError(
+                f"expected a verifier with a name and a method verify, found {made!r}",
+                path=self.folder,
+                field="verifier",
+            )
         return made
 
 
@@ -273,10 +298,22 @@ def _given(found: T | None, kind: str, folder: Path) -> T:
     return found
 
 
+def _check_name(kind: str, name: str, known: tuple[str, ...], path: Path) -> None:
+    if name in known or ":" in name:
+        return
+    names = [*known, *sorted(own_code.offered(kind))]
+    if name not in names:
+        raise InputError(
+            f"unknown {kind} {name!r}; known are {', '.join(names)}, or a dotted path as my_package.my_module:Name",
+            path=path,
+            field=kind,
+        )
+
+
 def domain_names() -> list[str]:
     """The domains that come with rlhalt, and those of installed packages."""
     built_in = {path.name for base in _FOLDERS if base.is_dir() for path in base.iterdir() if _is_domain(path)}
-    return sorted(built_in | set(offered("domain")))
+    return sorted(built_in | set(own_code.offered("domain")))
 
 
 def load_domain(name: str | Path) -> Domain:
@@ -307,7 +344,7 @@ def read_domain(name: str | Path) -> Domain:
     missing = []
     for kind, known, own in (("fragmenter", FRAGMENTERS, "fragment"), ("verifier", VERIFIERS, "verifier")):
         if data.get(kind) is not None:
-            check_name(kind, data[kind], known, path)
+            _check_name(kind, data[kind], known, path)
             missing += [f"{key} (of {data[kind]})" for key in _NEEDS.get(data[kind], ()) if data.get(key) is None]
         elif data.get("task") is None:
             missing.append(f"{kind} (or a task with its own {own})")
@@ -327,9 +364,9 @@ def _folder(name: str | Path) -> Path:
     for path in (Path(name), *(base / str(name) for base in _FOLDERS)):
         if _is_domain(path):
             return path
-    package = offered("domain").get(str(name))
-    if package is not None:
-        module = importlib.import_module(package.module)
+    offered = own_code.offered("domain").get(str(name))
+    if offered is not None:
+        module = importlib.import_module(offered.module)
         return Path(str(module.__file__)).parent
     if (Path(name) / _EARLIER).is_file():
         raise InputError(f"expected {FILE}, found {_EARLIER}, its earlier name; rename it", path=name)
@@ -339,7 +376,15 @@ def _folder(name: str | Path) -> Path:
 
 
 def _check_values(data: Json, path: Path) -> None:
-    check_threshold(data["threshold"])
+    if not data["domain"].strip():
+        raise InputError("expected a name, found an empty one", path=path, field="domain")
+    try:
+        check_threshold(data["threshold"])
+    except InputError as error:
+        raise InputError(error.message, path=path, field=error.field) from None
+    for key in ("max_failure_rate", "promised_agreement", "promised_decided"):
+        if data.get(key) is not None and not 0 <= data[key] <= 1:
+            raise InputError(f"expected a share from 0 to 1, found {data[key]:g}", path=path, field=key)
     if not normal_form(data.get("halting_phrase", HALT_PHRASE)):
         raise InputError("expected a phrase with a letter or digit", path=path, field="halting_phrase")
     if data.get("language", ENGLISH) != ENGLISH and data.get("fragmenter") not in _BY_LANGUAGE:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import General, load_general
-from rlhalt.evaluation.roles import ROLES, Role, role_named
+from rlhalt.evaluation.roles import Role, role_named
+from rlhalt.jsonl import Wrong, read_object
 from rlhalt.provenance import earlier, earlier_config
 from rlhalt.records import Certainty, Confidence, Continuation, Json, Label, Scored, read
 from rlhalt.reference import n_asked
@@ -98,8 +98,10 @@ def load(folder: str | Path) -> Evaluation:
         raise InputError("expected scored responses, found none; evaluate this model again", path=path)
     confidence = {row.key: row for row in read(folder / "confidence.jsonl", Confidence)}
     for number, row in enumerate(scored, start=1):
-        if not isinstance(row.sampler.get("temperature"), int | float):
-            raise InputError("expected a temperature, found none", path=path, row=number, field="sampler")
+        temperature = row.sampler.get("temperature")
+        if isinstance(temperature, bool) or not isinstance(temperature, int | float) or temperature < 0:
+            shown = "none" if temperature is None else repr(temperature)
+            raise InputError(f"expected a temperature, found {shown}", path=path, row=number, field="sampler")
         given = confidence.get(row.key)
         if given is None:
             raise InputError(f"no confidence for response {row.key}", path=folder / "confidence.jsonl")
@@ -145,33 +147,37 @@ def _certainty(path: Path, scored: Sequence[Scored]) -> dict[str, list[float]]:
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What run.json of an evaluation folder says; the role and what follows it are missing in earlier versions."""
+
+    name: str
+    threshold: float | None
+    seed: int
+    model: str
+    few_shot: bool
+    halting: Halting
+    seconds: float
+    role: Role | None = None
+    started_from: tuple[str, ...] = ()
+    config: Json = dataclasses.field(default_factory=dict)
+
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        for field in ("name", "model"):
+            if not getattr(self, field).strip():
+                raise Wrong(field, "expected text, found none")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise Wrong("threshold", f"expected a number above 0 and below 1, or null, found {self.threshold:g}")
+        if self.seconds < 0:
+            raise Wrong("seconds", f"expected a number of at least 0, found {self.seconds:g}")
+
+
 def _run(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("expected an evaluation folder with a run.json, found none", path=path) from None
-    except ValueError as error:
-        raise InputError(f"expected JSON, found {error}", path=path) from None
-    expected: dict[str, tuple[type, ...]] = {
-        "name": (str,),
-        "threshold": (float, int, type(None)),
-        "seed": (int,),
-        "model": (str,),
-        "few_shot": (bool,),
-        "halting": (str,),
-        "seconds": (float, int),
-    }
-    for field, types in expected.items():
-        if not isinstance(data, dict) or field not in data:
-            raise InputError("expected this field, found none", path=path, field=field)
-        if not isinstance(data[field], types):
-            raise InputError(f"found {data[field]!r}, which is of another type", path=path, field=field)
-    role = data.get("role")
-    if role is not None and role not in ROLES:
-        raise InputError(f"expected one of {', '.join(ROLES)}, found {role!r}", path=path, field="role")
-    return {field: data[field] for field in expected} | {
-        "role": role or role_named(data["name"]),
-        "role_told": role is not None,
-        "identity": str(data.get("config", {}).get("model", data["model"])),
-        "started_from": tuple(data.get("started_from", ())),
+    found = read_object(path, _Run, "an evaluation folder with a run.json")
+    kept = ("name", "threshold", "seed", "model", "few_shot", "halting", "seconds", "started_from")
+    return {field: getattr(found, field) for field in kept} | {
+        "role": found.role or role_named(found.name),
+        "role_told": found.role is not None,
+        "identity": str(found.config.get("model", found.model)),
     }

@@ -14,14 +14,17 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from rlhalt import jsonl
 from rlhalt.errors import InputError
 from rlhalt.evaluation.model_identity import evaluated
 from rlhalt.fragments.thinking import answer
-from rlhalt.models import identity, load_policy
+from rlhalt.jsonl import Wrong, read_object
+from rlhalt.models import identity, load_policy, turns
 from rlhalt.progress import track
 from rlhalt.provenance import Run, earlier_config
 from rlhalt.records import Json, content_key, write_atomic
@@ -70,11 +73,29 @@ class General:
     windows: list[Window]
     right: list[bool]
 
+    def check(self) -> None:
+        """See `rlhalt.jsonl.Row`."""
+        for place, one in enumerate(self.windows):
+            if one.bits < 0 or one.tokens < 1 or one.bytes < 0:
+                raise Wrong(f"windows[{place}]", "expected bits, tokens and bytes of a text")
+
 
 def instructions() -> list[Instruction]:
     """The instructions that come with rlhalt."""
     lines = files("rlhalt.evaluation").joinpath("instructions.jsonl").read_text(encoding="utf-8").splitlines()
     return [Instruction(**json.loads(line)) for line in lines]
+
+
+def check(evaluations: Sequence[str | Path], text: str | Path | None = None) -> None:
+    """See that all folders, models and the text are there that `measure` reads, before the first model is asked.
+
+    Raises:
+        InputError: see `measure` and `rlhalt.models.turns`.
+    """
+    if text is not None and not _text(Path(text)).strip():
+        raise InputError("expected a text of two tokens or more, found none", path=text)
+    for folder in evaluations:
+        turns(evaluated(folder), earlier_config(folder).get("template_args", {}))
 
 
 def measure(folder: str | Path, text: str | Path | None = None, engine: EngineName = "transformers") -> Path:
@@ -125,23 +146,18 @@ def load_general(path: Path) -> General | None:
     Raises:
         InputError: it is not what `measure` writes.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        windows = [Window(float(one["bits"]), int(one["tokens"]), int(one["bytes"])) for one in data["windows"]]
-        return General(data["text"], str(data["instructions"]), windows, [bool(one) for one in data["right"]])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"expected what rlhalt general writes, found {error!r}; remove it", path=path) from None
+        return read_object(path, General, "general.json")
+    except InputError as error:
+        where = f" in the field '{error.field}'" if error.field else ""
+        message = f"expected what rlhalt general writes, found otherwise{where} ({error.message}); remove it"
+        raise InputError(message, path=path) from None
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
-        raise InputError("expected a text file, found no such file", path=path)
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"expected UTF-8, found byte 0x{error.object[error.start]:02x}", path=path) from None
+    return jsonl.read_text(path, "a text file")
 
 
 def read_text(policy: Any, tokenizer: Any, text: str) -> list[Window]:

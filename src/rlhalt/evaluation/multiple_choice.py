@@ -12,9 +12,7 @@ gpqa_*_zeroshot): without a chat template, the log-probability of a choice being
 from __future__ import annotations
 
 import copy
-import csv
 import dataclasses
-import io
 import itertools
 import json
 import random
@@ -24,9 +22,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rlhalt.csv_files import read_csv
 from rlhalt.domains.truthfulqa import prompts
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
+from rlhalt.jsonl import check_folder
 from rlhalt.locks import locked
 from rlhalt.models import identity, load_policy
 from rlhalt.progress import track
@@ -102,18 +102,14 @@ def gpqa(path: str | Path, seed: int = 0, abstain: bool = True) -> list[Question
         InputError: no such file, missing columns, no rows, or a row without a question or an answer.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("expected a CSV file in GPQA's form, found no such file", path=path)
-    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
-    missing = [one for one in _GPQA if one not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(f"expected the columns {', '.join(_GPQA)}; {', '.join(missing)} missing", path=path)
     found = []
-    for row, data in enumerate(reader, start=2):
-        question, *answers = ((data[name] or "").strip() for name in _GPQA)
+    for row, data in read_csv(path, _GPQA, "a CSV file in GPQA's form"):
+        question, *answers = (data[name].strip() for name in _GPQA)
         empty = [name for name, text in zip(_GPQA, (question, *answers), strict=True) if not text]
         if empty:
             raise InputError("expected text, found none", path=path, row=row, field=empty[0])
+        if answers[0] in answers[1:]:
+            raise InputError("expected wrong answers, found the correct one among them", path=path, row=row)
         order = random.Random(f"{seed} {question}").sample(range(len(answers)), len(answers))
         verdicts: list[Label] = ["correct" if one == 0 else "incorrect" for one in order]
         shown = [answers[one] for one in order]
@@ -141,6 +137,7 @@ def choose(path: str | Path, form: Form, model: str, output: str | Path, thresho
     """
     for threshold in thresholds:
         check_threshold(threshold)
+    check_folder(output)
     questions = truthfulqa(path) if form == "truthfulqa" else gpqa(path)
     file = Path(output) / "choices.json"
     config = {"form": form, "model": identity(model), "thresholds": list(thresholds)}

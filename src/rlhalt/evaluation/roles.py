@@ -6,45 +6,31 @@ model's own run.json tells (`rlhalt train sft` makes a supervised model, every o
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from rlhalt.models import identity
+from rlhalt.trained_model import lineage, read_trained_model
 
 Role = Literal["base", "supervised", "trained"]
 """`base`: the pretrained model. `supervised`: fine-tuned on targets. `trained`: on pairs, decisions, or online."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def training_records(model: str | Path) -> list[tuple[str, dict[str, Any]]]:
-    """The run.json of a model's training and of those that it started from, each with its model, the last first.
-
-    Args:
-        model: a name or folder, see `rlhalt.models.resolve_model`.
-
-    Returns:
-        Empty for a model that rlhalt did not train. A pretrained model at the end of the chain is not in it.
-    """
-    found: list[tuple[str, dict[str, Any]]] = []
-    name: str | None = str(model)
-    while name and name not in dict(found) and (path := Path(name) / "run.json").is_file():
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found.append((name, record))
-        name = record.get("parameters", {}).get("model_name_or_path")
-    return found
-
-
 def started_from(model: str | Path) -> list[str]:
-    """The identities of the models that a training started from, the nearest first, see `rlhalt.models.identity`."""
-    return [identity(name) for name, _ in training_records(model)[1:]]
+    """The identities of the models that a training started from, the nearest first, see `rlhalt.models.identity`.
+
+    A pretrained model at the end of the chain is not among them.
+    """
+    names = [one.trained_from for one in lineage(model)]
+    return [identity(name) for name in names if name and read_trained_model(name) is not None]
 
 
 def role_of(model: str | Path, name: str) -> Role:
     """The role of a model that was given none: what its training was, or, where rlhalt did not train it, its name."""
-    records = training_records(model)
-    if records:
-        return "supervised" if records[0][1].get("stage") == "train sft" else "trained"
+    trained = read_trained_model(model)
+    if trained is not None:
+        return "supervised" if trained.stage == "train sft" else "trained"
     return role_named(name)
 
 

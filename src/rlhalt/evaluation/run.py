@@ -23,6 +23,7 @@ from rlhalt.cut.respond import cut
 from rlhalt.errors import InputError
 from rlhalt.evaluation.roles import Role, role_of, started_from
 from rlhalt.fragments.halting_phrase import named
+from rlhalt.jsonl import check_folder
 from rlhalt.locks import locked
 from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
@@ -101,6 +102,7 @@ def evaluate(
         InputError, TooManyFailures: see `sample` and `score_file`; a calibration of something else, or no threshold.
     """
     folder = Path(output)
+    check_folder(folder)
     fitted = None
     if calibration is not None:
         fitted = _calibrated(policy, scorer, Path(calibration), prompts, [0.0, temperature] if samples else [0.0])

@@ -126,7 +126,13 @@ class Server:
             raise InputError(f"expected at least 1, found {self.max_tokens}", field="max_tokens")
         if ours := sorted(_OURS & self.body.keys()):
             raise InputError(f"expected other fields than {', '.join(ours)}, which rlhalt sets itself", field="body")
-        parts = urlsplit(self.address)
+        try:
+            parts = urlsplit(self.address)
+            _ = parts.port
+        except ValueError as error:
+            raise InputError(
+                f"expected http://… or https://…, found {self.address!r}: {error}", field="address"
+            ) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"expected http://… or https://…, found {self.address!r}", field="address")
         if parts.username or parts.query:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError
@@ -12,7 +13,6 @@ from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.models import turns
 from rlhalt.plain import training_template
 from rlhalt.records import Json
-from rlhalt.rewards import check_threshold
 from rlhalt.sampling import EngineName
 from rlhalt.strict_yaml import read_fields, read_yaml
 from rlhalt.training_data import Style
@@ -105,11 +105,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
     """
     path = _recipe_file("quickstart" if path is None else path)
     data = read_fields(path, Recipe)
-    for key in ("thresholds", "seeds"):
-        if not data[key]:
-            raise InputError("expected at least one, found an empty list", path=path, field=key)
-    for one in data["thresholds"]:
-        check_threshold(one)
+    _check_values(data, path)
     if not isinstance(data["domain"], str):
         _check_several(data, path)
     online = data.get("online_thresholds", [])
@@ -152,6 +148,34 @@ def with_local_files(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, train_file=train, heldout_file=heldout)
 
 
+def _check_values(data: Json, path: Path) -> None:
+    def within(key: str, expected: str, right: Callable[[Any], bool]) -> None:
+        values = data.get(key)
+        for one in values if isinstance(values, list) else [] if values is None else [values]:
+            if not right(one):
+                raise InputError(f"expected {expected}, found {one!r}", path=path, field=key)
+
+    for key in ("thresholds", "seeds"):
+        if not data[key]:
+            raise InputError("expected at least one, found an empty list", path=path, field=key)
+    # Folders and files are named after thresholds as they are shown.
+    for key, shown in {"thresholds": "{:g}", "seeds": "{}", "supervised": "{}"}.items():
+        names = [shown.format(one) for one in data.get(key, [])]
+        if len(set(names)) < len(names):
+            raise InputError(f"expected different values, found {', '.join(names)}", path=path, field=key)
+    for key in ("model", "domain", "output"):
+        within(key, "text", lambda one: bool(one.strip()))
+    for key in ("thresholds", "online_thresholds"):
+        within(key, "thresholds above 0 and below 1", lambda one: 0 < one < 1)
+    within("seeds", f"whole numbers from 0 to {2**32 - 1}", lambda one: 0 <= one < 2**32)
+    within("engine", "transformers or vllm", lambda one: one != "openai")
+    within("best", "a share above 0 and up to 1", lambda one: 0 < one <= 1)
+    within("temperature", "a number above 0", lambda one: one > 0)
+    within("evaluation_responses", "a number of at least 0", lambda one: 0 <= one < 2**31)
+    for key in ("responses", "max_tokens", "prompts"):
+        within(key, "a number of at least 1", lambda one: 1 <= one < 2**31)
+
+
 def _check_several(data: Json, path: Path) -> None:
     """See that a recipe of several domains asks for nothing that goes with one alone.
 
@@ -190,6 +214,25 @@ def _check_files(recipe: Recipe, path: Path) -> None:
     missing = [one for one in (*named, *files) if one and not Path(one).is_file()]
     if missing:
         raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
+
+
+def check_training(recipe: Recipe, out: Path) -> None:
+    """See that all trainings know the keys of their configurations, before the first response is drawn.
+
+    Args:
+        out: the recipe's folder; nothing is looked at where it holds a report already.
+
+    Raises:
+        InputError: naming the file and the key.
+    """
+    if (out / "report").is_dir():
+        return
+    from rlhalt.training.kinds import check_configuration
+
+    named = [("sft", recipe.sft), ("dpo", recipe.dpo), ("decisions", recipe.decisions), ("grpo", recipe.grpo)]
+    for kind, config in (*named, ("decisions", recipe.threshold_in_prompt)):
+        if config is not None:
+            check_configuration(kind, config)
 
 
 def check_model(recipe: Recipe) -> None:

@@ -41,10 +41,11 @@ from typing import TYPE_CHECKING, Any
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.fragments.halting_phrase import named
+from rlhalt.jsonl import check_folder
 from rlhalt.provenance import once
 from rlhalt.recipes.comparing import comparing
 from rlhalt.recipes.data import answering, balanced, parts, prompts_stage
-from rlhalt.recipes.recipe import Recipe, check_model, judge_arguments, with_local_files
+from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import training_stage
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.stages import Stage, run_stages
@@ -70,6 +71,7 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
         raise InputError("expected one domain: rounds deal the prompts of one", field="domain")
     if recipe.annotated:
         raise InputError("expected none: rounds train on the model's own answers", field="annotated")
+    check_folder(out)
     with judge_arguments(recipe).client() as client:
         return _run(with_local_files(recipe), rounds, out, client)
 
@@ -77,8 +79,9 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
 def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
     (part,) = parts(recipe, out, client)
     scorer, style, first = part.judging, part.style, part.base
-    check_model(recipe)
     dealt = deal(part.train, rounds)
+    check_training(recipe, out)
+    check_model(recipe)
     stages = [prompts_stage(recipe, part)]
     anchors = []
     for number, prompts in enumerate(dealt, start=1):

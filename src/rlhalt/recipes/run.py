@@ -17,10 +17,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlhalt.jsonl import check_folder
 from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts
 from rlhalt.recipes.example import example
-from rlhalt.recipes.recipe import Recipe, check_model, judge_arguments, with_local_files
+from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
 
@@ -35,12 +36,14 @@ def run(recipe: Recipe, output: Path | None = None) -> Path:
         InputError, TooManyFailures: see the stages.
     """
     out = output or Path(recipe.output)
+    check_folder(out)
     with judge_arguments(recipe).client() as client:
         return _run(with_local_files(recipe), out, client)
 
 
 def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     found = parts(recipe, out, client)
+    check_training(recipe, out)
     check_model(recipe)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)

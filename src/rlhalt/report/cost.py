@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.roles import training_records
+from rlhalt.trained_model import lineage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,5 +60,5 @@ def trainings(model: str | Path) -> list[float]:
     Args:
         model: a name or folder, see `rlhalt.models.resolve_model`.
     """
-    records = [record for _, record in training_records(model)]
-    return [float(one["seconds"]) for one in records] if all("seconds" in one for one in records) else []
+    seconds = [one.seconds for one in lineage(model)]
+    return [one for one in seconds if one is not None] if None not in seconds else []

@@ -39,6 +39,8 @@ def main(argv: Sequence[str]) -> None:
 
     data, args, model_args = parse((DecisionData, DecisionConfig, ModelConfig), argv)
     rows = list(read(data.train_file, Decision))
+    if not rows:
+        raise InputError("expected decisions to train on, found none", path=data.train_file)
     with training_run("decisions", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from datasets import Dataset
 

@@ -108,6 +108,8 @@ def main(argv: Sequence[str]) -> None:
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 
+        if not prompts_seen(rows):
+            raise InputError("expected pairs to train on, found none", path=data.train_file)
         model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         taken = aligned(tokenizer, rows, args.max_length, data.chat_template_kwargs)
         run.result(

@@ -13,10 +13,10 @@ from rlhalt.models import resolve_model, whole_model
 from rlhalt.plain import training_template
 from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
-from rlhalt.strict_yaml import read_settings
 from rlhalt.templates import prepare
 from rlhalt.training import secret
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
+from rlhalt.training.kinds import check_bounds, settings_of
 from rlhalt.training.launch import announce, check_accelerator, check_processes
 
 
@@ -34,8 +34,7 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
 
     argv, settings = list(argv), {}
     if "--config" in argv[:-1]:
-        known = {one.name for kind in kinds for one in dataclasses.fields(kind)}
-        settings = read_settings(argv[argv.index("--config") + 1], known)
+        settings = settings_of(kinds, argv[argv.index("--config") + 1])
     # Before anything is parsed: transformers writes the precision into the environment, where it stays.
     if _emulated(argv, settings):
         print(
@@ -48,8 +47,10 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     parser.error = _refuse
     try:
         parsed = tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    except (ValueError, TypeError, NotImplementedError, ArithmeticError) as error:
+        raise InputError(" ".join(str(error).split())[:600]) from None
+    for one in parsed:
+        check_bounds({field.name: getattr(one, field.name) for field in dataclasses.fields(one)})
     check_processes(parsed[1])
     return parsed
 

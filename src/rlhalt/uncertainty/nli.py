@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.models import resolve_model
@@ -95,6 +95,23 @@ def _compare(premise: list[str], hypothesis: list[str]) -> Relation:
     return "neutral" if one.startswith(other) or other.startswith(one) else "contradiction"
 
 
+def check_classifier(model: str) -> tuple[list[str], Any]:
+    """See, before weights are loaded, that a model is an NLI classifier: its labels by their numbers, its tokenizer.
+
+    Raises:
+        InputError: no model, or one with other labels.
+        OSError, ValueError: transformers knows no such model.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    folder = resolve_model(model)
+    config = AutoConfig.from_pretrained(folder)
+    labels = [str(config.id2label[index]).casefold() for index in range(config.num_labels)]
+    if sorted(labels) != sorted(RELATIONS):
+        raise InputError(f"expected a classifier of {', '.join(RELATIONS)}, found {', '.join(labels)}", path=model)
+    return labels, AutoTokenizer.from_pretrained(folder)
+
+
 def classifier(model: str) -> NLI:
     """An `NLI` from a trained sequence classifier, the most probable of its labels, `BATCH` pairs at a time.
 
@@ -106,15 +123,11 @@ def classifier(model: str) -> NLI:
         InputError: a model with other labels.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
-    folder = resolve_model(model)
-    network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    labels, tokenizer = check_classifier(model)
+    network = AutoModelForSequenceClassification.from_pretrained(resolve_model(model)).eval()
     network = network.to("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    labels = [str(network.config.id2label[index]).casefold() for index in range(network.config.num_labels)]
-    if sorted(labels) != sorted(RELATIONS):
-        raise InputError(f"expected a classifier of {', '.join(RELATIONS)}, found {', '.join(labels)}", path=model)
 
     def answer(pairs: Sequence[tuple[str, str]]) -> list[Relation]:
         found: list[Relation] = []

@@ -61,6 +61,8 @@ class KnowledgeVerifier:
         if "subject" not in reference:
             raise InputError("expected a reference with a 'subject', found none", field="reference")
         subject = reference["subject"]
+        if not isinstance(subject, str):
+            raise InputError(f"expected a text as 'subject', found {subject!r}", field="reference")
         entry = self._table.entries.get(subject)
         if entry is None:
             raise InputError(f"a reference without an entry: the table knows no {subject!r}", field="reference")

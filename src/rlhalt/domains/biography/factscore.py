@@ -24,6 +24,7 @@ from rlhalt.domains.biography import prompt
 from rlhalt.domains.files import field, text_field
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import named
+from rlhalt.jsonl import check_name
 from rlhalt.locks import locked
 from rlhalt.provenance import Run
 from rlhalt.records import HALT_PHRASE, Json, Label, Scored, content_key, iter_json, write
@@ -79,7 +80,11 @@ def read(
     """
     rows: list[Scored] = []
     unplaced: list[Unplaced] = []
+    seen: set[str] = set()
     for index, path in enumerate(map(Path, paths)):
+        if path.stem in seen:
+            raise InputError("expected one file a model, by its name, found two of this name", path=path)
+        seen.add(path.stem)
         for number, data in iter_json(path):
             row, missing = _scored(data, index, granularity, path, number, phrase)
             reference = (references or {}).get(row.prompt_key, row.reference)
@@ -102,9 +107,12 @@ def write_scored(
         phrase: what the domain halts with.
 
     Raises:
-        InputError: see `read`.
+        InputError: no rows; see `read`.
     """
+    check_name(output)
     found = read(paths, granularity, phrase=phrase)
+    if not found.rows:
+        raise InputError("expected at least one response, found none", path=" ".join(map(str, paths)))
     found = dataclasses.replace(found, rows=[one for one in found.rows if split in (one.split, "all")])
     config = {"granularity": granularity, "verifier": NAME, "split": split, **named(phrase)}
     with locked(output), Run("annotation", output, inputs=paths, config=config) as run:
@@ -163,8 +171,7 @@ def _facts(facts: Any, path: Path, row: int) -> tuple[Fact, ...]:
     if not isinstance(facts, list) or not all(isinstance(one, dict) for one in facts):
         raise InputError("expected a list of facts, or null", path=path, row=row, field="human-atomic-facts")
     for one in facts:
-        if field(one, "label", path, row) not in _LABELS:
-            raise InputError(
-                f"expected {', '.join(_LABELS)}, found {one['label']!r}", path=path, row=row, field="label"
-            )
+        label = field(one, "label", path, row)
+        if not isinstance(label, str) or label not in _LABELS:
+            raise InputError(f"expected {', '.join(_LABELS)}, found {label!r}", path=path, row=row, field="label")
     return tuple(Fact(text_field(one, "text", path, row), _LABELS[one["label"]]) for one in facts)

@@ -6,10 +6,9 @@ The file is its TruthfulQA.csv, where lists of answers stand in one cell, parted
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
+from rlhalt.csv_files import read_csv
 from rlhalt.domains.files import distinct, field, fields, split_of, text_field
 from rlhalt.domains.task import AnySplit, Task, user
 from rlhalt.errors import InputError
@@ -33,13 +32,8 @@ def prompts(path: str | Path) -> list[Prompt]:
     if path.suffix.lower() != ".csv":
         return distinct([(row, _json_prompt(data, path, row)) for row, data in iter_json(path)], path)
     rows = []
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
-    missing = [one for one in _COLUMNS if one not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(f"expected the columns {', '.join(_COLUMNS)}; {', '.join(missing)} missing", path=path)
-    # A line of a CSV file is no row: cells may hold line ends.
-    for row, data in enumerate(reader, start=2):
-        question, best, true, false = (data[one] or "" for one in _COLUMNS)
+    for row, data in read_csv(path, _COLUMNS, "TruthfulQA.csv"):
+        question, best, true, false = (data[one] for one in _COLUMNS)
         answers = {"true": answers_of(f"{best}; {true}"), "false": answers_of(false)}
         for name, value in {"Question": question.strip(), **answers}.items():
             if not value:
@@ -66,16 +60,6 @@ def _json_prompt(data: Json, path: Path, row: int) -> Prompt:
         if not answers[kind]:
             raise InputError("expected at least one answer, found none", path=path, row=row, field=name)
     return _prompt(question, answers)
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise InputError("expected TruthfulQA.csv, found no such file", path=path)
-    try:
-        # With the mark that spreadsheets put before UTF-8, or without it.
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"expected UTF-8, found another encoding at byte {error.start}", path=path) from None
 
 
 def answers_of(cell: str) -> list[str]:
