@@ -21,7 +21,15 @@ from rlhalt.evaluation.calibration import calibrate
 from rlhalt.evaluation.confidence_arrays import decided, judged
 from rlhalt.evaluation.cut import spoken
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.recalibration import METHODS, cross_fitted, halves, isotonic, platt, temperature
+from rlhalt.evaluation.recalibration import (
+    METHODS,
+    cross_fitted,
+    halves,
+    isotonic,
+    platt,
+    platt_coefficients,
+    temperature,
+)
 from rlhalt.records import Confidence, Fragment, Scored
 
 GRID = np.linspace(0, 1, 21)
@@ -58,6 +66,14 @@ def test_platts_map_is_a_logistic_regression_on_his_targets(seed):
     model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
     model.fit(twice, [1] * len(p) + [0] * len(p), sample_weight=np.concatenate([target, 1 - target]))
     assert platt(p, correct)(GRID) == pytest.approx(model.predict_proba(logit(GRID)[:, None])[:, 1], abs=1e-5)
+
+
+def test_a_fragment_that_counts_twice_is_the_same_as_two():
+    p, correct, _ = world(n=60)
+    times = np.random.default_rng(0).integers(0, 4, 60).astype(float)
+    places = np.repeat(np.arange(60), times.astype(int))
+    apart = platt_coefficients(p[places], correct[places])
+    assert platt_coefficients(p, correct, times, start=(2.0, -1.0)) == pytest.approx(apart, abs=1e-7)
 
 
 fragments = st.lists(

@@ -56,26 +56,34 @@ def platt_map(a: float, b: float) -> Map:
     return lambda p: _sigmoid(a * _logit(p) + b)
 
 
-def platt_coefficients(confidence: Floats, correct: Floats) -> tuple[float, float]:
+def platt_coefficients(
+    confidence: Floats, correct: Floats, times: Floats | None = None, start: tuple[float, float] = (0.0, 0.0)
+) -> tuple[float, float]:
     """a and b of q = σ(a logit(p) + b), of the highest likelihood (Platt 1999, on log-odds).
 
     Platt's targets, (n₊ + 1) / (n₊ + 2) for right ones and 1 / (n₋ + 2) for wrong ones, keep it finite where a and b
     could part them without error.
+
+    Args:
+        times: how often each fragment counts; once each if None.
+        start: where the search begins; the result does not depend on it.
     """
-    right = correct.sum()
-    target = np.where(correct == 1, (right + 1) / (right + 2), 1 / (len(correct) - right + 2))
+    if times is None:
+        times = np.ones_like(confidence)
+    right, n = times @ correct, times.sum()
+    target = np.where(correct == 1, (right + 1) / (right + 2), 1 / (n - right + 2))
     inputs = np.stack([_logit(confidence), np.ones_like(confidence)], axis=1)
 
     def loss(coefficients: Floats) -> float:
         scores = inputs @ coefficients
-        return float((np.logaddexp(0, scores) - target * scores).sum())
+        return float(times @ (np.logaddexp(0, scores) - target * scores))
 
-    found = np.zeros(2)
+    found = np.array(start)
     for _ in range(100):
         q = _sigmoid(inputs @ found)
-        curvature = (inputs * (q * (1 - q))[:, None]).T @ inputs
+        curvature = (inputs * (times * q * (1 - q))[:, None]).T @ inputs
         # The shortest step, where equal confidences leave a and b undecided.
-        step = np.linalg.lstsq(curvature, inputs.T @ (q - target), rcond=None)[0]
+        step = np.linalg.lstsq(curvature, inputs.T @ (times * (q - target)), rcond=None)[0]
         while loss(found - step) > loss(found) and np.abs(step).max() > 1e-12:
             step /= 2
         found = found - step

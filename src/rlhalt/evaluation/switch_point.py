@@ -26,7 +26,7 @@ import numpy.typing as npt
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
 from rlhalt.evaluation.calibration import Bin, equal_mass, reliability
 from rlhalt.evaluation.confidence_arrays import Judged
-from rlhalt.evaluation.recalibration import cross_fitted, platt
+from rlhalt.evaluation.recalibration import cross_fitted, platt, platt_coefficients, platt_map
 from rlhalt.records import Confidence, Scored
 from rlhalt.statement import statement
 from rlhalt.uncertainty.nli import lexical, relations
@@ -168,13 +168,14 @@ def switch(made: Judged, weights: Floats) -> Estimate:
     if not made.confidence.size or made.confidence.min() == made.confidence.max():
         return Estimate(None)
     grid = np.linspace(made.confidence.min(), made.confidence.max(), _GRID)
-    draws = np.array([_crossing(made, row, grid) for row in weights])
+    start = platt_coefficients(made.confidence, made.correct)
+    draws = np.array([_crossing(made, row, grid, start) for row in weights])
     return estimate(draws) if grid[0] < draws[0] < grid[-1] else Estimate(None)
 
 
-def _crossing(made: Judged, weights: Floats, grid: Floats) -> float:
-    drawn = np.repeat(np.arange(len(made.prompt)), weights[made.prompt].astype(np.intp))
-    if not drawn.size:
+def _crossing(made: Judged, weights: Floats, grid: Floats, start: tuple[float, float]) -> float:
+    times = weights[made.prompt]
+    if not times.any():
         return np.nan
-    likely = platt(made.confidence[drawn], made.correct[drawn])(grid)
+    likely = platt_map(*platt_coefficients(made.confidence, made.correct, times, start))(grid)
     return float(np.interp(0.5, likely, grid)) if likely[-1] > likely[0] else np.nan

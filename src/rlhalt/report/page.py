@@ -55,6 +55,7 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         by_threshold=BY_THRESHOLD,
         base_name=comparison.design.base.name,
         many=tables.MANY,
+        cut_off=any(one["cut_off_share"].value for one in comparison.metrics),
         about_tests=tables.tested(comparison),
         about_cut=tables.cut_note(comparison),
         relations={one: tables.relations(comparison, one) for one in comparison.decodings if comparison.relations},
