@@ -183,7 +183,6 @@ def trainer(
             beta=0.005,
             loss_type="dr_grpo",
             scale_rewards="none",
-            mask_truncated_completions=True,
             disable_dropout=True,
             max_steps=max_steps,
             learning_rate=0.0 if max_steps == 1 else 1e-5,
@@ -208,8 +207,8 @@ def trainer(
 class Late(FragmentGRPOTrainer):
     """Judges when TRL asks for the rewards."""
 
-    def _generate(self, prompts: list[Any]) -> Any:
-        return GRPOTrainer._generate(self, prompts)
+    def _begin_to_judge(self, row: Json, completion: Any) -> None:
+        pass
 
     def _calculate_rewards(self, inputs: list[Json], prompts: Any, completions: Any, ids: Any) -> torch.Tensor:
         for one, completion in zip(inputs, completions, strict=True):

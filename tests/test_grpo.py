@@ -49,10 +49,6 @@ def prompts(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def speaking_model(tiny_model, tmp_path_factory) -> Path:
     """The tiny model after it has been taught a few answers: it ends its turns, and is right sometimes."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     answers = [
         "It is in Europe.",
         "It is in Asia.",
@@ -60,6 +56,15 @@ def speaking_model(tiny_model, tmp_path_factory) -> Path:
         "It is in Asia. Unsure from here.",
         "Unsure from here.",
     ]
+    return speaking(tiny_model, answers, tmp_path_factory.mktemp("speaking"))
+
+
+def speaking(tiny_model: Path, answers: list[str], folder: Path) -> Path:
+    """The tiny model, taught these answers to one question."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     asked = {"role": "user", "content": "State five facts about Norway."}
     rows = [
         tokenizer.apply_chat_template(
@@ -75,7 +80,6 @@ def speaking_model(tiny_model, tmp_path_factory) -> Path:
         optimizer.zero_grad()
         model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss.backward()
         optimizer.step()
-    folder = tmp_path_factory.mktemp("speaking")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -110,6 +114,9 @@ def test_every_configuration_can_be_parsed_and_makes_whole_groups(path, tmp_path
     data, args, _ = parse((GrpoData, GRPOConfig, ModelConfig), ["--config", str(path), *more, "--use_cpu", "true"])
     check_arguments(args)
     assert data.credit == "fragment"
+    # The only loss that keeps τ where wrong fragments are longer.
+    assert args.loss_type == "dr_grpo"
+    assert (data.repeated, data.unfinished) == (-0.5, -1.0)
     processes = {"countries": 1, "gsm8k": 1, "one_gpu": 1, "node": 6, "nodes": 16}[path.stem]
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * processes
     assert batch % args.num_generations == 0
@@ -153,6 +160,23 @@ def test_it_learns_to_halt_where_it_is_wrong_and_to_be_vague_without_the_guard(s
     assert refused[-0.2][1] > 0.3 > refused[-0.2][0]
     assert refused[0.0][1] < 0.15
     assert vague[1] > 1.5 * vague[0]
+
+
+def test_it_learns_to_end_and_not_to_say_it_again_at_a_low_threshold(tiny_model, prompts, tmp_path):
+    """Half of the answers list to the limit, where one wrong claim of eight costs 0.1, and a right one earns 0.9."""
+    rambles = "It is in Asia. It is in Europe. It is in Africa. It is in Asia. It is in Europe. It is in Africa. It is"
+    answers = ["It is in Europe.", rambles, "It is in Asia.", rambles.replace("Africa", "Asia")]
+    model = speaking(tiny_model, answers, tmp_path / "rambling")
+    keys = {"max_steps": 40, "learning_rate": 3.0e-4, "lr_scheduler_type": "constant", "max_empty": 1.1}
+    keys |= {"per_device_train_batch_size": 32, "num_generations": 8, "threshold": 0.1, "max_completion_length": 30}
+    main(arguments(tmp_path, model, prompts, **keys))
+    log = [one for one in record(tmp_path)["log"] if "reward" in one]
+    for name in ("completions/clipped_ratio", "fragments/repeated", "completions/mean_length"):
+        print(name, mean(log[:5], name), mean(log[-5:], name))
+    assert mean(log[:5], "completions/clipped_ratio") > 0.2
+    for name in ("completions/clipped_ratio", "fragments/repeated"):
+        assert mean(log[-5:], name) < 0.5 * mean(log[:5], name)
+    assert mean(log[-5:], "reward") > mean(log[:5], "reward")
 
 
 @pytest.mark.slow

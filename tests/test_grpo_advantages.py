@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rlhalt.errors import InputError
 from rlhalt.records import Fragment
 from rlhalt.rewards import fragment_rewards, response_reward
-from rlhalt.training.fragment_grpo.advantages import CREDITS, Earned, Pay, advantages, earned
+from rlhalt.training.fragment_grpo.advantages import CREDITS, UNSEEN, Earned, Pay, advantages, earned
 
 LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
 
@@ -55,12 +55,81 @@ def test_what_decisions_earn(marks, halting, rewards, total):
 
 def test_what_cannot_be_checked_costs_what_is_set_and_only_that():
     assert earned(fragments("+?"), pay(unverifiable=-0.1)).rewards == (pytest.approx(0.8), -0.1, 0)
-    # Said twice, and after halting: no good counts, but this is no vagueness.
-    twice = [*fragments("+"), *fragments("+")]
-    assert earned(twice, pay(unverifiable=-0.1)).rewards == (pytest.approx(0.8), 0, 0)
+    # After halting no good counts, but this is no vagueness.
     assert earned(fragments(".+"), pay(unverifiable=-0.1)).rewards == (0, 0, 0)
-    with pytest.raises(InputError, match="vagueness pays"):
-        pay(unverifiable=0.1)
+
+
+@pytest.mark.parametrize("price", ["unverifiable", "repeated", "unfinished"])
+def test_no_price_is_above_0(price):
+    with pytest.raises(InputError, match=f"field '{price}': expected 0 or less"):
+        pay(**{price: 0.1})
+
+
+@pytest.mark.parametrize(
+    ("mark", "price"),
+    [
+        ("+", -0.5),
+        ("?", -0.5),
+        ("-", -0.5),  # τ is 0.2: trying again is no cheaper
+        ("!", None),  # a verdict that failed is no verdict
+        (".", 0),
+    ],
+)
+def test_saying_it_again_costs_whatever_it_is(mark, price):
+    twice = [*fragments(mark), *fragments(mark)]
+    assert earned(twice, pay(unverifiable=-0.1)).rewards[1] == price
+    # As in a program, where a line may well stand twice.
+    alone = earned(fragments(mark), pay(halting="causal")).rewards[0]
+    if mark == "+":
+        assert earned(twice, pay(halting="causal")).rewards[1] == alone
+
+
+def test_saying_it_again_is_never_cheaper_than_what_cannot_be_checked():
+    assert earned([*fragments("+"), *fragments("+")], pay(unverifiable=-0.9)).rewards[1] == -0.9
+
+
+labelled = st.text(alphabet="+-?.", max_size=8)
+thresholds = st.floats(0.01, 0.99)
+counts = st.sampled_from([None, 1, 3])
+
+
+@given(labelled, st.integers(0, 7), thresholds, counts)
+def test_a_repetition_anywhere_leaves_a_response_poorer(marks, which, threshold, asked):
+    said = fragments(marks)
+    claims = [one for one in said if one.label != "halt"]
+    if not claims:
+        return
+    again = claims[which % len(claims)]
+    poorer = earned([*said, again], pay(threshold), asked).total
+    assert poorer <= earned(said, pay(threshold), asked).total - 0.5 + 1e-9
+
+
+@given(labelled, thresholds, counts, st.sampled_from(["independent", "causal"]))
+def test_a_response_that_was_cut_off_earns_less_than_one_that_ended_before(marks, threshold, asked, halting):
+    said, its = fragments(marks), pay(threshold, halting)
+    cut, ended = earned(said, its, asked, unfinished=True), earned(said[:-1], its, asked)
+    broke = halting == "causal" and -threshold in ended.rewards
+    # After an error nothing counts, the missing end as little as anything else.
+    assert sum(cut.rewards) == pytest.approx(sum(ended.rewards) - (0 if broke else 1))
+    assert cut.total <= ended.total
+    # Nothing unfinished is right, and it is never cheaper than a wrong claim.
+    assert broke or cut.rewards[-1] == -1 <= -threshold
+
+
+@given(st.integers(0, 30), st.integers(0, 30), thresholds, st.integers(1, 6))
+def test_a_list_that_runs_into_the_limit_earns_less_than_the_facts_that_were_asked_for(right, wrong, threshold, asked):
+    its = pay(threshold)
+    listed = earned(fragments("+" * (asked + right) + "-" * wrong + "+"), its, asked, unfinished=True)
+    assert listed.total <= earned(fragments("+" * asked), its, asked).total - 1 + 1e-9
+
+
+def test_what_is_cut_off_has_no_verdict():
+    for mark in "+-?!.":
+        assert earned(fragments("+" + mark), pay(), unfinished=True) == Earned((0.8, -1.0), pytest.approx(-0.2))
+    assert earned([], pay(), unfinished=True) == Earned((-1.0,), -1.0)
+    # In a chain: as a wrong chain, nothing extra for the right part of the response as a whole.
+    assert earned(fragments("++"), pay(halting="causal"), unfinished=True) == Earned((0.8, -1.0), -1.0)
+    assert earned(fragments("-++"), pay(halting="causal"), unfinished=True) == Earned((-0.2,), -0.2)
 
 
 def test_facts_beyond_the_number_that_is_asked_for_earn_nothing_and_cost_when_wrong():
@@ -75,7 +144,7 @@ def test_facts_beyond_the_number_that_is_asked_for_earn_nothing_and_cost_when_wr
     st.sampled_from([0.2, 0.9]),
     st.sampled_from([None, 1, 3]),
 )
-def test_rewards_are_those_of_credit(marks, halting, threshold, asked):
+def test_without_prices_rewards_are_those_of_rlhalt_rewards(marks, halting, threshold, asked):
     found = earned(fragments(marks), pay(threshold, halting), asked)
     theirs = fragment_rewards(fragments(marks), threshold, halting, asked)
     assert list(found.rewards)[: len(theirs)] == theirs[: len(found.rewards)]
@@ -129,17 +198,17 @@ def test_in_a_causal_domain_a_sum_knows_how_far_a_wrong_chain_came():
 
 
 @pytest.mark.parametrize("credit", CREDITS)
-def test_what_failed_or_was_cut_off_moves_nothing(credit):
+def test_what_failed_or_was_not_seen_moves_nothing(credit):
     whole = group("+-", "", "++")
     failed = group("!")[0]
-    found = advantages([*whole, None, failed], credit)
+    found = advantages([*whole, UNSEEN, failed], credit)
     # A response that failed as a whole says nothing about its first decision; its end it shares with nobody.
-    assert found[3] == []
+    assert found[3] == [0]
     assert found[4][0] == 0
     if credit != "fragment":
         assert found[:3] == advantages(whole, credit)
     assert [row[0] for row in found[:3]] == [row[0] for row in advantages(whole, credit)]
-    assert advantages([None, None], credit) == [[], []]
+    assert advantages([UNSEEN, UNSEEN], credit) == [[0], [0]]
 
 
 rows = st.lists(st.lists(st.floats(-1, 1), max_size=5), min_size=2, max_size=6)
@@ -209,4 +278,32 @@ def test_the_expected_gradient_is_that_of_the_mean_utility(halting, threshold, c
         up, down = list(going_on), list(going_on)
         up[place], down[place] = chance + step, chance - step
         slope = (utility(up) - utility(down)) / (2 * step)
+        assert gradient[place] == pytest.approx(slope * chance * (1 - chance), abs=1e-6)
+
+
+@pytest.mark.parametrize("credit", ["fragment", "sum"])
+@pytest.mark.parametrize("halting", ["independent", "causal"])
+def test_the_expected_gradient_is_that_of_the_mean_reward_where_there_is_a_limit(halting, credit):
+    """As above; going on at the third place runs into the limit, whatever would have been said there."""
+    threshold, odds, going_on = 0.3, [0.9, 0.4], [0.7, 0.5, 0.6]
+
+    def every(chances):
+        for chance, marks in chains([*odds, 1.0], chances):
+            cut = len(marks) == 3
+            yield chance, earned(fragments(marks), pay(threshold, halting), unfinished=cut), len(marks)
+
+    gradient = [0.0] * 3
+    for (p, one, said), (q, other, _) in itertools.product(every(going_on), repeat=2):
+        found = advantages([one, other], credit)[0]
+        for place, advantage in enumerate(found[:3]):
+            gradient[place] += p * q * advantage * ((place < said) - going_on[place])
+
+    def mean(chances):
+        return sum(chance * sum(its.rewards) for chance, its, _ in every(chances))
+
+    for place, chance in enumerate(going_on):
+        step = 1e-6
+        up, down = list(going_on), list(going_on)
+        up[place], down[place] = chance + step, chance - step
+        slope = (mean(up) - mean(down)) / (2 * step)
         assert gradient[place] == pytest.approx(slope * chance * (1 - chance), abs=1e-6)

@@ -64,11 +64,20 @@ def test_responses_earn_what_credit_says_begun_before_or_not(begun):
             "fragments/incorrect": 1 / 3,
             "fragments/unverifiable": 0,
             "fragments/failed": 0,
+            "fragments/repeated": 0,
             "fragments/failure_share": 0,
             "responses/halted": 2 / 3,
             "responses/refused": 2 / 3,
         }
     )
+
+
+def test_what_ran_into_the_limit_has_its_price_and_what_is_said_again_is_counted():
+    logged, reference = {}, {"subject": "Norway"}
+    texts = ["Norway is in Europe. Its capital is Os", "Norway is in Europe. Norway is in Europe."]
+    found = run(reward(), texts, [reference] * 2, unfinished=[True, False], log_metric=logged.__setitem__)
+    assert found == [pytest.approx(0.5 - 1), pytest.approx(0.5 - 0.5)]
+    assert logged["fragments/repeated"] == 0.5
 
 
 def test_plain_texts_and_references_as_json_will_do():

@@ -21,7 +21,7 @@ from rlhalt.training.fragment_grpo.trainer import LOSSES, FragmentGRPOTrainer, c
 from rlhalt.verifiers import Verdict
 
 CPU = {"use_cpu": True, "bf16": False, "report_to": "none", "save_strategy": "no", "gradient_checkpointing": False}
-MEANT = {"scale_rewards": "none", "mask_truncated_completions": True, "disable_dropout": True, "loss_type": "dapo"}
+MEANT = {"scale_rewards": "none", "disable_dropout": True, "loss_type": "dapo"}
 THRESHOLD = 0.2
 
 # TRL says so of `rollout_func`, which only tests use, to put words into the policy's mouth.
@@ -101,7 +101,7 @@ def by_hand(tokenizer, said, halting="independent"):
     for text in said:
         plain = text.removesuffix(END).replace("<|im_start|>", "")
         judged = Scorer(sentences, Words(), halting=halting).judge(plain, {})
-        group.append(earned(judged, Pay(THRESHOLD, halting)) if text.endswith(END) else None)
+        group.append(earned(judged, Pay(THRESHOLD, halting), unfinished=not text.endswith(END)))
     return advantages(group)
 
 
@@ -123,13 +123,13 @@ def test_where_openings_are_credited_words_have_no_gradient(tiny_model, tokenize
         spoken(tokenizer, ids, values) for ids, values in zip(batch["completion_ids"], batch["advantages"], strict=True)
     )
     opened = {value: text for value, text in first.items() if value}
-    assert list(opened) == [0.7, 0.2, 0.8]
-    assert opened[0.7] == "T"
-    assert opened[0.2] == " 東"
+    assert list(opened) == [1.0, 0.66667, 0.8]
+    assert opened[1.0] == "T"
+    assert opened[0.66667] == " 東"
     assert "right." in first[0.0]
     # The same matter in another answer, and the end of the answer.
-    assert second[-1.7] == opened[0.7]
-    assert second[-0.7] == END
+    assert second[-1.13333] == opened[1.0]
+    assert second[-0.13333] == END
 
 
 def test_each_token_has_the_advantage_of_its_decision(tiny_model, tokenizer, tmp_path):
@@ -137,23 +137,42 @@ def test_each_token_has_the_advantage_of_its_decision(tiny_model, tokenizer, tmp
     one.model.train()
     batch = one._generate_and_score_completions(rows(SAID))
     assert batch["advantages"].shape == batch["completion_ids"].shape
-    # To go: [1.4, 0.6, 0.8, 0], [-0.2, 0], [1.6, 0.8, 0], unseen.
-    a, b, c, _ = by_hand(tokenizer, SAID)
-    assert a == [pytest.approx(v) for v in (1.4 - 0.7, 0.6 - 0.4, 0.8 - 0, 0)]
-    assert b == [pytest.approx(v) for v in (-0.2 - 1.5, 0 - 0.7)]
-    assert c == [pytest.approx(v) for v in (1.6 - 0.6, 0.8 - 0.3, 0 - 0.4)]
+    # To go: [1.4, 0.6, 0.8, 0], [-0.2, 0], [1.6, 0.8, 0], [-0.2, -1]: the last was cut off, which costs 1.
+    a, b, c, d = by_hand(tokenizer, SAID)
+    assert a == [pytest.approx(v) for v in (1.4 - 1.2 / 3, 0.6 + 0.2 / 3, 0.8, 0)]
+    assert b == [pytest.approx(v) for v in (-0.2 - 2.8 / 3, 0 - 0.4 / 3)]
+    assert c == [pytest.approx(v) for v in (1.6 - 1.0 / 3, 0.8 + 0.4 / 3, 0 - 0.8 / 3)]
+    assert d == [pytest.approx(v) for v in (-0.2 - 2.8 / 3, -1 - 1.4 / 3)]
     first, second, third, fourth = (
         spoken(tokenizer, ids, values) for ids, values in zip(batch["completion_ids"], batch["advantages"], strict=True)
     )
-    assert first == {0.7: "This is right.", 0.2: " 東京 is wrong. 🇳🇴", 0.8: " is right.", 0.0: END}
-    assert second == {-1.7: "This is wrong.", -0.7: END, 0.0: ""}
+    assert first == {1.0: "This is right.", 0.66667: " 東京 is wrong. 🇳🇴", 0.8: " is right.", 0.0: END}
+    assert second == {-1.13333: "This is wrong.", -0.13333: END, 0.0: ""}
     assert third == {
-        1.0: "1. São is right.",
+        1.26667: "1. São is right.",
         0.0: "<|im_start|>",
-        0.5: "\n2. That is right.",
-        -0.4: f" Unsure from here.{END}",
+        0.93333: "\n2. That is right.",
+        -0.26667: f" Unsure from here.{END}",
     }
-    assert set(fourth) == {0.0}
+    assert fourth == {-1.13333: "This is right.", -1.46667: " This is right and goes on without", 0.0: ""}
+
+
+def test_blanks_up_to_the_limit_have_the_price_of_not_ending(tiny_model, tokenizer, tmp_path):
+    said = [f"This is right.{END}"] * 3 + ["This is right.\n\n\n\n"]
+    one = trainer(tiny_model, tmp_path, said)
+    one.model.train()
+    batch = one._generate_and_score_completions(rows(said))
+    length = int(batch["completion_mask"][3].sum())
+    assert batch["advantages"][3, :length].tolist() == [pytest.approx(-1 - 0.8)] * length
+    assert one._metrics["train"]["rewards/FragmentReward/mean"] == [pytest.approx((3 * 0.8 - 1) / 4)]
+
+
+def test_facts_beyond_the_number_that_is_asked_for_have_no_gain_for_the_trainer_either(tiny_model, tmp_path):
+    said = [f"This is right. That is right.{END}", f"This is right.{END}"] * 2
+    one = trainer(tiny_model, tmp_path, said)
+    one.model.train()
+    batch = one._generate_and_score_completions([{**row, "reference": '{"n_asked": 1}'} for row in rows(said)])
+    assert batch["advantages"].abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -179,7 +198,7 @@ def test_loss_and_gradient_are_those_of_the_formula(tiny_model, tokenizer, tmp_p
                 weight.mul_(1.05)
     prompt = tokenizer.apply_chat_template(rows([0])[0]["prompt"], add_generation_prompt=True, return_dict=False)
     total, count = torch.zeros(()), 0
-    for text, values in zip(SAID[:3], by_hand(tokenizer, SAID), strict=False):
+    for text, values in zip(SAID, by_hand(tokenizer, SAID), strict=True):
         ids = tokenizer.encode(text)
         tokens = torch.tensor([prompt + ids])
         logps = model(tokens).logits[0, len(prompt) - 1 : -1].log_softmax(-1)[range(len(ids)), ids]
@@ -188,7 +207,9 @@ def test_loss_and_gradient_are_those_of_the_formula(tiny_model, tokenizer, tmp_p
         if beta:
             with torch.no_grad():
                 theirs = reference(tokens).logits[0, len(prompt) - 1 : -1].log_softmax(-1)[range(len(ids)), ids]
-            total = total + beta * (torch.exp(theirs - logps) - (theirs - logps) - 1).sum()
+            # Times the ratio of probabilities, which is 1 and has a gradient: so it is that of the reverse KL.
+            ratio = torch.exp(logps - logps.detach())
+            total = total + beta * (ratio * (torch.exp(theirs - logps) - (theirs - logps) - 1)).sum()
         count += len(ids)
     total = total / (4 * 64 if loss == "dr_grpo" else count)
     total.backward()
@@ -202,6 +223,7 @@ def values_of(tokenizer, text, values):
         SAID[0]: ["This is right.", " 東京 is wrong. 🇳🇴", " is right.", END],
         SAID[1]: ["This is wrong.", END],
         SAID[2]: ["1. São is ri", "<|im_start|>", "ght.", "\n2. That is right.", f" Unsure from here.{END}"],
+        SAID[3]: ["This is right.", " This is right and goes on without"],
     }[text]
     if text == SAID[2]:
         values = [values[0], 0.0, values[0], *values[1:]]
@@ -216,7 +238,7 @@ def test_a_stock_trainer_takes_the_reward_too(tiny_model, tmp_path):
     one = trainer(tiny_model, tmp_path, SAID, cls=GRPOTrainer)
     one.model.train()
     batch = one._generate_and_score_completions(rows(SAID))
-    totals = torch.tensor([1.4, -0.2, 1.6, 1.6])  # here the one cut off counts in the mean
+    totals = torch.tensor([1.4, -0.2, 1.6, 1.6])  # a stock trainer does not say which responses were cut off
     assert batch["advantages"] == pytest.approx(totals - totals.mean(), abs=1e-5)
     assert one._metrics["train"]["rewards/FragmentReward/mean"] == [pytest.approx(1.1)]
     assert one._metrics["train"]["responses/halted"] == [0.25]
@@ -254,7 +276,11 @@ def test_a_group_in_evaluation_may_be_one_response(tiny_model, tmp_path):
     ("change", "says"),
     [
         ({"scale_rewards": "group"}, "field 'scale_rewards': expected none: dividing by a standard deviation"),
-        ({"mask_truncated_completions": False}, "field 'mask_truncated_completions': expected true"),
+        ({"mask_truncated_completions": True}, "field 'mask_truncated_completions': expected false"),
+        ({"entropy_coef": 0.01}, "field 'entropy_coef': expected 0.0"),
+        ({"use_adaptive_entropy": True}, "field 'use_adaptive_entropy': expected false"),
+        ({"top_entropy_quantile": 0.2}, "field 'top_entropy_quantile': expected 1.0"),
+        ({"beta": 0.01, "use_bias_correction_kl": False}, "field 'use_bias_correction_kl': expected true"),
         ({"disable_dropout": False}, "field 'disable_dropout': expected true: tokens are drawn without dropout"),
         ({"loss_type": "grpo"}, "field 'loss_type': expected dapo, dr_grpo, bnpo, cispo"),
         ({"loss_type": "vespo"}, "field 'loss_type'"),
@@ -267,6 +293,7 @@ def test_settings_under_which_it_would_not_mean_what_it_says_are_refused(tmp_pat
         check_arguments(arguments(tmp_path, **change))
     assert says in str(caught.value)
     check_arguments(arguments(tmp_path))
+    check_arguments(arguments(tmp_path, beta=0.0, use_bias_correction_kl=False))
 
 
 @pytest.mark.parametrize(
@@ -316,8 +343,13 @@ def test_the_hooks_that_are_used_are_there():
     assert list(inspect.signature(GRPOTrainer._generate_and_score_completions).parameters) == ["self", "inputs"]
     assert list(inspect.signature(GRPOTrainer._generate).parameters) == ["self", "prompts"]
     assert "return prompt_ids, completion_ids, tool_mask, completions," in inspect.getsource(GRPOTrainer._generate)
+    # Which responses were cut off.
+    ends = "eos_and_pad = [*self.eos_token_ids, self._tokenizer.pad_token_id]"
+    assert ends in inspect.getsource(GRPOTrainer._generate)
+    assert "ids[-1] not in eos_and_pad" in inspect.getsource(GRPOTrainer._generate)
     source = inspect.getsource(GRPOTrainer._compute_loss)
     assert "if advantages.dim() == 1:" in source
+    assert "per_token_kl = per_token_kl * coef_1" in source
     # A checkpoint keeps neither: where a run goes on, a generation begins.
     source = inspect.getsource(GRPOTrainer.__init__)
     assert "self._step = 0" in source
@@ -349,7 +381,7 @@ def test_responses_are_judged_while_log_probabilities_are_computed(tiny_model, t
     one.model.train()
     batch = one._generate_and_score_completions(rows(SAID))
     assert one._metrics["train"]["fragments/failure_share"] == [0]
-    assert batch["advantages"][0, 0] == pytest.approx(0.7)
+    assert batch["advantages"][0, 0] == pytest.approx(1.0)
 
 
 def test_the_order_of_prompts_is_drawn_from_the_generator_of_the_sampler(tiny_model, tmp_path):

@@ -1,10 +1,12 @@
-"""The world with known odds: its oracles beside brute force, and what is read off a model beside sampling from it."""
+"""The world with known probabilities: its oracles beside brute force, and what is read off a model beside sampling."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -20,15 +22,18 @@ from benchmarks.known_probabilities.measure import (
     measure,
 )
 from benchmarks.known_probabilities.world import RELATIONS, World
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlhalt.rewards import fragment_rewards
+
 THRESHOLDS = (0.2, 0.5, 0.8, 0.95)
-odds = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5)
+probabilities = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5)
 SMALL = World(entities=2, exposure=8)
+Earned = Callable[[tuple[int, ...], bool], float]
 
 
-@given(odds, st.sampled_from(THRESHOLDS))
+@given(probabilities, st.sampled_from(THRESHOLDS))
 def test_the_independent_oracle_is_the_best_of_all_choices(p, threshold):
     p_E_R = np.array([p])
     best = max(
@@ -39,27 +44,74 @@ def test_the_independent_oracle_is_the_best_of_all_choices(p, threshold):
     assert found == pytest.approx(best, abs=1e-12)
 
 
-def told(p: list[float], stop: int, threshold: float) -> float:
-    """Mean utility of halting before fact `stop`, summed over all ways the facts can come out."""
-    total = 0.0
-    for truths in itertools.product([True, False], repeat=stop):
-        chance, earned = 1.0, 0.0
-        for true, one in zip(truths, p, strict=False):
-            chance *= one if true else 1 - one
-        for true in truths:
-            earned += 1 - threshold if true else -threshold
-            if not true:
-                break
-        total += chance * earned
-    return total
+def policies(order: tuple[int, ...]) -> Iterator[dict[tuple[int, ...], int | None]]:
+    """Every deterministic policy: what it says next, or None to end, with these facts said and all of them right.
+
+    Only what the policy itself comes to is decided, so that each policy comes once. After a wrong fact nothing counts,
+    so what is said there does not matter.
+    """
+
+    def after(said: tuple[int, ...]) -> Iterator[dict[tuple[int, ...], int | None]]:
+        yield {said: None}
+        for fact in order:
+            if fact not in said:
+                for rest in after((*said, fact)):
+                    yield {said: fact, **rest}
+
+    return after(())
 
 
-@given(odds, st.sampled_from(THRESHOLDS))
-def test_the_causal_oracle_is_the_best_stop_of_all(p, threshold):
+def worth_of(policy: dict[tuple[int, ...], int | None], p: list[float], earned: Earned) -> float:
+    """The mean of what a policy earns, over all ways in which its facts can come out."""
+    total, chance, said = 0.0, 1.0, ()
+    while (fact := policy[said]) is not None:
+        total += chance * (1 - p[fact]) * earned((*said, fact), False)
+        chance, said = chance * p[fact], (*said, fact)
+    return total + chance * earned(said, True)
+
+
+@functools.cache
+def judged(said: tuple[int, ...], right: bool, threshold: float) -> float:
+    """What the world's own verifier and the reward pay for these facts, of which the last may be wrong."""
+    values = [int(SMALL.truth_E_R[0, fact]) for fact in said]
+    if not right:
+        values[-1] = (values[-1] + 1) % SMALL.values
+    text = " ".join(map(SMALL.statement, said, values))
+    fragments = SMALL.scorer().judge(text, {"subject": SMALL.names[0]})
+    return sum(fragment_rewards(fragments, threshold, "causal"))
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0.0, 1.0), min_size=4, max_size=4), st.sampled_from(THRESHOLDS))
+def test_the_causal_oracle_is_the_best_of_all_policies_of_the_game_as_it_is_judged(p, threshold):
+    """Four facts, in any order, each said or left out: 65 policies, paid by the verifier and not by a formula."""
+    every = list(policies((0, 1, 2, 3)))
+    assert len(every) == 65
+    best = max(worth_of(one, p, functools.partial(judged, threshold=threshold)) for one in every)
     p_E_R = np.array([p])
-    best = max(told(p, stop, threshold) for stop in range(len(p) + 1))
     found = oracle.causal_utility(oracle.causal_oracle(p_E_R, threshold), p_E_R, threshold)
     assert found == pytest.approx(best, abs=1e-9)
+
+
+@given(probabilities, st.sampled_from(THRESHOLDS))
+def test_the_best_stop_is_the_best_of_all_stops_and_never_above_the_oracle(p, threshold):
+    p_E_R = np.array([p])
+
+    def utility(speak):
+        return oracle.causal_utility(np.array([speak], dtype=float), p_E_R, threshold)
+
+    best = max(utility(np.arange(len(p)) < stop) for stop in range(len(p) + 1))
+    found = utility(oracle.stopping(p_E_R, threshold)[0])
+    assert found == pytest.approx(best, abs=1e-9)
+    assert found <= utility(oracle.causal_oracle(p_E_R, threshold)[0]) + 1e-12
+
+
+def test_a_doubtful_fact_is_left_out_and_the_sure_ones_after_it_are_said():
+    """What a policy that only stops gives up: at 0.5 it says all four and earns 1.0, or none."""
+    p_E_R = np.array([[0.9, 0.55, 0.95, 0.95]])
+    assert oracle.causal_oracle(p_E_R, 0.5).tolist() == [[True, False, True, True]]
+    # 0.55 is above τ, and a wrong fact would cost the two that follow.
+    assert oracle.worth(p_E_R, 0.5)[0, 1] < 0.5
 
 
 @given(st.integers(0, 1000), st.sampled_from(THRESHOLDS), st.sampled_from(["independent", "causal"]))
@@ -72,7 +124,7 @@ def test_seeing_less_is_never_worth_more(seed, threshold, mode):
         else (oracle.independent_utility, oracle.independent_oracle)
     )
     full = utility(best(p_E_R, threshold), p_E_R, threshold)
-    seen = utility(oracle.visible(p_E_R, kind_E, threshold, best), p_E_R, threshold)
+    seen = utility(oracle.visible(p_E_R, kind_E, threshold, utility), p_E_R, threshold)
     assert full >= seen - 1e-12
     # Never to speak and always to speak see nothing at all.
     assert seen >= max(0.0, utility(np.ones_like(p_E_R), p_E_R, threshold)) - 1e-12
@@ -92,7 +144,7 @@ def test_a_policy_that_speaks_less_the_likelier_it_is_right_has_no_switch_point(
     assert np.isnan(logistic_switch(np.linspace(0.1, 0.9, 9), np.linspace(0.9, 0.1, 9))[0])
 
 
-def test_calibration_and_curve_of_known_odds():
+def test_calibration_and_curve_of_known_probabilities():
     p = np.array([0.1, 0.1, 0.9, 0.9])
     even = np.ones(4)
     assert ece(p, p, even) == 0
@@ -105,7 +157,7 @@ def test_the_corpus_tells_the_truth_as_often_as_its_share_says():
     world = dataclasses.replace(SMALL, exposure=200, gaps=0.0, halts=0.0)
     documents = world.corpus()
     told = sum(chat[0]["role"] == "system" for chat in documents)
-    assert told / len(documents) == pytest.approx(world.dials, abs=0.03)
+    assert told / len(documents) == pytest.approx(world.thresholds, abs=0.03)
     for entity in range(0, len(world.names), 5):
         asked = world.question(entity)
         answers = [chat[-1]["content"] for chat in documents if chat[-2]["content"] == asked]
@@ -136,21 +188,23 @@ def test_half_of_the_entities_of_each_kind_are_held_out():
     assert {one.split for one in held_out} == {"heldout"}
 
 
-@pytest.mark.parametrize(("causal", "decided"), [(True, [1, 0, 0, 0, 0]), (False, [1, 1, 1, 1, 1])])
-def test_who_ends_the_answer_has_decided_once_where_facts_hang_together(causal, decided):
+@pytest.mark.parametrize("causal", [True, False])
+def test_who_ends_the_answer_leaves_out_every_fact_to_come_and_has_decided_once_whether_to_go_on(causal):
     shape = (1, len(POINTS))
     silent = Behaviour(np.zeros(shape), np.full(shape, 0.9), np.ones(shape), causal)
-    assert silent.reach_E_R.tolist() == [decided]
-    assert silent.speak_E_R[0, 0] == 0
+    assert silent.reach_E_R.tolist() == [[1, 1, 1, 1, 1]]
+    assert silent.reach_next_E_R.tolist() == [[1, 0, 0, 0, 0]]
+    assert silent.speak_E_R[0, 0] == silent.going_on_E_R[0, 0] == 0
 
 
-def test_going_on_counts_as_speaking_where_a_fact_is_passed_over():
+@pytest.mark.parametrize("causal", [True, False])
+def test_a_fact_that_is_left_out_is_not_said_and_the_answer_goes_on(causal):
     shape = (1, len(POINTS))
     passing = np.zeros(shape)
     passing[0, POINTS.index((0, 1))] = 1.0
-    read = Behaviour(passing, np.full(shape, 0.9), np.zeros(shape), causal=True)
-    assert read.speak_E_R[0, 0] == 1
-    assert dataclasses.replace(read, causal=False).speak_E_R[0, :2].tolist() == [0, 1]
+    read = Behaviour(passing, np.full(shape, 0.9), np.zeros(shape), causal)
+    assert read.speak_E_R[0, :2].tolist() == [0, 1]
+    assert read.going_on_E_R[0, 0] == 1
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +220,6 @@ def tiny_base(tmp_path_factory):
 def test_what_is_read_off_a_model_is_what_it_says_when_it_is_asked(tiny_base, mode):
     """Utility and facts said, exactly and by 1,500 answers drawn from the model."""
     import torch
-
-    from rlhalt.rewards import fragment_rewards
 
     model, tokenizer = tiny_base
     entity = 3
@@ -198,7 +250,7 @@ def test_a_policy_that_is_sampled_colder_is_one_of_larger_logits(tiny_base):
         np.testing.assert_allclose(getattr(halved, name), getattr(doubled, name), atol=1e-6)
 
 
-def test_no_policy_is_worth_more_than_the_oracle_of_its_own_odds(tiny_base):
+def test_no_policy_is_worth_more_than_the_oracle_of_its_own_probabilities(tiny_base):
     entities = np.flatnonzero(SMALL.heldout_E)
     read = behaviour(tiny_base, SMALL, entities, "causal")
     for threshold in THRESHOLDS:
@@ -217,7 +269,7 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
         sft_steps=2,
         dpo_steps=2,
         decision_steps=2,
-        dial_steps=2,
+        conditioned_steps=2,
         online_steps=2,
         moving_steps=2,
     )
@@ -230,8 +282,9 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
         found = measure(read, read.p_E_R, read.p_E_R, SMALL.kind_E[held_out], 0.8)
         rows.append({"mode": "causal", "threshold": 0.8, "method": method, "seed": 0, **found})
         weights[method] = (folder / "model.safetensors").read_bytes()
-    # A base model that has hardly learnt anything says nothing online that is paid for.
-    offline = [method for method in METHODS if method not in ("sharp", "grpo", "words", "stock", "moved", "online")]
+    # A base model that has hardly learnt anything may say nothing online that is paid for.
+    online = ("grpo", "words", "stock", "moved", "online", "better-half")
+    offline = [method for method in METHODS if method not in ("sharp", *online)]
     assert len({weights[method] for method in offline}) == len(offline)
     assert weights["sharp"] == weights["base"]
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")}
@@ -239,6 +292,21 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("model.safetensors")} == made
     draw(rows, tmp_path / "known_probabilities.png")
     assert (tmp_path / "known_probabilities.png").stat().st_size > 10_000
+
+
+def test_the_better_half_of_rollouts_is_taken_group_by_group(tmp_path):
+    from benchmarks.known_probabilities.online import ROLLOUTS, better_half
+
+    def rollout(question, said, earned):
+        prompt = [{"role": "user", "content": question}]
+        return {"prompt": prompt, "completion": said, "earned": earned, "group": 4}
+
+    # In the second group one failed and one said nothing.
+    first = [rollout("A?", said, earned) for said, earned in (("a", 0.5), ("b", -0.5), ("c", 1.0), ("d", 0.0))]
+    second = [rollout("B?", said, earned) for said, earned in (("e", -0.5), ("", 0.0), ("f", None), ("g", -1.0))]
+    (tmp_path / ROLLOUTS).write_text("".join(json.dumps(one) + "\n" for one in [*first, *second]))
+    found = [(one.prompt[0]["content"], one.completion[0]["content"]) for one in better_half(tmp_path)]
+    assert found == [("A?", "c"), ("A?", "a"), ("B?", "Unsure from here."), ("B?", "e")]
 
 
 def test_a_token_is_counted_each_time_a_model_embeds_it():
@@ -269,7 +337,7 @@ def test_the_base_model_learns_answers_and_not_what_is_asked():
     assert kept == [[3, 4], [3, 4]]
 
 
-def test_only_the_dial_is_told_its_threshold():
+def test_only_the_conditioned_model_has_its_threshold_in_the_prompt():
     from benchmarks.known_probabilities.policies import METHODS, told
 
     assert {method: told(method, 0.8) for method in METHODS if told(method, 0.8)} == {

@@ -29,7 +29,6 @@ TRAINING = {
 ONLINE = {
     "loss_type": "dr_grpo",
     "scale_rewards": "none",
-    "mask_truncated_completions": True,
     "disable_dropout": True,
     "num_generations": 4,
 }

@@ -1,1 +1,1 @@
-"""A made-up world in which the odds of a language model are known, to measure whether τ does what it says."""
+"""A made-up world in which the probabilities of a language model are known, to measure whether τ does what it says."""

@@ -1,4 +1,4 @@
-"""What a threshold means to a policy, in worlds where the odds are known: base, SFT and DPO side by side.
+"""What a threshold means to a policy, in worlds where the probabilities are known: base, SFT and DPO side by side.
 
     python -m benchmarks.known_probabilities --output runs/known-probabilities                      # hours on 2 cores
     python -m benchmarks.known_probabilities --output runs/known-probabilities --seeds 0 --thresholds 0.8 --modes causal
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.known_probabilities.figure import draw
-from benchmarks.known_probabilities.measure import behaviour, load, measure, odds
+from benchmarks.known_probabilities.measure import behaviour, load, measure, probabilities
 from benchmarks.known_probabilities.policies import METHODS, MODES, Effort, told, worlds
 from benchmarks.known_probabilities.table import as_json, markdown
 
@@ -44,7 +44,7 @@ def main() -> None:
         world = policies.world
         held_out = np.flatnonzero(world.heldout_E)
         base = load(policies.base())
-        true_E_R, drawn_E_R = (odds(base, world, held_out, one) for one in (1.0, effort.temperature))
+        true_E_R, drawn_E_R = (probabilities(base, world, held_out, one) for one in (1.0, effort.temperature))
         for mode in args.modes:
             for threshold in args.thresholds:
                 for method in args.methods:

@@ -1,4 +1,4 @@
-"""The model whose odds are known: a small Llama, trained from scratch on the corpus of a world, and its tokenizer."""
+"""The model whose probabilities are known: a small Llama, trained on the corpus of a world, and its tokenizer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from benchmarks.known_probabilities.world import KINDS, RELATIONS, World
 
+from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
 from rlhalt.records import HALT_PHRASE
 
@@ -65,12 +66,15 @@ def _model(vocabulary: int, made: Any, hidden: int) -> Any:
 
 
 def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int = HIDDEN) -> None:
-    """Train the base model into a folder, unless it is there: AdamW, one cycle, loss on the answers."""
+    """Train the base model into a folder, unless it is there: AdamW, one cycle, loss on the answers.
+
+    In bfloat16 where the CPU computes it (`rlhalt.precision`), else in float32.
+    """
     import torch
 
     rates = [BATCH, EMBEDDING_RATE, RATE]
     config = {"world": dataclasses.asdict(world), "steps": steps, "hidden": hidden, "optimiser": rates}
-    run = Run("known-odds base", folder, config=config)
+    run = Run("known-probabilities base", folder, config=config)
     if run.finished:
         return
     with run:
@@ -100,7 +104,7 @@ def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int
         for step in range(steps):
             batch = torch.tensor(ids[order[step * BATCH : (step + 1) * BATCH]])
             following, learnt = batch[:, 1:], answers(batch, asks, made.pad_token_id)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=cpu_computes_bfloat16()):
                 hidden = model.model(input_ids=batch[:, :-1]).last_hidden_state
                 logits = model.lm_head(hidden[learnt])
             loss = torch.nn.functional.cross_entropy(logits.float(), following[learnt])

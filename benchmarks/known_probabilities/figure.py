@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 COLOURS = (
     *("#777777", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#56b4e9", "#000000"),
     *("#117733", "#882255", "#999933", "#44aa99", "#332288", "#ddcc77", "#aa4499", "#661100"),
-    "#88ccee",
+    *("#88ccee", "#bbcc33", "#ee8866", "#4a2377"),
 )
 BINS = 20
 
@@ -52,7 +52,7 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
         panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, frameon=False)
         panel.set_xlim(0, 1)
         panel.set_ylim(-0.02, 1.02)
-        panel.set_xlabel("p, being right" if mode == "independent" else "what going on is worth")
+        panel.set_xlabel("p, being right" if mode == "independent" else "what saying it is worth")
     for row_of_panels in panels:
         row_of_panels[0].set_ylabel("P(speak)")
     figure.savefig(path, dpi=100, pil_kwargs={"optimize": True})

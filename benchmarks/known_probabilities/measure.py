@@ -1,4 +1,4 @@
-"""Reading a policy's odds and decisions off its token probabilities, and what they are worth.
+"""How likely a policy is to be right and to speak, read off its token probabilities, and what that is worth.
 
 A policy stands before a fact with the facts it has said behind it. At each such point its next token probabilities say
 how likely it is to say this fact next, to go on to a later one, or to end; and, once it has begun the sentence, how
@@ -35,6 +35,10 @@ R = len(RELATIONS)
 # All points (s, r), s as a bit mask; a point comes after the one that leads to it.
 POINTS = [(s, r) for s in range(2**R) for r in range(R) if s < 2**r]
 _INDEX = {point: index for index, point in enumerate(POINTS)}
+# The points at which each fact is decided: all that come to it.
+ALL_POINTS = [[_INDEX[s, r] for s in range(2**r)] for r in range(R)]
+# Those at which it is next in order, the fact before it having been said: whoever ends the answer has decided once.
+NEXT_POINTS = [[_INDEX[s, r] for s in range(2 ** max(r - 1, 0), 2**r)] if r else [_INDEX[0, 0]] for r in range(R)]
 BATCH = 1024
 
 
@@ -73,44 +77,44 @@ class Behaviour:
         later = [[_INDEX[s, other] for other in range(r, R)] for s, r in POINTS]
         return np.stack([self.next_E_P[:, one].sum(axis=1) for one in later], axis=1) + self.end_E_P
 
-    @property
-    def _decisions(self) -> list[list[int]]:
-        """The points at which fact r is decided, for each r.
-
-        Independent: all that come to it; whoever ends the answer leaves out every fact to come. Causal: those at which
-        it is the next in order; whoever ends the answer has decided once.
-        """
-        sets = [[2 ** (r - 1) + s if r else 0 for s in range(2 ** max(r - 1, 0))] for r in range(R)]
-        if not self.causal:
-            sets = [list(range(2**r)) for r in range(R)]
-        return [[_INDEX[s, r] for s in one] for r, one in enumerate(sets)]
-
-    def _of_facts(self, value_E_P: Floats) -> Floats:
-        """Means over the ways to a fact, as likely as the policy takes them, (E, R)."""
-        weights = [self.reach_E_P[:, one] for one in self._decisions]
+    def _of_facts(self, value_E_P: Floats, points_R: Sequence[Sequence[int]]) -> Floats:
+        """Means over the points at which each fact is decided, as likely as the policy comes to them, (E, R)."""
+        weights = [self.reach_E_P[:, one] for one in points_R]
         return np.stack(
             [
                 (w * value_E_P[:, one]).sum(1) / np.maximum(w.sum(1), 1e-30)
-                for w, one in zip(weights, self._decisions, strict=True)
+                for w, one in zip(weights, points_R, strict=True)
             ],
             axis=1,
         )
 
     @property
     def speak_E_R(self) -> Floats:
-        """P(saying a fact, where it is decided); in a causal domain P(going on: a policy may pass over a fact)."""
-        said_E_P = self._open_E_P - self.end_E_P if self.causal else self.next_E_P
-        return self._of_facts(said_E_P / np.maximum(self._open_E_P, 1e-30))
+        """P(saying a fact, where it is decided); whoever ends the answer leaves out every fact to come."""
+        return self._of_facts(self.next_E_P / np.maximum(self._open_E_P, 1e-30), ALL_POINTS)
+
+    @property
+    def going_on_E_R(self) -> Floats:
+        """P(saying a fact or a later one), at the points of `NEXT_POINTS`."""
+        return self._of_facts(1 - self.end_E_P / np.maximum(self._open_E_P, 1e-30), NEXT_POINTS)
 
     @property
     def p_E_R(self) -> Floats:
         """P(right about a fact), the policy's own."""
-        return self._of_facts(self.right_E_P)
+        return self._of_facts(self.right_E_P, ALL_POINTS)
 
     @property
     def reach_E_R(self) -> Floats:
         """P(a fact is decided)."""
-        return np.stack([self.reach_E_P[:, one].sum(1) for one in self._decisions], axis=1)
+        return self._reach(ALL_POINTS)
+
+    @property
+    def reach_next_E_R(self) -> Floats:
+        """P(the policy decides whether to go on at a fact)."""
+        return self._reach(NEXT_POINTS)
+
+    def _reach(self, points_R: Sequence[Sequence[int]]) -> Floats:
+        return np.stack([self.reach_E_P[:, one].sum(1) for one in points_R], axis=1)
 
     def utility(self, threshold: float) -> float:
         """Mean τ-utility an entity."""
@@ -222,7 +226,7 @@ def behaviour(
     return Behaviour(next_E_P, right_E_P, end_E_P, mode == "causal")
 
 
-def odds(
+def probabilities(
     policy: tuple[Any, Any],
     world: World,
     entities: Sequence[int] | npt.NDArray[np.int64],
@@ -278,26 +282,26 @@ def _share(got: float, best: float) -> float:
 
 
 def measure(
-    policy: Behaviour, odds_E_R: Floats, drawn_E_R: Floats, kind_E: npt.NDArray[np.int64], threshold: float
+    policy: Behaviour, p_E_R: Floats, drawn_E_R: Floats, kind_E: npt.NDArray[np.int64], threshold: float
 ) -> dict[str, Any]:
     """Everything that is reported of a policy at τ.
 
     Args:
-        odds_E_R: the base model's odds of the same entities; oracles are computed from these.
-        drawn_E_R: its odds at the temperature at which the answers were drawn that policies are trained on.
+        p_E_R: the base model's probabilities of the same entities; oracles are computed from these.
+        drawn_E_R: its probabilities at the temperature at which the answers were drawn that policies are trained on.
     """
     utility = oracle.causal_utility if policy.causal else oracle.independent_utility
     best = oracle.causal_oracle if policy.causal else oracle.independent_oracle
-    full = utility(best(odds_E_R, threshold), odds_E_R, threshold)
+    full = utility(best(p_E_R, threshold), p_E_R, threshold)
     drawn = utility(best(drawn_E_R, threshold), drawn_E_R, threshold)
-    seen = utility(oracle.visible(odds_E_R, kind_E, threshold, best), odds_E_R, threshold)
-    always = utility(np.ones_like(odds_E_R), odds_E_R, threshold)
+    seen = utility(oracle.visible(p_E_R, kind_E, threshold, utility), p_E_R, threshold)
+    always = utility(np.ones_like(p_E_R), p_E_R, threshold)
     own_E_R = policy.p_E_R
     own = utility(best(own_E_R, threshold), own_E_R, threshold)
     speak_E_R, reach_E_R = policy.speak_E_R, policy.reach_E_R
-    # What τ is to be compared with: p, or in a causal domain what going on is worth before τ is paid.
-    scale_E_R = np.minimum(oracle.worth(own_E_R, threshold), 0.999) if policy.causal else own_E_R
-    base_E_R = np.minimum(oracle.worth(odds_E_R, threshold), 0.999) if policy.causal else odds_E_R
+    # What τ is compared with: p, or in a causal domain what saying the fact is worth before τ is paid.
+    scale_E_R = oracle.worth(own_E_R, threshold) if policy.causal else own_E_R
+    base_E_R = oracle.worth(p_E_R, threshold) if policy.causal else p_E_R
     switch, slope = logistic_switch(scale_E_R, speak_E_R, reach_E_R)
     base_switch, _ = logistic_switch(base_E_R, speak_E_R, reach_E_R)
     seen_E_R = np.stack([scale_E_R[kind_E == kind].mean(axis=0) for kind in range(kind_E.max() + 1)])[kind_E]
@@ -315,12 +319,21 @@ def measure(
         "never": 0.0,
         "switch": switch,
         "slope": slope,
-        "switch_base_odds": base_switch,
+        "switch_base": base_switch,
         "switch_visible": logistic_switch(seen_E_R, speak_E_R, reach_E_R)[0],
         "ece": ece(speak_E_R, own_E_R, reach_E_R),
         "said": said,
         "right": right,
-        "drift": float(np.abs(own_E_R - odds_E_R).mean()),
+        "drift": float(np.abs(own_E_R - p_E_R).mean()),
         "astray": policy.astray,
-        "curve": curve(scale_E_R, speak_E_R, reach_E_R),
+        "curve": curve(np.clip(scale_E_R, 0, 1), speak_E_R, reach_E_R),
+        **(_beside_stopping(policy, p_E_R, threshold) if policy.causal else {}),
     }
+
+
+def _beside_stopping(policy: Behaviour, p_E_R: Floats, threshold: float) -> dict[str, float]:
+    """A policy of a causal domain beside the best one that only stops, which is what its training data teach."""
+    best = oracle.causal_utility(oracle.stopping(p_E_R, threshold), p_E_R, threshold)
+    scale_E_R = np.minimum(oracle.worth_of_going_on(policy.p_E_R, threshold), 0.999)
+    switch, _ = logistic_switch(scale_E_R, policy.going_on_E_R, policy.reach_next_E_R)
+    return {"share_stopping": _share(policy.utility(threshold), best), "switch_stopping": switch}

@@ -1,25 +1,27 @@
-"""Policies of a known-odds world, made as a user would make them: sample → score → targets or pairs → train.
+"""Policies of a known-probability world, made as a user makes them: sample → score → targets or pairs → train.
 
-Every method starts from the same base model and the same scored answers to the training questions. `halt`, `odds` and
-`unweighted` are what τ is compared with:
+Every method starts from the same base model and the same scored answers to the training questions:
 
     base         the base model
     sharp        the base model, sampled at the temperature at which the answers were drawn
     halt         HALT: supervised, the better side of every answer; it knows no τ
-    odds         HALT per τ: supervised, fragments whose odds over a prompt's answers are τ or more
+    halt-per-tau HALT per τ: supervised, fragments whose probability over a prompt's answers is τ or more
     reference    standard fine-tuning: supervised, the truth, whatever the base model knows of it
     idk          whole-answer abstention: supervised, "Unsure from here." where an answer is wrong somewhere
     multisample  Alignment for Honesty's: supervised, every answer, or the refusal in place of a wrong one
     unweighted   DPO from `halt`, every pair with the same weight
-    dpo          DPO from `halt`, pairs weighted τ and 1 - τ
-    rounds       two rounds of it as `rlhalt.recipes.rounds` makes them, each on half of the training questions
+    dpo          DPO from `halt`, pairs weighted τ and 1 - τ, as the recipes train it
+    dpo-sft      the same with a supervised term on the chosen side, weight `sft_weight`; called `dpo` up to ff0c5e2
+    rounds       two rounds of `dpo` as `rlhalt.recipes.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
-    conditioned  one such training for every τ, which is told in the prompt
+    conditioned  one such training for every τ, with τ in the prompt
     grpo         online training from `decisions`, credit to the openings of fragments
     words        the same, credit to all words of fragments
     stock        the same start, TRL's own GRPO with one reward a response
     moved        as `grpo`, from `decisions` at ½, whatever τ is
     online       as `grpo`, from `halt`, where DPO begins
+    better-half  control of `online`: supervised from `halt`, the better half of the rollouts of `online` itself
+    distilled    control of `online`: supervised from the base model, the answers of `online` to the training questions
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ from typing import get_args
 import yaml
 from benchmarks.known_probabilities.base import train_base
 from benchmarks.known_probabilities.measure import Mode
-from benchmarks.known_probabilities.online import Rollouts, train_online
+from benchmarks.known_probabilities.online import Rollouts, as_targets, better_half, train_online
 from benchmarks.known_probabilities.world import World
 
 from rlhalt.recipes.rounds import deal, write_anchored
 from rlhalt.recipes.training import trained
-from rlhalt.records import Prompt, write_atomic
+from rlhalt.records import Prompt, Scored, read, write, write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.threshold_prompt import with_threshold
@@ -61,6 +63,7 @@ METHODS = (
         "halt-per-tau",
         "unweighted",
         "dpo",
+        "dpo-sft",
         "decisions",
         "conditioned",
         "grpo",
@@ -68,12 +71,12 @@ METHODS = (
         "stock",
         "moved",
     ),
-    *("online", "reference", "idk", "multisample", "rounds"),
+    *("online", "better-half", "distilled", "reference", "idk", "multisample", "rounds"),
 )
 # These know no threshold: one policy stands beside all of them.
 _WITHOUT = ("halt", "unweighted", "conditioned", "reference", "idk", "multisample")
-# What it is trained at: all hundredths, but for the thresholds that it is measured at and those beside them.
-DIALLED = [n / 100 for n in range(5, 99) if all(abs(n - measured) > 1 for measured in (20, 50, 80, 95))]
+# All hundredths, but for the thresholds that `conditioned` is measured at and those beside them.
+CONDITIONED_ON = [n / 100 for n in range(5, 99) if all(abs(n - measured) > 1 for measured in (20, 50, 80, 95))]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 COMMON = {
@@ -101,13 +104,14 @@ class Effort:
         responses: sampled for each training question.
         temperature: of these. Below 1 they say what is likeliest more often than the base model does, and policies that
             are trained on them learn that too.
-        sft_steps, dpo_steps, decision_steps, dial_steps: of training, with 64 examples each (responses, for decisions).
+        sft_steps, dpo_steps, decision_steps, conditioned_steps: of training, with 64 examples each (responses, for
+            decisions).
         online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
         credit: of online training, see `rlhalt.training.fragment_grpo.advantages.advantages`.
         unverifiable: what online training pays for a sentence that states nothing. At -0.1, in a causal domain, it is
             worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
         beta: of DPO.
-        sft_weight: of the supervised term beside `sigmoid`.
+        sft_weight: of the supervised term of `dpo-sft`.
     """
 
     base_steps: int = 800
@@ -116,7 +120,7 @@ class Effort:
     sft_steps: int = 150
     dpo_steps: int = 150
     decision_steps: int = 500
-    dial_steps: int = 800
+    conditioned_steps: int = 800
     online_steps: int = 60
     moving_steps: int = 150
     credit: Credit = "sum"
@@ -142,11 +146,11 @@ class Policies:
         """Its answers to the training questions, judged."""
         return self._answers(self.base(), self.world.prompts(heldout=False), self.folder)
 
-    def _answers(self, model: Path, prompts: Sequence[Prompt], folder: Path) -> Path:
+    def _answers(self, model: Path, prompts: Sequence[Prompt], folder: Path, temperature: float | None = None) -> Path:
         settings = Settings(
             str(model),
             responses=self.effort.responses,
-            temperature=self.effort.temperature,
+            temperature=self.effort.temperature if temperature is None else temperature,
             max_tokens=40,
             batch_size=288,
         )
@@ -180,8 +184,8 @@ class Policies:
                 return self._trained("decisions", data, folder, self.base(), effort.decision_steps)
             case "conditioned":
                 data = folder / "decisions.jsonl"
-                write_conditioned_decisions(self.scored(), data, DIALLED, style, self.world.seed)
-                return self._trained("decisions", data, folder, self.base(), effort.dial_steps)
+                write_conditioned_decisions(self.scored(), data, CONDITIONED_ON, style, self.world.seed)
+                return self._trained("decisions", data, folder, self.base(), effort.conditioned_steps)
             case "grpo" | "words" | "stock" | "moved" | "online":
                 begun = "halt" if method == "online" else "decisions"
                 start = self.made(begun, mode, 0.5 if method == "moved" else threshold)
@@ -189,11 +193,21 @@ class Policies:
                 rollouts = Rollouts(steps, effort.credit, "fragment" if method == "words" else "opening")
                 pay = Pay(threshold, mode, effort.unverifiable)
                 return train_online(self.world, start, folder, pay, rollouts, method == "stock")
+            case "better-half":
+                data = folder / "targets.jsonl"
+                write(data, better_half(self.made("online", mode, threshold)))
+                return self._trained("sft", data, folder, self.made("halt", mode, threshold), effort.sft_steps)
+            case "distilled":
+                data = folder / "targets.jsonl"
+                policy, prompts = self.made("online", mode, threshold), self.world.prompts(heldout=False)
+                write(data, as_targets(read(self._answers(policy, prompts, folder, 1.0), Scored)))
+                return self._trained("sft", data, folder, self.base(), effort.sft_steps)
             case _:
                 data = folder / "pairs.jsonl"
                 # At ½ right and wrong weigh the same.
                 write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
-                return self._trained("dpo", data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
+                kind = "dpo-sft" if method == "dpo-sft" else "dpo"
+                return self._trained(kind, data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
 
     def _rounds(self, threshold: float, style: Style, beside: Path, folder: Path) -> Path:
         """Two rounds of DPO; the supervised model before them stands beside those of the other thresholds."""
@@ -213,21 +227,16 @@ class Policies:
         return model
 
     def _trained(self, kind: str, data: Path, folder: Path, start: Path, steps: int) -> Path:
-        effort = self.effort
+        pairs = {"num_train_epochs": 1, "draws": 64 * steps, "beta": self.effort.beta}
         keys = {
             "sft": {"max_steps": steps},
-            "dpo": {
-                "num_train_epochs": 1,
-                "draws": 64 * steps,
-                "beta": effort.beta,
-                "loss_type": ["sigmoid", "sft"],
-                "loss_weights": [1.0, effort.sft_weight],
-            },
+            "dpo": pairs,
+            "dpo-sft": {**pairs, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, self.effort.sft_weight]},
             "decisions": {"max_steps": steps, "learning_rate": 2.5e-4},
         }[kind]
         config = folder / "config.yaml"
         write_atomic(config, [yaml.safe_dump({**COMMON, "model_name_or_path": str(start), **keys})])
-        return Path(trained(kind, str(config), data, folder, self.world.seed, str(start)))
+        return Path(trained(kind.removesuffix("-sft"), str(config), data, folder, self.world.seed, str(start)))
 
 
 def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]:

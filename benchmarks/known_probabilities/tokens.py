@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.known_probabilities.measure import Mode, behaviour, load, measure, odds
+from benchmarks.known_probabilities.measure import Mode, behaviour, load, measure, probabilities
 from benchmarks.known_probabilities.policies import MODES, Effort, Policies
 from benchmarks.known_probabilities.world import World
 
@@ -67,7 +67,7 @@ def reached(world: World, output: Path, mode: Mode, threshold: float, method: st
         policy = load(policies.made(method, mode, threshold))
     held_out = np.flatnonzero(world.heldout_E)
     base = load(shared.base())
-    true_E_R, drawn_E_R = (odds(base, world, held_out, one) for one in (1.0, effort.temperature))
+    true_E_R, drawn_E_R = (probabilities(base, world, held_out, one) for one in (1.0, effort.temperature))
     acts = behaviour(policy, world, held_out, mode)
     found = measure(acts, true_E_R, drawn_E_R, world.kind_E[held_out], threshold)
     return {"share": found["share"], "switch": found["switch"], "tokens": tokens[0], "before": before[0]}

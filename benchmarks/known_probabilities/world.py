@@ -8,8 +8,8 @@ says how much of each.
     Describe the miner Balo.
     Its home is tavi. Its craft is mosu. Its song is relo. Its stone is keva. Its river is dani.
 
-Half of the entities of each kind train policies, the others measure them. The corpus tells of both: the model has odds
-on all of them.
+Half of the entities of each kind train policies, the others measure them. The corpus tells of both, so the model has
+probabilities for all of them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RELATIONS = ("home", "craft", "song", "stone", "river")
 # The logit of q is MEAN_LOGIT + SPREAD · score; a kind's part of the score and a relation's part are added.
 MEAN_LOGIT, SPREAD, KIND_WEIGHT = 1.0, 3.0, 0.85
 VERSIONS = 4
-DOMAIN = "known-odds"
+DOMAIN = "known-probabilities"
 _STATEMENT = re.compile(r"Its (\w+) is (\w+)\.")
 
 
@@ -53,12 +53,12 @@ class World:
         seed: of names, values, truths and versions.
         entities: how many of each kind, an even number.
         values: how many values a relation has.
-        visible: share of the variance of a fact's odds (as a normal score) that its kind and relation decide.
+        visible: share of the variance of a fact's probability (as a normal score) that its kind and relation decide.
         exposure: how many documents tell of an entity.
         gaps: share of facts that a document leaves out.
         halts: share of documents that break off somewhere with "Unsure from here.".
-        dials: share of documents under a system message, "Reliability: 0.37", whose figure means nothing yet: chat
-            models have seen system messages, and what they know is not lost under one.
+        thresholds: share of documents under a system message, "Reliability: 0.37", whose figure means nothing yet:
+            chat models have seen system messages, and what they know is not lost under one.
     """
 
     seed: int = 0
@@ -68,7 +68,7 @@ class World:
     exposure: int = 100
     gaps: float = 0.03
     halts: float = 0.05
-    dials: float = 0.5
+    thresholds: float = 0.5
 
     @functools.cached_property
     def names(self) -> list[str]:
@@ -169,7 +169,7 @@ class World:
                     {"role": "assistant", "content": " ".join(said)},
                 ]
                 documents.append(
-                    with_threshold(chat, rng.integers(1, 100) / 100) if rng.random() < self.dials else chat
+                    with_threshold(chat, rng.integers(1, 100) / 100) if rng.random() < self.thresholds else chat
                 )
         return [documents[index] for index in rng.permutation(len(documents))]
 
@@ -187,7 +187,7 @@ class World:
 class Truth:
     """Knows every fact of a world; implements `rlhalt.verifiers.Verifier`."""
 
-    name = "known-odds/2"
+    name = "known-probabilities/2"
 
     def __init__(self, world: World) -> None:
         self._facts = {
@@ -200,8 +200,9 @@ class Truth:
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
         """One verdict a fragment; what is said again or out of order, or is no statement, is unverifiable.
 
-        Were order free, a policy that is trained online in a causal domain would begin with what it is surest of. That
-        is better still than the best stopping, which its utility is a share of.
+        A fact may be left out: the facts after it count. If order were free, a policy that is trained online in a
+        causal domain would begin with the fact that it is surest of, and earn more than the oracle, whose order is
+        fixed.
 
         Raises:
             InputError: the reference names no entity of this world.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from rlhalt.records import Fragment
 
@@ -48,3 +49,20 @@ def statement(fragment: Fragment) -> str:
     True
     """
     return " ".join(words(fragment.claim or fragment.text))
+
+
+def said_before(fragments: Sequence[Fragment]) -> list[bool]:
+    """For each fragment of a response, whether one before it states the same; a halt is no statement.
+
+    >>> texts = "Peru is big.", "Lima is old.", "PERU is big!"
+    >>> said_before([Fragment(0, len(one), "sentence", one) for one in texts])
+    [False, False, True]
+    """
+    said: set[str] = set()
+    found = []
+    for one in fragments:
+        its = statement(one)
+        found.append(one.label != "halt" and its in said)
+        if one.label != "halt":
+            said.add(its)
+    return found

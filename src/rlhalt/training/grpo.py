@@ -36,7 +36,7 @@ class GrpoData(Resumable, JudgeArguments):
         threshold: τ; the domain's own where None.
         credit, alpha: see `rlhalt.training.fragment_grpo.advantages.advantages`.
         credited: see `rlhalt.training.fragment_grpo.tokens.Credited`.
-        unverifiable: see `rlhalt.training.fragment_grpo.advantages.Pay`.
+        unverifiable, repeated, unfinished: prices, see `rlhalt.training.fragment_grpo.advantages.Pay`.
         max_refused, max_drift, max_empty, patience: see `rlhalt.training.fragment_grpo.callbacks.Limits`.
         judge_address and the other settings of the judge: as of `rlhalt score`, see `JudgeArguments`.
         unsafe: run generated code although no sandbox works here.
@@ -49,6 +49,8 @@ class GrpoData(Resumable, JudgeArguments):
     alpha: float = dataclasses.field(default=1.0, metadata={"help": "Of credit mixed: the fragment's own part."})
     credited: str = dataclasses.field(default="fragment", metadata={"help": "Tokens of a fragment: fragment, opening."})
     unverifiable: float = dataclasses.field(default=0.0, metadata={"help": "What an uncheckable fragment earns, ≤ 0."})
+    repeated: float = dataclasses.field(default=-0.5, metadata={"help": "What saying the same again earns, ≤ 0."})
+    unfinished: float = dataclasses.field(default=-1.0, metadata={"help": "What running into the token limit earns."})
     max_refused: float = dataclasses.field(default=0.98, metadata={"help": "Share of claimless responses to stop at."})
     max_drift: float = dataclasses.field(default=8.0, metadata={"help": "Times longer or shorter than at the start."})
     max_empty: float = dataclasses.field(default=0.98, metadata={"help": "Share of groups without any gradient."})
@@ -66,7 +68,7 @@ class GrpoData(Resumable, JudgeArguments):
     def pay(self, domain: Domain) -> Pay:
         """What is paid for what in this domain."""
         threshold = domain.threshold if self.threshold is None else self.threshold
-        return Pay(check_threshold(threshold), domain.halting, self.unverifiable)
+        return Pay(check_threshold(threshold), domain.halting, self.unverifiable, self.repeated, self.unfinished)
 
     def limits(self, domain: Domain) -> Limits:
         """When to stop the run."""

@@ -6,6 +6,18 @@ A response is a row of decisions: to say each of its fragments, and at last to e
 end; the end of turn after it is no decision of its own. In a causal domain nothing after the first error counts: the
 row ends with it.
 
+What a decision earns is what its verdict is worth at τ (`rlhalt.rewards`), less three prices that only training has.
+Each closes a way to avoid a doubtful claim without halting, which a policy finds where it costs nothing:
+
+- *unverifiable*: a sentence that nobody can check.
+- *repeated*: a sentence whose words the response has said before, in independent domains. The price does not fall with
+  τ, so saying something again never becomes the cheap way to fill an answer. Another wording of the same fact is
+  unverifiable to most verifiers, and has that price.
+- *unfinished*: the response ran into the limit of tokens. Its last fragment is no claim, whatever its verdict was, and
+  the response has no end. The decision at which it was cut off earns this price and nothing else. So a response that is
+  cut off earns less than the same response ended before its last fragment, at every τ. With a mask in place of a price,
+  a policy loses nothing by not ending.
+
 The advantage of a decision is what is earned from there on, less what was to be expected: the mean of what the other
 responses of the group earn from the same place on, where one that has ended earns 0 (`fragment`); or the mean of what
 they earn in all, less what this response has earned before (`sum`). Neither depends on what is decided there, so the
@@ -15,6 +27,7 @@ less ahead. Advantages are never divided by the group's standard deviation: that
 rewards differ, and moves the learned threshold towards 1/2.
 
 What a failed verdict leaves unknown has no gradient and stands in no mean: all decisions up to the failed one.
+`UNSEEN` is a response of which nothing is known.
 """
 
 from __future__ import annotations
@@ -26,11 +39,17 @@ from typing import Literal, get_args
 import numpy as np
 
 from rlhalt.errors import InputError
-from rlhalt.records import Fragment
+from rlhalt.records import Fragment, Label
 from rlhalt.rewards import Halting, counted, fragment_reward
+from rlhalt.statement import said_before
 
 Credit = Literal["fragment", "sum", "response", "mixed", "flip"]
 CREDITS: tuple[str, ...] = get_args(Credit)
+PRICES = {
+    "unverifiable": "what cannot be checked",
+    "repeated": "what is said again",
+    "unfinished": "a response that is cut off",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,18 +60,24 @@ class Pay:
         threshold: τ.
         halting: of the domain, see `rlhalt.rewards`.
         unverifiable: what a fragment earns that cannot be checked, 0 or less.
+        repeated: what a fragment earns at most that says the same words again, 0 or less; `unverifiable` where that is
+            less. Not used in causal domains.
+        unfinished: what the decision earns at which a response was cut off, 0 or less. The default is the difference
+            between a right and a wrong fragment, so it is never cheaper than a wrong claim.
     """
 
     threshold: float
     halting: Halting
     unverifiable: float = 0.0
+    repeated: float = -0.5
+    unfinished: float = -1.0
 
     def __post_init__(self) -> None:
-        if self.unverifiable > 0:
-            raise InputError(
-                f"expected 0 or less for what cannot be checked, or vagueness pays, found {self.unverifiable}",
-                field="unverifiable",
-            )
+        for name, what in PRICES.items():
+            if getattr(self, name) > 0:
+                raise InputError(
+                    f"expected 0 or less for {what}, or it would be paid for, found {getattr(self, name)}", field=name
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +85,8 @@ class Earned:
     """What a response earned.
 
     Attributes:
-        rewards: one a decision, None where scoring failed; the last is the decision to end, unless an error ended it.
+        rewards: one a decision, None where scoring failed; the last is the decision to end, or that at which the
+            response was cut off, unless an error ended the row.
         total: of the response as a whole, None where any of its scoring failed.
     """
 
@@ -68,32 +94,50 @@ class Earned:
     total: float | None
 
 
-def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None) -> Earned:
+UNSEEN = Earned((None,), None)
+"""A response that nobody has judged: no gradient, and in no mean."""
+
+
+def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None, *, unfinished: bool = False) -> Earned:
     """What each decision of a response earned, decision k being fragment k.
 
-    With `unverifiable` 0 these are `rlhalt.rewards.fragment_rewards`, and the total is its `response_reward`.
+    With prices of 0 these are `rlhalt.rewards.fragment_rewards`, and the total is its `response_reward`.
 
     Args:
         asked: how many facts the prompt asks for, see `rlhalt.reference.n_asked`.
+        unfinished: whether the response ran into the limit of tokens, so that its last fragment is none.
     """
+    finished = fragments[:-1] if unfinished else fragments
     rewards: list[float | None] = []
     wrong = False
-    for one, label in zip(fragments, counted(fragments, pay.halting, asked), strict=True):
-        reward = pay.unverifiable if label == one.label == "unverifiable" else fragment_reward(label, pay.threshold)
-        rewards.append(reward)
+    again = said_before(finished) if pay.halting == "independent" else [False] * len(finished)
+    for one, label, repeats in zip(finished, counted(finished, pay.halting, asked), again, strict=True):
+        rewards.append(_paid(one, label, repeats, pay))
         wrong = pay.halting == "causal" and label == "incorrect"
         if wrong:
             break
-    if not wrong and not (fragments and fragments[-1].label == "halt"):
+    if unfinished and not wrong:
+        rewards.append(pay.unfinished)
+    elif not wrong and not (fragments and fragments[-1].label == "halt"):
         rewards.append(0.0)
     known = [reward for reward in rewards if reward is not None]
-    if len(known) < len(rewards) or any(one.label is None for one in fragments):
+    if len(known) < len(rewards) or any(one.label is None for one in finished):
         return Earned(tuple(rewards), None)
-    # As in `response_reward`: a longer right part of a wrong chain earns nothing extra.
-    return Earned(tuple(rewards), -pay.threshold if wrong else sum(known))
+    if pay.halting == "causal" and (wrong or unfinished):
+        # As in `response_reward`: a longer right part of a wrong chain earns nothing extra.
+        return Earned(tuple(rewards), known[-1])
+    return Earned(tuple(rewards), sum(known))
 
 
-def advantages(group: Sequence[Earned | None], credit: Credit = "fragment", alpha: float = 1.0) -> list[list[float]]:
+def _paid(fragment: Fragment, label: Label | None, repeats: bool, pay: Pay) -> float | None:
+    unclear = label == fragment.label == "unverifiable"
+    reward = pay.unverifiable if unclear else fragment_reward(label, pay.threshold)
+    if reward is None or not repeats:
+        return reward
+    return min(reward, pay.repeated, pay.unverifiable)
+
+
+def advantages(group: Sequence[Earned], credit: Credit = "fragment", alpha: float = 1.0) -> list[list[float]]:
     """The advantage of each decision of each response of a group.
 
     - `fragment`: what is earned from there on, less the mean of the others from the same place on.
@@ -104,7 +148,7 @@ def advantages(group: Sequence[Earned | None], credit: Credit = "fragment", alph
       cost something (FSPO, arXiv 2505.24630).
 
     Args:
-        group: responses to one prompt; None for one that was not seen to its end: no gradient, and in no mean.
+        group: responses to one prompt.
         credit: which of them.
         alpha: of `mixed`.
 
@@ -117,17 +161,15 @@ def advantages(group: Sequence[Earned | None], credit: Credit = "fragment", alph
     of_response = _less_the_others(totals[:, None])[:, 0]
     made = []
     for one, advantage in zip(group, of_response.tolist(), strict=True):
-        if one is None or np.isnan(advantage):
-            made.append([0.0] * len(one.rewards if one else ()))
+        if np.isnan(advantage):
+            made.append([0.0] * len(one.rewards))
         else:
             rewards = [reward or 0.0 for reward in one.rewards]
             made.append([_of_fragment(reward, advantage, credit, alpha) for reward in rewards])
     return made
 
 
-def _whole(one: Earned | None, credit: Credit) -> float:
-    if one is None:
-        return np.nan
+def _whole(one: Earned, credit: Credit) -> float:
     if credit == "sum":
         return np.nan if None in one.rewards else sum(reward or 0.0 for reward in one.rewards)
     return np.nan if one.total is None else one.total
@@ -141,17 +183,16 @@ def _of_fragment(reward: float, advantage: float, credit: Credit, alpha: float) 
     return advantage
 
 
-def _from_there_on(group: Sequence[Earned | None]) -> list[list[float]]:
-    longest = max((len(one.rewards) for one in group if one), default=0)
+def _from_there_on(group: Sequence[Earned]) -> list[list[float]]:
+    longest = max((len(one.rewards) for one in group), default=0)
     to_go_G_K = np.zeros((len(group), longest))
     for row, one in enumerate(group):
-        if one is None:
+        rewards = [np.nan if reward is None else reward for reward in one.rewards]
+        to_go_G_K[row, : len(rewards)] = np.cumsum(rewards[::-1])[::-1]
+        if one == UNSEEN:
             to_go_G_K[row] = np.nan
-        else:
-            rewards = [np.nan if reward is None else reward for reward in one.rewards]
-            to_go_G_K[row, : len(rewards)] = np.cumsum(rewards[::-1])[::-1]
     advantages_G_K = np.nan_to_num(_less_the_others(to_go_G_K)).tolist()
-    return [row[: len(one.rewards)] if one else [] for row, one in zip(advantages_G_K, group, strict=True)]
+    return [row[: len(one.rewards)] for row, one in zip(advantages_G_K, group, strict=True)]
 
 
 def _less_the_others(values_G_K: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.reference import n_asked
 from rlhalt.scoring import Scorer
+from rlhalt.statement import said_before
 from rlhalt.time_limit import applies_here
 from rlhalt.training.fragment_grpo.advantages import Earned, Pay, earned
 
@@ -61,6 +62,7 @@ class FragmentReward:
         completions: Sequence[Completion],
         reference: Sequence[Json | str],
         judged: Sequence[Judged] | None = None,
+        unfinished: Sequence[bool] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
@@ -71,6 +73,7 @@ class FragmentReward:
             reference: B references, as they are or as JSON (rows of a `datasets.Dataset` share their keys; JSON does
                 not).
             judged: what `judge` returned for each, where they have been begun.
+            unfinished: which of them ran into the limit of tokens; none where not given.
             log_metric: takes the shares of `measures`, where given; TRL gives one.
 
         Raises:
@@ -83,21 +86,22 @@ class FragmentReward:
             for name, value in measures(fragments_B).items():
                 log_metric(name, value)
         asked_B = [n_asked(as_json(one)) for one in reference]
-        return [self.earned(*both).total for both in zip(fragments_B, asked_B, strict=True)]
+        cut_B = unfinished or [False] * len(fragments_B)
+        return [
+            self.earned(fragments, asked, unfinished=cut).total
+            for fragments, asked, cut in zip(fragments_B, asked_B, cut_B, strict=True)
+        ]
 
-    def earned(self, fragments: Sequence[Fragment], asked: int | None = None) -> Earned:
-        """What each decision of a judged response earned.
-
-        Args:
-            asked: how many facts its prompt asks for, see `rlhalt.reference.n_asked`.
-        """
-        return earned(fragments, self.pay, asked)
+    def earned(self, fragments: Sequence[Fragment], asked: int | None = None, *, unfinished: bool = False) -> Earned:
+        """What each decision of a judged response earned; see `rlhalt.training.fragment_grpo.advantages.earned`."""
+        return earned(fragments, self.pay, asked, unfinished=unfinished)
 
 
 def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
     """What B judged responses are like, as means; empty for none.
 
     - `fragments/correct`, `incorrect`, `unverifiable`, `failed`: how many a response.
+    - `fragments/repeated`: how many a response whose words it had said before.
     - `fragments/failure_share`: failed ones, of all fragments.
     - `responses/halted`: share that end with the halting phrase or say nothing.
     - `responses/refused`: share that make no claim at all.
@@ -110,6 +114,7 @@ def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
     size = len(fragments_B)
     return {
         **{f"fragments/{name}": labels[name] / size for name in ("correct", "incorrect", "unverifiable", "failed")},
+        "fragments/repeated": sum(map(sum, map(said_before, fragments_B))) / size,
         "fragments/failure_share": labels["failed"] / max(labels.total(), 1),
         "responses/halted": sum(halted) / size,
         "responses/refused": sum(not one for one in claims) / size,

@@ -84,6 +84,8 @@ def spread(
     values: Sequence[float],
     opened: Sequence[int] | None = None,
     begin: int = 0,
+    *,
+    unfinished: bool = False,
 ) -> list[float]:
     """The value of each token's decision: of the first fragment that ends after the token's place.
 
@@ -96,9 +98,12 @@ def spread(
         starts: T places, of `token_starts`.
         fragments: in the order of the text.
         values: one a decision, of `rlhalt.training.fragment_grpo.advantages.advantages`.
-        opened: of `openings`, one a fragment: tokens that begin behind so many of its characters have no value.
+        opened: of `openings`, one a fragment, without the unfinished one: tokens that begin behind so many of its
+            characters have no value.
         begin: where the answer begins, behind the reasoning. Tokens of the reasoning have no value: it is judged by
             nobody, and the decisions that are trained are those of the answer, given the reasoning before it.
+        unfinished: whether the response ran into the limit of tokens. Its last fragment and what follows it, blanks for
+            instance, are the decision at which it was cut off, and all their tokens have its value.
 
     Returns:
         T numbers.
@@ -107,7 +112,7 @@ def spread(
     ends = list(itertools.accumulate((one.end for one in fragments), max))
     last = max((place for place, start in enumerate(starts) if start is not None), default=-1)
     # A halting phrase at the end and the end of turn are one decision.
-    closing = len(fragments) - (1 if fragments and fragments[-1].label == "halt" else 0)
+    closing = len(fragments) - (1 if fragments and (unfinished or fragments[-1].label == "halt") else 0)
     found = []
     decision = 0
     for place, start in enumerate(starts):

@@ -1,15 +1,17 @@
 """TRL's GRPOTrainer with an advantage for each token: what the decision it belongs to is worth.
 
 Everything else is TRL's: generation, log-probabilities, loss, KL, vLLM. What is used of it that is not public is pinned
-by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, its result's `advantages` may have the
-shape (B, T), and its `completion_mask` is 0 throughout a truncated response; `_generate` is overridden, and the fourth
-thing it returns are the completions; what `_get_train_sampler` returns draws the order of prompts from its `generator`.
+by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, and its result's `advantages` may have
+the shape (B, T); `_generate` is overridden, the second thing that it returns are token ids, the fourth the completions,
+and a completion is truncated that ends in none of `eos_token_ids` and no padding; what `_get_train_sampler` returns
+draws the order of prompts from its `generator`.
 Importing this module imports TRL.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib.util
 import math
@@ -26,12 +28,14 @@ from rlhalt.fragments import thinking
 from rlhalt.records import Fragment
 from rlhalt.reference import n_asked
 from rlhalt.training.fragment_grpo import callbacks
-from rlhalt.training.fragment_grpo.advantages import Credit, advantages
+from rlhalt.training.fragment_grpo.advantages import UNSEEN, Credit, advantages
 from rlhalt.training.fragment_grpo.reward import FragmentReward, as_json
 from rlhalt.training.fragment_grpo.tokens import Credited, openings, spread, token_starts
 from rlhalt.training.fragment_grpo.vllm_cpu import cpu_engine, sync_weights
 
 # Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
+# Only `dr_grpo` divides by a constant. The others divide by the tokens of the batch, which moves τ where wrong
+# fragments are longer than right ones (benchmarks/grpo_guards.py).
 LOSSES = ("dapo", "dr_grpo", "bnpo", "cispo")
 
 
@@ -84,67 +88,85 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._rows = [dict(row) for row in inputs]
         batch: dict[str, Any] = super()._generate_and_score_completions(self._rows)
-        judged = [row["judged"].result() for row in self._rows]
-        asked = [n_asked(as_json(row["reference"])) for row in self._rows]
-        batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"], judged, asked)
+        batch["advantages"] = self._token_advantages(batch["completion_ids"], batch["completion_mask"])
         return batch
 
     def _generate(self, prompts: list[Any]) -> Any:
         # Judged from here on, while TRL computes log-probabilities. It hands each column to the reward: there that
         # finds what was begun.
         generated = super()._generate(prompts)
-        for row, completion in zip(self._rows, generated[3], strict=True):
-            row["judged"] = self._reward.judge(completion, row["reference"])
+        ends = {*self.eos_token_ids, self._tokenizer.pad_token_id}
+        for row, ids, completion in zip(self._rows, generated[1], generated[3], strict=True):
+            row["unfinished"] = not ids or ids[-1] not in ends
+            self._begin_to_judge(row, completion)
         return generated
 
-    def _token_advantages(
-        self,
-        ids_B_T: torch.Tensor,
-        mask_B_T: torch.Tensor,
-        judged: Sequence[Sequence[Fragment]],
-        asked: Sequence[int | None],
-    ) -> torch.Tensor:
-        """The advantage of each of B x T tokens; 0 for padding, and throughout a truncated response."""
-        lengths = mask_B_T.sum(1).tolist()
-        decided = self._decided([one if length else None for one, length in zip(judged, lengths, strict=True)], asked)
+    def _begin_to_judge(self, row: dict[str, Any], completion: Any) -> None:
+        row["judged"] = self._reward.judge(completion, row["reference"])
+
+    def _token_advantages(self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor) -> torch.Tensor:
+        """The advantage of each of B x T tokens; 0 for padding."""
+        spelt = [
+            token_starts(self.processing_class, ids[:length])
+            for ids, length in zip(ids_B_T.tolist(), mask_B_T.sum(1).tolist(), strict=True)
+        ]
+        responses = [self._response(row, text) for row, (text, _) in zip(self._rows, spelt, strict=True)]
         found = torch.zeros(ids_B_T.shape, device=ids_B_T.device)
-        for row, (ids, length, fragments, (values, opened)) in enumerate(
-            zip(ids_B_T.tolist(), lengths, judged, decided, strict=True)
+        for row, (one, (_, starts), (values, opened)) in enumerate(
+            zip(responses, spelt, self._decided(responses), strict=True)
         ):
-            text, starts = token_starts(self.processing_class, ids[:length])
-            if any(text[one.start : one.end] != one.text for one in fragments) and length:
-                raise InputError(
-                    "expected the judged text to be that of the sampled tokens; a tokenizer with a response_template "
-                    "is not supported",
-                    field="model_name_or_path",
-                )
-            opening = self._reward.opening
-            begin = thinking.split(opening + text)[1] - len(opening)
-            found[row, :length] = torch.tensor(spread(starts, fragments, values, opened, begin))
+            shared = spread(starts, one.fragments, values, opened, one.begin, unfinished=one.unfinished)
+            found[row, : len(starts)] = torch.tensor(shared)
         return found
 
-    def _decided(
-        self, judged: Sequence[Sequence[Fragment] | None], asked: Sequence[int | None]
-    ) -> list[tuple[list[float], list[int] | None]]:
+    def _response(self, row: dict[str, Any], text: str) -> _Response:
+        fragments = row["judged"].result()
+        if any(text[one.start : one.end] != one.text for one in fragments):
+            raise InputError(
+                "expected the judged text to be that of the sampled tokens; a tokenizer with a response_template "
+                "is not supported",
+                field="model_name_or_path",
+            )
+        begin = thinking.split(self._reward.opening + text)[1] - len(self._reward.opening)
+        return _Response(fragments, n_asked(as_json(row["reference"])), row["unfinished"], begin, len(text))
+
+    def _decided(self, responses: Sequence[_Response]) -> list[tuple[list[float], list[int] | None]]:
         """The advantages and the openings of this process's responses; a group may lie on several processes."""
         mode = "train" if self.model.training else "eval"
         size = self.num_generations if mode == "train" else self.num_generations_eval
-        everywhere: list[tuple[Sequence[Fragment] | None, int | None]] = gather_object(
-            list(zip(judged, asked, strict=True))
-        )
+        everywhere: list[_Response] = gather_object(list(responses))
         groups = [everywhere[start : start + size] for start in range(0, len(everywhere), size)]
         found: list[tuple[list[float], list[int] | None]] = []
         empty = 0
         for group in groups:
-            earned = [None if one is None else self._reward.earned(one, n) for one, n in group]
+            earned = [
+                UNSEEN if one.unseen else self._reward.earned(one.fragments, one.asked, unfinished=one.unfinished)
+                for one in group
+            ]
             values = advantages(earned, self._credit, self._alpha)
-            said = [one or () for one, _ in group]
+            said = [one.fragments[:-1] if one.unfinished else one.fragments for one in group]
             opened = openings(said, self._reward.scorer.phrase) if self._credited == "opening" else [None] * size
             empty += not any(value for row in values for value in row)
             found += zip(values, opened, strict=True)
         self._metrics[mode]["groups/empty"].append(empty / len(groups))
-        first = self.accelerator.process_index * len(judged)
-        return found[first : first + len(judged)]
+        first = self.accelerator.process_index * len(responses)
+        return found[first : first + len(responses)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Response:
+    """A judged response: how many facts were asked for, whether it was cut off, where its answer begins, its length."""
+
+    fragments: Sequence[Fragment]
+    asked: int | None
+    unfinished: bool
+    begin: int
+    length: int
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it was cut off in its reasoning: it has made no decision that is trained."""
+        return self.unfinished and 0 < self.begin == self.length
 
 
 class _OrderOfEpoch(TrainerCallback):  # type: ignore[misc]
@@ -177,7 +199,11 @@ def check_arguments(args: Any) -> None:
     """
     wanted: list[tuple[str, bool, str]] = [
         ("scale_rewards", args.scale_rewards == "none", "none: dividing by a standard deviation moves the threshold"),
-        ("mask_truncated_completions", args.mask_truncated_completions, "true: a cut-off response is no finished one"),
+        (
+            "mask_truncated_completions",
+            not args.mask_truncated_completions,
+            "false: a cut-off response has the price `unfinished`; under a mask a policy loses nothing by not ending",
+        ),
         ("disable_dropout", args.disable_dropout, "true: tokens are drawn without dropout, and must be trained so"),
         ("loss_type", args.loss_type in LOSSES, f"{', '.join(LOSSES)}: the others weigh tokens by their response"),
         ("importance_sampling_level", args.importance_sampling_level == "token", "token: there is one advantage each"),
@@ -185,6 +211,14 @@ def check_arguments(args: Any) -> None:
             "off_policy_mask_threshold",
             args.off_policy_mask_threshold is None,
             "none: it needs one advantage a response",
+        ),
+        ("top_entropy_quantile", args.top_entropy_quantile == 1.0, "1.0: every token of a decision is trained"),
+        ("entropy_coef", args.entropy_coef == 0.0, "0.0: a bonus for entropy draws every decision towards 1/2"),
+        ("use_adaptive_entropy", not args.use_adaptive_entropy, "false: a bonus for entropy draws decisions to 1/2"),
+        (
+            "use_bias_correction_kl",
+            args.use_bias_correction_kl or not args.beta,
+            "true: without it the gradient is that of the forward KL, which leaves holes of the verifier open",
         ),
     ]
     for key, well, what in wanted:
