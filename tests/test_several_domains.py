@@ -114,7 +114,9 @@ def test_the_interval_of_a_mean_is_that_of_independent_means():
 
 
 def test_a_mean_is_over_what_is_defined():
-    assert mean([Estimate(None), Estimate(0.5, 0.4, 0.6)]) == {"value": 0.5, "low": 0.4, "high": 0.6, "over": 1}
+    assert mean([Estimate(None), Estimate(0.5, 0.4, 0.6)]) == {
+        "value": 0.5, "low": 0.4, "high": 0.6, "over": 1, "of": 2
+    }  # fmt: skip
     assert mean([Estimate(None)])["value"] is None
     assert mean([Estimate(0.5), Estimate(0.7, 0.6, 0.8)])["low"] is None
 
@@ -129,3 +131,13 @@ def test_a_model_that_lacks_a_domain_has_no_mean():
         ("base", "a"), ("base", "b"), ("base", MACRO), ("SFT", "a")
     ]  # fmt: skip
     assert "| SFT | a | 3 | 50 % |" in markdown(rows)
+
+
+def test_a_mean_says_of_how_many_domains_it_is():
+    """A model that always halts has no correctness: its mean is over the other domains, and does not hide that."""
+    known, unknown = {"value": 0.5, "low": 0.4, "high": 0.6}, {"value": None, "low": None, "high": None}
+    measures = ("completeness", "completeness_full", "f1_full", "halt_rate", "over_abstention")
+    row = {"model": "SFT", "decoding": "greedy", "n_prompts": 3, "seeds": [0], "utility": {"0.5": known}}
+    row |= dict.fromkeys(measures, known)
+    rows = overview({"a": [row | {"correctness": known}], "b": [row | {"correctness": unknown}]})
+    assert "| SFT | all (macro) | 6 | 50 % (40 to 60), 1 of 2 domains |" in markdown(rows)

@@ -40,7 +40,7 @@ def read_trained_model(folder: str | Path) -> TrainedModel | None:
     """What a model's run.json says; None for a model that rlhalt did not train.
 
     Raises:
-        InputError: a run.json that is none.
+        InputError: no JSON object in run.json.
     """
     path = Path(folder) / "run.json"
     if not path.is_file():

@@ -58,7 +58,7 @@ def read_plan(kind: str, config: str | Path, argv: Sequence[str], accelerate: st
         accelerate: as `accelerate launch --config_file` takes it.
 
     Raises:
-        InputError: a file that is not there, or is no mapping; numbers of processes that are none; a key without a
+        InputError: a file that is not there, or is no mapping; a number of processes that is no number; a key without a
             value.
     """
     keys = {**read_yaml(config), **_keys(argv)}

@@ -58,7 +58,7 @@ def overview(reports: Reports) -> list[Json]:
 
     Returns:
         `{model, decoding, domain, n_prompts, seeds}`, the `MEASURES` and `utility@τ` as `{value, low, high}`. The mean
-        of a measure is over the domains where it is defined, and `over` says how many those are. A model that is not
+        of a measure is over the domains where it is defined: `over` of `of`. A model that is not
         in every domain has no row `all (macro)`.
     """
     rows = []
@@ -113,18 +113,18 @@ def mean(estimates: Sequence[Estimate]) -> Json:
     """The mean of independent estimates, those left out that are not defined.
 
     >>> mean([Estimate(0.5, 0.2, 0.8), Estimate(0.7, 0.3, 0.9), Estimate(None)])
-    {'value': 0.6, 'low': 0.35, 'high': 0.780278, 'over': 2}
+    {'value': 0.6, 'low': 0.35, 'high': 0.780278, 'over': 2, 'of': 3}
     """
     values = [one for one in estimates if one.value is not None]
     if not values:
-        return {"value": None, "low": None, "high": None, "over": 0}
+        return {"value": None, "low": None, "high": None, "over": 0, "of": len(estimates)}
     middle = sum(_given(one.value) for one in values) / len(values)
     bounds: dict[str, float | None] = {"low": None, "high": None}
     if all(one.low is not None and one.high is not None for one in values):
         below = math.hypot(*(_given(one.value) - _given(one.low) for one in values)) / len(values)
         above = math.hypot(*(_given(one.high) - _given(one.value) for one in values)) / len(values)
         bounds = {"low": round(middle - below, 6), "high": round(middle + above, 6)}
-    return {"value": round(middle, 6), **bounds, "over": len(values)}
+    return {"value": round(middle, 6), **bounds, "over": len(values), "of": len(estimates)}
 
 
 def _given(value: float | None) -> float:
@@ -152,7 +152,8 @@ def _cell(name: str, one: Json, intervals: bool) -> str:
         f"{x:.2f}" if utility else f"{100 * x:.0f}" for x in (one["value"], one["low"], one["high"]) if x is not None
     )
     between = f" ({' to '.join(bounds)})" if intervals and bounds else ""
-    return f"{value}{'' if utility else ' %'}{between}".replace("-", "−")
+    lacking = f", {one['over']} of {one['of']} domains" if one.get("over", 0) < one.get("of", 0) else ""
+    return f"{value}{'' if utility else ' %'}{between}{lacking}".replace("-", "−")
 
 
 def markdown(rows: Sequence[Json]) -> str:
