@@ -50,11 +50,13 @@ def taught_several(
     batch = tokenizer(texts, return_tensors="pt", padding=True)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(150):
+    for step in range(400):
         loss = model(**batch, labels=labels).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+        if step >= 150 and loss.item() < 0.1:
+            break
     assert loss.item() < 0.1
     tokenizer.padding_side = "right"
     model.save_pretrained(folder)

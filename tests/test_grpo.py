@@ -152,6 +152,8 @@ def test_it_learns_to_halt_where_it_is_wrong_and_to_be_vague_without_the_guard(s
         folder.mkdir()
         keys = {"max_steps": 40, "learning_rate": 3.0e-4, "lr_scheduler_type": "constant", "max_empty": 1.1}
         keys |= {"per_device_train_batch_size": 32, "num_generations": 8, "threshold": 0.9, "unverifiable": price}
+        # Saying something vague again has a price of its own, which is part of the guard.
+        keys |= {"repeated": price} if price == 0 else {}
         main(arguments(folder, speaking_model, prompts, **keys))
         log = [one for one in record(folder)["log"] if "reward" in one]
         assert mean(log[-5:], "fragments/incorrect") < mean(log[:5], "fragments/incorrect")
@@ -302,7 +304,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
         ({"credited": "words"}, "field 'credited': expected fragment, opening"),
         ({"credit": "fragments"}, "field 'credit': expected fragment, sum, response, mixed, flip"),
         ({"domain": "contries"}, "expected a domain"),
-        ({"unverifiable": 0.5}, "vagueness pays"),
+        ({"unverifiable": 0.5}, "or it would be paid for"),
         ({"patience": 0}, "expected a patience of at least 1"),
         ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
         ({"domain": "medicine"}, "is judged by a language model"),

@@ -283,8 +283,8 @@ class TestChain:
         seen = []
         spread = online.spread
 
-        def watching(starts, fragments, values, opened, begin):
-            found = spread(starts, fragments, values, opened, begin)
+        def watching(starts, fragments, values, opened, begin, **prices):
+            found = spread(starts, fragments, values, opened, begin, **prices)
             seen.append((starts, fragments, begin, found))
             return found
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Wrong, parse
 from rlhalt.judge_arguments import JudgeArguments
 
 if TYPE_CHECKING:
@@ -151,6 +150,8 @@ def engine_here(text: str) -> str:
 
 def _template_arg(text: str) -> tuple[str, Any]:
     """NAME=VALUE, where the value is JSON or else a text."""
+    from rlhalt.jsonl import Wrong, parse
+
     name, found, value = text.partition("=")
     if not found or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {_cut(text)}")

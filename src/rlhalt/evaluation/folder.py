@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import General, load_general
-from rlhalt.evaluation.roles import Role, role_named
+from rlhalt.evaluation.roles import ROLES, Role, role_named
 from rlhalt.jsonl import Wrong, read_object
 from rlhalt.provenance import earlier, earlier_config
 from rlhalt.records import Certainty, Confidence, Continuation, Json, Label, Scored, read
@@ -158,7 +158,7 @@ class _Run:
     few_shot: bool
     halting: Halting
     seconds: float
-    role: Role | None = None
+    role: str | None = None
     started_from: tuple[str, ...] = ()
     config: Json = dataclasses.field(default_factory=dict)
 
@@ -169,6 +169,8 @@ class _Run:
                 raise Wrong(field, "expected text, found none")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise Wrong("threshold", f"expected a number above 0 and below 1, or null, found {self.threshold:g}")
+        if self.role is not None and self.role not in ROLES:
+            raise Wrong("role", f"expected one of {', '.join(ROLES)}, found {self.role!r}")
         if self.seconds < 0:
             raise Wrong("seconds", f"expected a number of at least 0, found {self.seconds:g}")
 

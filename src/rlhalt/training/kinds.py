@@ -64,12 +64,15 @@ def settings_of(parsed: Sequence[type[Any]], path: str | Path) -> Json:
 
     settings = read_settings(path, {one.name for kind in parsed for one in dataclasses.fields(kind)})
     parser = TrlParser(list(parsed), allow_abbrev=False)
+    mappings = {one.name for kind in parsed for one in dataclasses.fields(kind) if "dict" in str(one.type)}
     needed = {one.name for kind in parsed for one in dataclasses.fields(kind) if _needed(one)}
     for action in parser._actions:
         if action.dest in needed and settings.get(action.dest, "") is None:
             raise InputError("expected a value, found none", path=path, field=action.dest)
-        if action.dest in settings:
-            _check_type(action, settings[action.dest], path)
+        value = settings.get(action.dest)
+        # What may be a mapping or a text of JSON looks like a text to the parser.
+        if action.dest in settings and not (action.dest in mappings and isinstance(value, dict)):
+            _check_type(action, value, path)
     check_bounds(settings, path)
     return settings
 
