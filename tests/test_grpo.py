@@ -370,8 +370,8 @@ def test_two_processes_share_a_group_and_train_with_the_script(speaking_model, t
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     # Those of test_grpo_trainer, where one process has the whole group; the last response was cut off.
-    assert "advantages 0 [0.7, -1.7] [0.0]" in done.stdout
-    assert "advantages 1 [1.0, 0.0] [0.0]" in done.stdout
+    assert "advantages 0 [1.0, -1.1333] [0.0]" in done.stdout
+    assert "advantages 1 [1.2667, -1.1333] [0.0]" in done.stdout
     assert "FragmentGRPOTrainer: MULTI_CPU, 2 process(es) on cpu" in done.stderr
     assert "effective batch 4" in done.stderr
     assert record(tmp_path)["steps"] == 2

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Wrong, parse
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client
@@ -96,6 +95,8 @@ class JudgeArguments:
 
 
 def _fields(body: str | None) -> dict[str, Any]:
+    from rlhalt.jsonl import Wrong, parse
+
     try:
         fields = parse(body) if body else {}
     except Wrong:

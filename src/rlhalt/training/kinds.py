@@ -64,7 +64,9 @@ def settings_of(parsed: Sequence[type[Any]], path: str | Path) -> Json:
 
     settings = read_settings(path, {one.name for kind in parsed for one in dataclasses.fields(kind)})
     parser = TrlParser(list(parsed), allow_abbrev=False)
-    mappings = {one.name for kind in parsed for one in dataclasses.fields(kind) if "dict" in str(one.type)}
+    # The parser rewrites the types of fields, and leaves the annotations.
+    annotated = [vars(base).get("__annotations__", {}) for kind in parsed for base in kind.__mro__]
+    mappings = {name for hints in annotated for name, hint in hints.items() if "dict" in str(hint)}
     needed = {one.name for kind in parsed for one in dataclasses.fields(kind) if _needed(one)}
     for action in parser._actions:
         if action.dest in needed and settings.get(action.dest, "") is None:
