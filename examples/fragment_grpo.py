@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
             # An advantage per token means what it says only with these four; the trainer refuses others.
             loss_type="dr_grpo",
             scale_rewards="none",
-            mask_truncated_completions=True,
+            mask_truncated_completions=False,
             disable_dropout=True,
             logging_steps=1,
             use_cpu=True,
