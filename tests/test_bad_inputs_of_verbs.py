@@ -100,7 +100,7 @@ KINDS = {
     "dpo": "train_file: pairs.jsonl\ndraws: 4\n",
     "decisions": "train_file: decisions.jsonl\n",
     "grpo": "train_file: prompts.jsonl\ndomain: countries\nthreshold: 0.5\nloss_type: dr_grpo\nscale_rewards: none\n"
-    "mask_truncated_completions: true\ndisable_dropout: true\nnum_generations: 4\n",
+    "mask_truncated_completions: false\ndisable_dropout: true\nnum_generations: 4\n",
 }
 ACCELERATE = "distributed_type: MULTI_GPU\nnum_machines: 1\nnum_processes: 2\n"
 
