@@ -7,10 +7,10 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from bad_inputs import ODD, RAW
 from rlhalt.cli import main
 from rlhalt.jsonl import write
 from rlhalt.records import Decision, Pair, Prompt, Response, Scored, Target
@@ -18,26 +18,6 @@ from rlhalt.records import Decision, Pair, Prompt, Response, Scored, Target
 ASKED = [{"role": "user", "content": "State five facts about Kenya."}]
 SAID = [{"role": "assistant", "content": "Kenya is in Africa."}]
 ROUNDS = 6
-
-# What stands where a value should, as it is written in a file.
-RAW = {
-    "NaN": "NaN",
-    "infinity": "-Infinity",
-    "a number beyond the range": "1e999",
-    "a number of 5,000 digits": "9" * 5000,
-    "a number of 65 bits": "18446744073709551616",
-    "half a surrogate pair": r'"\ud800"',
-    "half a surrogate pair inside": r'"so \udfff so"',
-    "deep lists": "[" * 5000 + "]" * 5000,
-    "deep objects": '{"a":' * 500 + "1" + "}" * 500,
-    "null": "null",
-    "true": "true",
-    "nothing": "",
-    "a torn text": '"so',
-    "a control character": '"a\x01b"',
-}
-# What is JSON, but of no type that any field has.
-ODD: list[Any] = [True, None, [[]], [{"x": None}], [1], -7.5]
 
 
 def good(tmp_path: Path, scored_row: Callable[..., Scored]) -> dict[str, Path]:

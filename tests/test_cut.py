@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.isotonic import IsotonicRegression
 
 from rlhalt.cli import main
 from rlhalt.cut import calibration
@@ -21,10 +22,10 @@ from rlhalt.cut.respond import Judged
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.confidence_arrays import Judged as Fragments
-from rlhalt.evaluation.recalibration import isotonic, platt
 from rlhalt.records import HALT_PHRASE, Confidence, Prompt, Scored
 from rlhalt.records import read as rows_of
 from rlhalt.records import write as write_rows
+from rlhalt.uncertainty.recalibration import platt
 from taught_model import taught
 
 PHRASE = HALT_PHRASE
@@ -40,12 +41,17 @@ def drawn(n: int, seed: int = 0):
     return confidence, correct
 
 
-@pytest.mark.parametrize(("method", "other"), [("platt", platt), ("isotonic", isotonic)])
-def test_the_map_is_that_of_the_comparison_and_survives_the_file(method, other):
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_the_map_is_that_of_others_and_survives_the_file(method):
+    """Isotonic regression of scikit-learn; Platt's map of the comparison, which has a test against scikit-learn of its own."""
     confidence, correct = drawn(400)
     found = fitted(method, confidence, correct)
     at = np.linspace(0, 1, 50)
-    assert found(at) == pytest.approx(other(confidence, correct)(at))
+    if method == "platt":
+        theirs = platt(confidence, correct)(at)
+    else:
+        theirs = IsotonicRegression(out_of_bounds="clip").fit(confidence, correct).predict(at)
+    assert found(at) == pytest.approx(theirs, abs=1e-6)
     again = Probability(**json.loads(json.dumps(dataclasses.asdict(found))))
     assert again(at) == pytest.approx(found(at))
     assert (np.diff(found(at)) >= 0).all()
@@ -226,6 +232,18 @@ def test_a_cut_without_a_threshold_is_refused(world, tmp_path, capsys):
     assert "threshold" in refused(argv[:place] + argv[place + 2 :], capsys)
     argv[place + 1] = "1"
     assert "below 1" in refused(argv, capsys)
+
+
+def test_a_cut_and_a_threshold_in_the_prompt_do_not_go_together(world, tmp_path, capsys):
+    """The calibration was fitted on prompts without τ in them."""
+    assert "one of the two" in refused(evaluating(world, tmp_path / "out", "0.5", "--threshold-in-prompt"), capsys)
+
+
+def test_greedy_responses_alone_need_the_greedy_map_alone(world, tmp_path):
+    argv = evaluating(world, tmp_path / "out", "0.5", "--temperature", "1.0")
+    argv[argv.index("--samples") + 1] = "0"
+    assert main(argv) == 0
+    assert {row.sampler["temperature"] for row in rows_of(tmp_path / "out" / "scored.jsonl", Scored)} == {0}
 
 
 def test_prompts_of_the_calibration_are_not_evaluated(world, tmp_path, capsys):

@@ -10,29 +10,30 @@ import numpy as np
 import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
+from rlhalt.cut.probability import Probability
 from rlhalt.evaluation import compare
 from rlhalt.evaluation.bootstrap import weights
 from rlhalt.evaluation.calibration import calibrate
 from rlhalt.evaluation.confidence_arrays import decided, judged
+from rlhalt.evaluation.cross_fitting import cross_fitted, halves
 from rlhalt.evaluation.cut import spoken
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.recalibration import (
-    METHODS,
-    cross_fitted,
-    halves,
-    isotonic,
-    platt,
-    platt_coefficients,
-    temperature,
-)
 from rlhalt.records import Confidence, Fragment, Scored
+from rlhalt.uncertainty.recalibration import isotonic_line, platt, platt_coefficients
 
 GRID = np.linspace(0, 1, 21)
+
+
+def isotonic(confidence, correct):
+    """The map of `rlhalt calibrate --method isotonic`."""
+    at, values = isotonic_line(confidence, correct)
+    return Probability("isotonic", confidence=tuple(at), probability=tuple(values))
+
+
+METHODS = {"Platt": platt, "isotonic": isotonic}
 
 
 def world(seed=0, n=400, prompts=40):
@@ -45,15 +46,6 @@ def world(seed=0, n=400, prompts=40):
 def logit(p):
     p = np.clip(p, 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_temperature_is_that_of_the_highest_likelihood(seed):
-    p, correct, _ = world(seed)
-    best = minimize_scalar(
-        lambda b: log_loss(correct, 1 / (1 + np.exp(-b * logit(p)))), bounds=(0, 100), method="bounded"
-    )
-    assert temperature(p, correct)(GRID) == pytest.approx(1 / (1 + np.exp(-best.x * logit(GRID))), abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -102,11 +94,6 @@ def test_every_map_gives_probabilities_and_keeps_or_reverses_the_order(method, p
     assert (steps >= -1e-12).all() or (method == "Platt" and (steps <= 1e-12).all())
 
 
-def test_a_misleading_confidence_says_nothing_after_temperature():
-    p = np.array([0.9, 0.8, 0.2, 0.1])
-    assert temperature(p, np.array([0, 0, 1, 1]))(GRID) == pytest.approx(np.full(21, 0.5))
-
-
 def test_halves_part_the_prompts_by_the_seed():
     assert halves(7, 0).sum() == 4
     assert (halves(50, 3) == halves(50, 3)).all()
@@ -139,8 +126,7 @@ def test_recalibration_makes_an_overconfident_model_mean_what_it_says(method):
     before = calibrate("base", "as it is", its, drawn)
     after = calibrate("base", method, judged(q.tolist(), correct.tolist(), prompt.tolist()), drawn)
     assert after.brier.value < before.brier.value
-    if method != "temperature":
-        assert after.ece.value < before.ece.value / 2
+    assert after.ece.value < before.ece.value / 2
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ left out, and in a causal domain the response halts there.
     calibrate   sample, score and fit: `calibration.json` of a model
     probability the map from confidence to probability
     calibration the file, and the check that it belongs to a model, a domain and a temperature
+    decision    which fragments are said at τ
     respond     a response cut at τ; `rlhalt answer` and `rlhalt evaluate --cut`
 
 A model cut so is what every training for τ has to be compared with.

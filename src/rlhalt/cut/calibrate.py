@@ -23,7 +23,7 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.calibration import ece, equal_width
 from rlhalt.evaluation.confidence_arrays import Judged, judged
-from rlhalt.evaluation.recalibration import halves
+from rlhalt.evaluation.cross_fitting import halves
 from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.locks import locked

@@ -8,8 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from rlhalt.errors import InputError
-from rlhalt.evaluation.bootstrap import Floats
-from rlhalt.evaluation.recalibration import platt_coefficients, platt_map, steps
+from rlhalt.uncertainty.recalibration import Floats, isotonic_line, platt_coefficients, platt_map
 
 MethodName = Literal["platt", "isotonic"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
@@ -69,6 +68,6 @@ def fitted(method: MethodName, confidence: Floats, correct: Floats) -> Probabili
         slope, intercept = platt_coefficients(confidence, correct)
         return Probability(method, slope, intercept)
     if method == "isotonic":
-        at, value = steps(confidence, correct)
+        at, value = isotonic_line(confidence, correct)
         return Probability(method, confidence=tuple(at.tolist()), probability=tuple(value.tolist()))
     raise InputError(f"expected {' or '.join(METHODS)}, found '{method}'", field="method")

@@ -9,6 +9,7 @@ import numpy as np
 
 from rlhalt.cut.calibration import Calibration
 from rlhalt.cut.confidence import confidences
+from rlhalt.cut.decision import kept
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message, Response, Scored
 from rlhalt.rewards import Halting
@@ -29,18 +30,8 @@ class Judged:
     probability: list[float]
 
     def kept(self, threshold: float, halting: Halting) -> list[int]:
-        """The numbers of the fragments that are said at τ.
-
-        In an independent domain each fragment is decided by itself. In a causal domain what follows the first doubtful
-        fragment is left out too. What has no probability is left out; a halt that the model generated stays.
-        """
-        found = []
-        for number, (one, probability) in enumerate(zip(self.row.fragments, self.probability, strict=True)):
-            if one.label == "halt" or probability >= threshold:
-                found.append(number)
-            elif halting == "causal":
-                break
-        return found
+        """The numbers of the fragments that are said at τ, see `rlhalt.cut.decision`."""
+        return kept(self.row.fragments, self.probability, threshold, halting)
 
     def text(self, threshold: float, halting: Halting, phrase: str) -> str:
         """What is said at τ; the halting phrase where nothing is left, or where a causal response halts."""

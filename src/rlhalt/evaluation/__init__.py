@@ -17,7 +17,7 @@ come from the scorer that training used too.
       reflection         a response that says at its end what of it is doubtful
       relations          right and wrong facts by relation
     cut                  every model without what its calibrated probability puts below τ: what training has to beat
-      recalibration      confidences made to mean what they say
+      cross_fitting      probabilities by maps that have not seen the prompt
     calibration          whether confidences mean what they say
       selective_prediction  whether they put right fragments before wrong ones
       confidence_arrays  the fragments that both are about

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 
 import numpy as np
 
+from rlhalt.cut.decision import kept
 from rlhalt.evaluation.confidence_arrays import Judged, confidences, decided, joined
+from rlhalt.evaluation.cross_fitting import cross_fitted
 from rlhalt.evaluation.design import Design, Model
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import PromptCounts, per_prompt
-from rlhalt.evaluation.recalibration import cross_fitted, platt_coefficients, platt_map
 from rlhalt.records import Fragment, Scored
 from rlhalt.rewards import Halting
+from rlhalt.uncertainty.recalibration import platt_coefficients, platt_map
 
 CONFIDENCE = "token_probability"
 
@@ -129,15 +130,12 @@ def spoken(row: Scored, sure: Sequence[float], threshold: float, halting: Haltin
     What has no confidence is left out. A response whose last fragment is left out does not end unfinished.
     """
 
-    def said(one: tuple[Fragment, float]) -> bool:
-        return one[0].label == "halt" or one[1] >= threshold
-
-    each = list(zip(row.fragments, sure, strict=True))
-    kept = [one for one, _ in (takewhile(said, each) if halting == "causal" else filter(said, each))]
-    if len(kept) == len(each):
+    numbers = kept(row.fragments, sure, threshold, halting)
+    if len(numbers) == len(row.fragments):
         return row
-    ended = halting == "causal" or not said(each[-1])
+    fragments = [row.fragments[number] for number in numbers]
+    ended = halting == "causal" or len(row.fragments) - 1 not in numbers
     if halting == "causal":
-        at = kept[-1].end if kept else 0
-        kept.append(Fragment(at, at, "halt", "", "halt"))
-    return dataclasses.replace(row, fragments=kept, finish_reason="stop" if ended else row.finish_reason)
+        at = fragments[-1].end if fragments else 0
+        fragments.append(Fragment(at, at, "halt", "", "halt"))
+    return dataclasses.replace(row, fragments=fragments, finish_reason="stop" if ended else row.finish_reason)

@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, crossed, seed_weights, weights
+from rlhalt.evaluation.cross_fitting import halves
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.protocol import comparable
-from rlhalt.evaluation.recalibration import halves
 from rlhalt.evaluation.roles import ROLES, Role
 from rlhalt.rewards import Halting
 

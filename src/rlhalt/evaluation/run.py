@@ -147,18 +147,16 @@ def evaluate(
             few_shot=policy.few_shot,
             template_args=policy.template_args,
         )
-        drawn = dataclasses.replace(greedy, temperature=temperature, responses=samples)
-        responses = {
-            "greedy": sample(asked, greedy, folder / "greedy.jsonl"),
-            "sampled": sample(asked, drawn, folder / "sampled.jsonl"),
-        }
+        settings = {"greedy": greedy}
+        if samples:
+            settings["sampled"] = dataclasses.replace(greedy, temperature=temperature, responses=samples)
+        responses = {name: sample(asked, its, folder / f"{name}.jsonl") for name, its in settings.items()}
         if fitted is not None:
             assert policy.threshold is not None
-            at = policy.threshold
             cutting = functools.partial(cut, few_shot=policy.few_shot, template_args=policy.template_args)
             responses = {
-                "greedy": cutting(responses["greedy"], policy.model, scorer, fitted, 0.0, at),
-                "sampled": cutting(responses["sampled"], policy.model, scorer, fitted, temperature, at),
+                name: cutting(rows, policy.model, scorer, fitted, settings[name].temperature, policy.threshold)
+                for name, rows in responses.items()
             }
         score_file([one for rows in responses.values() for one in rows], scorer, folder / "scored.jsonl")
         scored = list(read(folder / "scored.jsonl", Scored))
@@ -186,6 +184,8 @@ def _calibrated(
     """
     if policy.threshold is None:
         raise InputError("expected the threshold to cut at, found none", field="threshold")
+    if policy.threshold_in_prompt:
+        raise InputError("expected one of the two: a cut, or the threshold in the prompt", field="threshold_in_prompt")
     found = calibrations.read(path)
     found.check(policy.model, scorer, few_shot=bool(policy.few_shot), template_args=policy.template_args, path=path)
     for one in temperatures:

@@ -26,10 +26,11 @@ import numpy.typing as npt
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate
 from rlhalt.evaluation.calibration import Bin, equal_mass, reliability
 from rlhalt.evaluation.confidence_arrays import Judged
-from rlhalt.evaluation.recalibration import cross_fitted, platt, platt_coefficients, platt_map
+from rlhalt.evaluation.cross_fitting import cross_fitted
 from rlhalt.records import Confidence, Scored
 from rlhalt.statement import statement
 from rlhalt.uncertainty.nli import lexical, relations
+from rlhalt.uncertainty.recalibration import platt, platt_coefficients, platt_map
 
 BINS = 10
 # A regression each: enough for an interval of two digits.

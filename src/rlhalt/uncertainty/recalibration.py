@@ -1,8 +1,4 @@
-"""Making a confidence mean what it says afterwards, with labelled prompts and no training: what training has to beat.
-
-A map from confidence to probability is fitted on one half of the prompts and used on the other, both ways round
-(cross-fitting), so that every fragment is judged by a map that has not seen its prompt.
-"""
+"""From a confidence to the probability of being right: maps that are fitted on labelled fragments, without training."""
 
 from __future__ import annotations
 
@@ -11,13 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from rlhalt.evaluation.bootstrap import Floats
-from rlhalt.evaluation.confidence_arrays import Judged
-
+Floats = npt.NDArray[np.float64]
 Map = Callable[[Floats], Floats]
-Fit = Callable[[Floats, Floats], Map]
-
-_SHARPEST = 100.0
 
 
 def _logit(confidence: Floats) -> Floats:
@@ -28,22 +19,6 @@ def _logit(confidence: Floats) -> Floats:
 def _sigmoid(x: Floats) -> Floats:
     likely: Floats = np.exp(-np.logaddexp(0, -x))
     return likely
-
-
-def temperature(confidence: Floats, correct: Floats) -> Map:
-    """q = σ(logit(p) / T), T of the highest likelihood (Guo et al., arXiv 1706.04599).
-
-    T is at least 0.01, where right and wrong ones are parted at ½; where the confidence misleads it is infinite, and
-    all are ½.
-    """
-    z = _logit(confidence)
-    # The slope of the loss in 1/T only rises: halve the interval in which it passes 0.
-    low, high = 0.0, _SHARPEST
-    for _ in range(60):
-        middle = (low + high) / 2
-        rising = float(((_sigmoid(middle * z) - correct) * z).sum()) > 0
-        low, high = (low, middle) if rising else (middle, high)
-    return lambda p: _sigmoid(high * _logit(p))
 
 
 def platt(confidence: Floats, correct: Floats) -> Map:
@@ -92,16 +67,10 @@ def platt_coefficients(
     return float(found[0]), float(found[1])
 
 
-def isotonic(confidence: Floats, correct: Floats) -> Map:
-    """The rising function of `steps`, linear between fragments."""
-    at, fitted = steps(confidence, correct)
-    return lambda p: np.interp(p, at, fitted)
-
-
-def steps(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
+def isotonic_line(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
     """The rising function nearest to the verdicts in squared error: confidences, and its values there.
 
-    Zadrozny & Elkan 2002.     Neighbours that fall are pooled until none does (Barlow et al. 1972).
+    Zadrozny & Elkan 2002. Neighbours that fall are pooled until none does (Barlow et al. 1972).
     """
     at, where = np.unique(confidence, return_inverse=True)
     n = np.bincount(where).astype(np.float64)
@@ -114,40 +83,3 @@ def steps(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
         blocks.append(block)
     fitted = np.repeat([right / count for right, count, _ in blocks], [places for *_, places in blocks])
     return at, fitted
-
-
-METHODS: dict[str, Fit] = {"temperature": temperature, "Platt": platt, "isotonic": isotonic}
-
-
-def halves(n_prompts: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Which prompts are in the first half, drawn by the seed."""
-    drawn = np.random.default_rng(seed).permutation(n_prompts)
-    return drawn < (n_prompts + 1) // 2
-
-
-def cross_fitted(
-    fragments: Judged, fit: Fit, first: npt.NDArray[np.bool_]
-) -> Callable[[Floats, npt.NDArray[np.intp]], Floats]:
-    """The recalibrated confidence of any fragment, by its confidence and the position of its prompt.
-
-    Args:
-        fragments: decided ones to fit on.
-        first: which prompts are in the first half, see `halves`.
-
-    Returns:
-        NaN for a NaN confidence, and where the other half holds nothing to fit on.
-    """
-    maps: list[Map | None] = []
-    for half in (first, ~first):
-        inside = half[fragments.prompt]
-        maps.append(fit(fragments.confidence[inside], fragments.correct[inside]) if inside.any() else None)
-
-    def recalibrated(confidence: Floats, prompt: npt.NDArray[np.intp]) -> Floats:
-        found = np.full(len(confidence), np.nan)
-        for its, other in zip((first, ~first), reversed(maps), strict=True):
-            mine = its[prompt] & np.isfinite(confidence)
-            if other is not None:
-                found[mine] = other(np.clip(confidence[mine], 0, 1))
-        return found
-
-    return recalibrated
