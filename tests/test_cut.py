@@ -43,7 +43,7 @@ def drawn(n: int, seed: int = 0):
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
 def test_the_map_is_that_of_others_and_survives_the_file(method):
-    """Isotonic regression of scikit-learn; Platt's map of the comparison, which has a test against scikit-learn of its own."""
+    """As isotonic regression of scikit-learn, and as Platt's map of the comparison (which has a test of its own)."""
     confidence, correct = drawn(400)
     found = fitted(method, confidence, correct)
     at = np.linspace(0, 1, 50)
@@ -220,6 +220,17 @@ def test_a_calibration_of_another_model_is_refused(world, tiny_model, tmp_path, 
     argv[argv.index(str(model))] = str(tiny_model)
     assert "model" in refused(argv, capsys)
     assert "another" not in refused(argv, capsys)
+
+
+def test_other_examples_before_the_prompts_are_refused(world):
+    """A calibration counts for one way of asking: examples that were edited ask in another way."""
+    _, model, _, _ = world
+    path = calibration_file(str(model))
+    asked = {"template_args": {}, "path": path}
+    scorer = load_domain("countries").splitter()
+    read(path).check(str(model), scorer, few_shot=(), **asked)
+    with pytest.raises(InputError, match="few_shot"):
+        read(path).check(str(model), scorer, few_shot=[{"role": "user", "content": "Why?"}], **asked)
 
 
 def test_another_temperature_is_refused(world, tmp_path, capsys):

@@ -50,12 +50,12 @@ def answer(
     path = calibration_file(model, calibration)
     fitted = read(path)
     found = load_domain(domain or fitted.domain)
-    shown = tuple(found.few_shot()) if fitted.few_shot else ()
+    examples = tuple(found.few_shot()) if fitted.few_shot else ()
     scorer = found.splitter()
-    fitted.check(model, scorer, few_shot=fitted.few_shot, template_args=fitted.template_args, path=path)
+    fitted.check(model, scorer, few_shot=examples, template_args=fitted.template_args, path=path)
     fitted.at(temperature)
     completions = load_engine(model, engine, fitted.template_args).complete(
-        [[*shown, *one] for one in prompts], temperature=temperature, max_tokens=fitted.max_tokens, seed=seed
+        [[*examples, *one] for one in prompts], temperature=temperature, max_tokens=fitted.max_tokens, seed=seed
     )
     rows = [
         Response(
@@ -64,7 +64,7 @@ def answer(
         )
         for number, (one, said) in enumerate(zip(prompts, completions, strict=True))
     ]  # fmt: skip
-    judged = probabilities(rows, model, scorer, fitted, temperature, shown, fitted.template_args)
+    judged = probabilities(rows, model, scorer, fitted, temperature, examples, fitted.template_args)
     return [_described(one, thresholds, scorer) for one in judged]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlhalt.contamination import refuse_leakage
-from rlhalt.cut.calibration import FILE, By, Calibration, Fit, write
+from rlhalt.cut.calibration import FILE, By, Calibration, Fit, shown, write
 from rlhalt.cut.confidence import confidences
 from rlhalt.cut.probability import MethodName, fitted
 from rlhalt.errors import InputError
@@ -80,7 +80,7 @@ def calibrate(
         fits = [_fit(settings, at, prompts, scorer, folder, by, method) for at in temperatures]
         found = Calibration(
             identity(settings.model), scorer.domain, scorer.fragmenter, scorer.verifier.name, by,
-            [one.key for one in prompts], bool(settings.few_shot), settings.template_args, settings.max_tokens, fits,
+            [one.key for one in prompts], shown(settings.few_shot), settings.template_args, settings.max_tokens, fits,
         )  # fmt: skip
         write(folder / FILE, found)
         run.result(fragments=sum(one.n_fragments for one in fits))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +14,7 @@ from rlhalt.cut.probability import Probability
 from rlhalt.errors import InputError
 from rlhalt.jsonl import explained
 from rlhalt.models import identity
-from rlhalt.records import Json, write_atomic
+from rlhalt.records import Json, Message, content_key, write_atomic
 from rlhalt.scoring import Scorer
 
 FOLDER, FILE = "calibration", "calibration.json"
@@ -55,7 +56,7 @@ class Calibration:
         by: the confidence: `token_probability` (geometric mean over the fragment's tokens), `token_minimum` (the least
             likely token) or `ccp` (claim-conditioned probability).
         prompts: the keys of the prompts that it was fitted on.
-        few_shot: whether the domain's examples stood before each prompt.
+        few_shot: the content key of the examples that stood before each prompt; "" where there were none.
         template_args: arguments of the chat template.
         max_tokens: the longest response, in tokens.
         fits: one for each temperature.
@@ -67,7 +68,7 @@ class Calibration:
     verifier: str
     by: By
     prompts: list[str]
-    few_shot: bool
+    few_shot: str
     template_args: Json
     max_tokens: int
     fits: list[Fit]
@@ -87,7 +88,9 @@ class Calibration:
             )
         return found.probability
 
-    def check(self, model: str, scorer: Scorer, *, few_shot: bool, template_args: Json, path: Path) -> None:
+    def check(
+        self, model: str, scorer: Scorer, *, few_shot: Sequence[Message], template_args: Json, path: Path
+    ) -> None:
         """See that it was fitted for what it is used for.
 
         Raises:
@@ -97,7 +100,7 @@ class Calibration:
             "model": identity(model),
             "domain": scorer.domain,
             "fragmenter": scorer.fragmenter,
-            "few_shot": few_shot,
+            "few_shot": shown(few_shot),
             "template_args": template_args,
         }
         differs = [
@@ -111,6 +114,11 @@ class Calibration:
                 "rlhalt calibrate for it",
                 path=path,
             )
+
+
+def shown(few_shot: Sequence[Message]) -> str:
+    """What tells one set of few-shot examples from another."""
+    return content_key(few_shot) if few_shot else ""
 
 
 def calibration_file(model: str, given: str | Path | None = None) -> Path:

@@ -187,7 +187,7 @@ def _calibrated(
     if policy.threshold_in_prompt:
         raise InputError("expected one of the two: a cut, or the threshold in the prompt", field="threshold_in_prompt")
     found = calibrations.read(path)
-    found.check(policy.model, scorer, few_shot=bool(policy.few_shot), template_args=policy.template_args, path=path)
+    found.check(policy.model, scorer, few_shot=policy.few_shot, template_args=policy.template_args, path=path)
     for one in temperatures:
         found.at(one)
     if seen := {one.key for one in prompts} & set(found.prompts):
