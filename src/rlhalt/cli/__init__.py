@@ -3,6 +3,7 @@
 flags     the flags that several verbs share, and the checks of their values
 data      prompts, sample, score, annotated, pairs, decisions
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
+serve     serve
 chain     train, doctor, quickstart, run, rounds, new, list
 """
 
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rlhalt
-from rlhalt.cli import chain, data, measure
+from rlhalt.cli import chain, data, measure, serve
 from rlhalt.cli.flags import KINDS, Parser
 from rlhalt.errors import InputError, RlhaltError
 from rlhalt.heartbeat import alive
@@ -83,5 +84,6 @@ def _parser() -> argparse.ArgumentParser:
     data.add(verb)
     chain.add_training(verb)
     measure.add(verb)
+    serve.add(verb)
     chain.add_recipes(verb)
     return parser

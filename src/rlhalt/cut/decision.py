@@ -81,7 +81,7 @@ class Cut:
         self._threshold, self._halting, self._phrase = threshold, halting, phrase
         self.place = self.n_said = self.n_left_out = 0
         self.halted = False
-        self._gap = False
+        self._gap = self._resting = False
 
     @property
     def whole(self) -> bool:
@@ -119,9 +119,12 @@ class Cut:
 
     def rest(self, response: str) -> Piece:
         """All that is not decided yet, as it is: for what cannot be scored, which is not wrong."""
-        piece = Piece(self.place, len(response))
-        self.place = piece.end
-        return piece
+        start, self.place = self.place, len(response)
+        if self.n_left_out and not self.n_said and not self._resting:
+            # As before a first fragment.
+            start = self.place - len(response[start:].lstrip())
+        self._resting = self._resting or start < self.place
+        return Piece(start, self.place)
 
     def end(self, response: str) -> Piece:
         """What is said behind the last fragment: the rest where nothing was left out, the phrase where all was."""
