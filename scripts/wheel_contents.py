@@ -16,6 +16,7 @@ NEEDED = (
     "rlhalt/configs/recipes/quickstart.yaml",
     "rlhalt/configs/dpo/8b_lora.yaml",
     "rlhalt/report/page.html.j2",
+    "rlhalt/serve/page.html",
     "rlhalt/domains/template/domain.yaml.txt",
 )
 FIELDS = ("Author", "Keywords", "Classifier", "License-Expression", "Project-URL", "Requires-Python", "Summary")

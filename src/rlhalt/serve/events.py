@@ -6,7 +6,6 @@ import dataclasses
 import re
 
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_DATA = re.compile(rb"(data: ?)(.*?)((?:\r\n|\n|\r){2})", re.DOTALL)
 LONGEST = 8 << 20
 """Bytes of one event; above this a stream is no longer read as events."""
 
@@ -18,16 +17,17 @@ class Event:
     Attributes:
         raw: all of it.
         data: its data, where it is one line of data and nothing else; else None.
+        begin: where the data begins in it.
     """
 
     raw: bytes
     data: bytes | None
+    begin: int = 0
 
     def with_data(self, data: str) -> bytes:
         """The event with other data, and else as it is."""
-        found = _DATA.fullmatch(self.raw)
-        assert found is not None
-        return found[1] + data.encode() + found[3]
+        assert self.data is not None
+        return self.raw[: self.begin] + data.encode() + self.raw[self.begin + len(self.data) :]
 
 
 class Reader:
@@ -51,13 +51,15 @@ class Reader:
         buffer = self.rest + chunk
         found = []
         while end := _END.search(buffer, look):
-            found.append(_event(buffer[begin : end.end()]))
+            found.append(_event(buffer[begin : end.end()], end.end() - end.start()))
             begin = look = end.end()
         self.rest = buffer[begin:]
         return found
 
 
-def _event(raw: bytes) -> Event:
-    found = _DATA.fullmatch(raw)
-    one_line = found is not None and b"\n" not in found[2] and b"\r" not in found[2]
-    return Event(raw, found[2] if found is not None and one_line else None)
+def _event(raw: bytes, end: int) -> Event:
+    """An event whose last `end` bytes are its end."""
+    begin = 6 if raw.startswith(b"data: ") else 5
+    data = raw[begin:-end]
+    one_line = raw.startswith(b"data:") and b"\n" not in data and b"\r" not in data
+    return Event(raw, data if one_line else None, begin)

@@ -43,6 +43,16 @@ def replaced(text: str, path: Path, value: str) -> str:
     return f"{text[:brace]}{comma}{json.dumps(path[-1])}:{value}{text[brace:]}"
 
 
+def value_replaced(text: str, value: str) -> str:
+    """A text that begins with a JSON value, behind white space, with another one in its place.
+
+    >>> value_replaced(' [1, {}], "b": 2}', "null")
+    ' null, "b": 2}'
+    """
+    begin = _blank(text, 0)
+    return text[:begin] + value + text[_value_end(text, begin)[1] :]
+
+
 def without(text: str, path: Path) -> str:
     """The text without a member of an object, and without one of the commas around it.
 

@@ -33,6 +33,8 @@ from rlhalt.serve.upstream import Upstream, UpstreamFailure
 
 _OPENAI_KEY = "OPENAI_API_KEY"
 _GRACE_S = 10
+# Clients and balancers keep connections for about a minute; one that closes as a request arrives is an error of theirs.
+_KEEP_ALIVE_S = 75
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +103,7 @@ def serve(start: Start, settings: Settings) -> None:
     )
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, date_header=False,
-        timeout_graceful_shutdown=_GRACE_S, ws="none",
+        timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=_KEEP_ALIVE_S, ws="none",
     )  # fmt: skip
     with silent():
         uvicorn.Server(config).run(sockets=[listening])
