@@ -25,7 +25,7 @@ CHANGES: dict[str, tuple[str, str, Callable[[int, int], object]]] = {
     "square_plus": ("the square of x, plus {}", "x * x + {}", lambda x, k: x * x + k),
     "at_most": ("the smaller of x and {}", "min(x, {})", lambda x, k: min(x, k)),
 }
-NUMBERS = range(2, 8)
+NUMBERS = range(2, 12)
 # The words, the Python expression of the numbers that are left, and the same as a function.
 RESULTS: dict[str, tuple[str, str, Callable[[list[int]], object]]] = {
     "sum": ("the sum of", "sum({})", sum),
