@@ -23,7 +23,7 @@ Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.Argum
 def add(verb: Verb) -> None:
     """Declare the verbs."""
     one = verb("prompts", _prompts, "write a domain's prompts with their references")
-    one.add_argument("--domain", default="countries", help="a name that `rlhalt list` shows, or a folder; %(default)s")
+    one.add_argument("--domain", required=True, help="a name that `rlhalt list` shows, or a folder with domain.yaml")
     one.add_argument("--file", help="GSM8K's train.jsonl, hub://openai/gsm8k/main/train, or your own rows")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
     one.add_argument("--output", required=True)
