@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from rlhalt.records import Message
 from rlhalt.rewards import check_threshold
 
-_LINE = re.compile(r"(?:^|\n)Reliability: [01]\.\d\d$")
+_LINE = re.compile(r"(?:^|\n)Reliability: ([01]\.\d\d)$")
 
 
 def with_threshold(prompt: Sequence[Message], threshold: float) -> list[Message]:
@@ -30,9 +30,19 @@ def with_threshold(prompt: Sequence[Message], threshold: float) -> list[Message]
     return [{"role": "system", "content": line}, *prompt]
 
 
+def told(prompt: Sequence[Message]) -> float | None:
+    """The threshold that a prompt asks for; None where it tells none.
+
+    >>> told(with_threshold([{"role": "user", "content": "Describe the smith Balo."}], 0.8))
+    0.8
+    """
+    found = _LINE.search(prompt[0]["content"]) if prompt and prompt[0]["role"] == "system" else None
+    return float(found[1]) if found else None
+
+
 def without_threshold(prompt: Sequence[Message]) -> list[Message]:
     """The prompt that `with_threshold` was given."""
-    if not prompt or prompt[0]["role"] != "system" or not _LINE.search(prompt[0]["content"]):
+    if told(prompt) is None:
         return list(prompt)
     rest = _LINE.sub("", prompt[0]["content"])
     return [*([{"role": "system", "content": rest}] if rest else []), *prompt[1:]]

@@ -55,7 +55,7 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
         for threshold, file in made.pairs.items():
             at = f"τ = {threshold:g}"
             start = sft if recipe.dpo_from == "sft" else recipe.model
-            dpo = train(make("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start, name=at))
+            dpo = train(make("dpo", str(recipe.dpo), file, folder / f"dpo-{threshold:g}", seed, start, name=at))
             add("DPO", dpo, seed, threshold)
             if recipe.grpo and threshold in recipe.online_thresholds:
                 keys = ("--threshold", f"{threshold:g}", "--domain", recipe.domains[0], *judge_keys(recipe))
