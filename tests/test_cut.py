@@ -22,9 +22,10 @@ from rlhalt.cut.respond import Judged
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.confidence_arrays import Judged as Fragments
-from rlhalt.records import HALT_PHRASE, Confidence, Prompt, Scored
+from rlhalt.records import HALT_PHRASE, Confidence, Prompt, Response, Scored, Target
 from rlhalt.records import read as rows_of
 from rlhalt.records import write as write_rows
+from rlhalt.threshold_prompt import told
 from rlhalt.uncertainty.recalibration import platt
 from taught_model import taught
 
@@ -255,6 +256,52 @@ def test_greedy_responses_alone_need_the_greedy_map_alone(world, tmp_path):
     argv[argv.index("--samples") + 1] = "0"
     assert main(argv) == 0
     assert {row.sampler["temperature"] for row in rows_of(tmp_path / "out" / "scored.jsonl", Scored)} == {0}
+
+
+@pytest.fixture
+def own(world, tmp_path):
+    """Responses of the calibrated model to training prompts, and the command that cuts them."""
+    folder, model, _, _ = world
+    prompts = [dataclasses.replace(one, split="train") for one in rows_of(folder / "heldout.jsonl", Prompt)][:3]
+    write_rows(tmp_path / "train.jsonl", prompts)
+    argv = ["sample", "--model", str(model), "--prompts", str(tmp_path / "train.jsonl"), "--responses", "1"]
+    assert main([*argv, "--temperature", "0", "--output", str(tmp_path / "responses.jsonl")]) == 0
+    argv = ["distil", "--responses", str(tmp_path / "responses.jsonl"), "--model", str(model), "--draws", "4"]
+    return tmp_path / "responses.jsonl", [*argv, "--output", str(tmp_path / "targets.jsonl")]
+
+
+def test_a_calibrated_model_teaches_its_cut_without_verdicts(own, tmp_path, capsys):
+    responses, argv = own
+    assert main(argv) == 0
+    assert "12 targets of 3 responses" in capsys.readouterr().out
+    generated = {row.key: row.response for row in rows_of(responses, Response)}
+    rows = list(rows_of(tmp_path / "targets.jsonl", Target))
+    assert all(0 < told(row.prompt) < 1 for row in rows)
+    for row in rows:
+        (said,) = (one["content"] for one in row.completion)
+        assert said == PHRASE or all(part in generated[row.source] for part in said.split(". "))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"split": "heldout"}, "split train"),
+        ({"sampler": {"model": "another", "temperature": 0.0}}, "of one model"),
+        ({"sampler": {}}, "of one model"),
+    ],
+)
+def test_responses_that_the_calibration_is_not_of(own, capsys, change, expected):
+    responses, argv = own
+    rows = list(rows_of(responses, Response))
+    write_rows(responses, [*rows[:-1], dataclasses.replace(rows[-1], **change)])
+    assert expected in refused(argv, capsys)
+
+
+def test_a_temperature_that_was_not_calibrated_teaches_nothing(own, capsys):
+    responses, argv = own
+    rows = list(rows_of(responses, Response))
+    write_rows(responses, [dataclasses.replace(one, sampler=one.sampler | {"temperature": 1.5}) for one in rows])
+    assert "temperature" in refused(argv, capsys)
 
 
 def test_prompts_of_the_calibration_are_not_evaluated(world, tmp_path, capsys):

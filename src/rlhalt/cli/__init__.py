@@ -1,7 +1,7 @@
 """The command line: verbs to functions. Nothing heavy is imported before a verb runs.
 
 flags     the flags that several verbs share, and the checks of their values
-data      prompts, sample, score, annotated, pairs, decisions
+data      prompts, sample, score, annotated, pairs, decisions, distil
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
 chain     train, doctor, quickstart, run, rounds, new, list
 """

@@ -95,6 +95,15 @@ def add(verb: Verb) -> None:
     one.add_argument("--seed", type=flags.seed, default=0, help="of the draw")
     one.add_argument("--output", required=True)
 
+    one = verb("distil", _distil, "cut a calibrated model's responses at many τ, as targets that are told their τ")
+    one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote; they need no verdicts")
+    one.add_argument("--model", required=True, help="what generated them, calibrated at their temperature")
+    one.add_argument("--calibration", metavar="FILE", help="calibration/ in the model's folder if not given")
+    flags.domain(one, "the domain that was calibrated")
+    one.add_argument("--draws", type=flags.whole(1), default=6, help="thresholds for each response; %(default)s")
+    one.add_argument("--seed", type=flags.seed, default=0, help="of the thresholds; %(default)s")
+    one.add_argument("--output", required=True)
+
 
 def _prompts(args: argparse.Namespace) -> None:
     from rlhalt.domains import load_domain
@@ -184,6 +193,19 @@ def _annotated(args: argparse.Namespace) -> None:
     flags.separate(args.files, [args.output])
     found = write_scored(args.files, args.output, args.granularity, args.split, load_domain(DOMAIN).halting_phrase)
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
+
+
+def _distil(args: argparse.Namespace) -> None:
+    from rlhalt.cut.distil import write_distilled
+    from rlhalt.records import Rows, Target
+
+    flags.separate([args.responses], [args.output])
+    write_distilled(
+        args.responses, args.model, args.output, draws=args.draws, calibration=args.calibration, domain=args.domain,
+        seed=args.seed,
+    )  # fmt: skip
+    found = list(Rows(Path(args.output), Target))
+    print(f"{len(found)} targets of {len({one.source for one in found})} responses, each told its τ")
 
 
 def _pairs(args: argparse.Namespace) -> None:

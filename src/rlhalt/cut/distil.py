@@ -15,14 +15,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from rlhalt.cut.calibrate import decided
+from rlhalt.cut.calibration import calibration_file
+from rlhalt.cut.calibration import read as read_calibration
 from rlhalt.cut.probability import fitted
-from rlhalt.cut.respond import Judged
+from rlhalt.cut.respond import Judged, probabilities
+from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
-from rlhalt.records import Scored, Target, content_key
+from rlhalt.models import identity
+from rlhalt.provenance import once
+from rlhalt.records import Response, Scored, Target, content_key, read
 from rlhalt.rewards import Halting
 from rlhalt.threshold_prompt import with_threshold
 from rlhalt.training_data.pieces import finished, target, usable
@@ -60,6 +66,70 @@ def distilled(rows: Iterable[Judged], halting: Halting, draws: int, phrase: str,
                 key=content_key(made.key, threshold),
                 prompt=with_threshold(its.row.prompt, threshold),
             )
+
+
+def write_distilled(
+    responses: str | Path,
+    model: str,
+    output: str | Path,
+    *,
+    draws: int,
+    calibration: str | Path | None = None,
+    domain: str | None = None,
+    seed: int = 0,
+) -> None:
+    """The targets of a calibrated model's own responses to training prompts, which nobody has to verify.
+
+    Args:
+        responses: JSON lines that `rlhalt sample` wrote; the calibration knows their temperature.
+        model: what generated them.
+        output: JSON lines of `rlhalt.records.Target`.
+        calibration: the file; `calibration/calibration.json` in the model's folder if None.
+        domain: the domain that was calibrated, where it is a folder; by its name if None.
+
+    Raises:
+        InputError: responses of another model, to held-out prompts, or of several temperatures; no calibration, one of
+            another model or domain, or for another temperature.
+    """
+    path = calibration_file(model, calibration)
+    fitted = read_calibration(path)
+    found = load_domain(domain or fitted.domain)
+    examples = tuple(found.few_shot()) if fitted.few_shot else ()
+    scorer = found.splitter()
+    fitted.check(model, scorer, few_shot=examples, template_args=fitted.template_args, path=path)
+    rows = list(read(responses, Response))
+    temperature = _temperature(rows, identity(model), responses)
+    fitted.at(temperature)
+
+    def make() -> Iterator[Target]:
+        judged = probabilities(rows, model, scorer, fitted, temperature, examples, fitted.template_args)
+        return distilled(judged, scorer.halting, draws, scorer.phrase, seed)
+
+    once("distil", output, [responses, path], {"draws": draws, "seed": seed, "model": identity(model)}, make)
+
+
+def _temperature(rows: Sequence[Response], model: str, path: str | Path) -> float:
+    """The one temperature at which a model generated responses to training prompts.
+
+    Raises:
+        InputError: there are none, or they are others.
+    """
+    if not rows:
+        raise InputError("expected responses, found none", path=path)
+    if held_out := sum(row.split != "train" for row in rows):
+        raise InputError(
+            f"expected responses to prompts of the split train, found {held_out} to others", path=path, field="split"
+        )
+    for name, expected in (("model", model), ("temperature", rows[0].sampler.get("temperature"))):
+        other = next((row for row in rows if row.sampler.get(name) != expected), None)
+        if other is not None or expected is None:
+            found = other.sampler.get(name) if other is not None else None
+            raise InputError(
+                f"expected responses of one model and one temperature, {name} {expected!r}; found {found!r}",
+                path=path,
+                field=f"sampler.{name}",
+            )
+    return float(rows[0].sampler["temperature"])
 
 
 def _finished(one: Judged) -> Judged:
