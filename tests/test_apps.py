@@ -60,6 +60,8 @@ def test_a_problem_that_asks_for_a_function(tmp_path, capsys):
         ([ROW | {"input_output": '{"fn_name": "f", "inputs": [1], "outputs": [1]}'}], "a list of arguments"),
         ([ROW, ROW], "every prompt once"),
         ([ROW | {"question": 3}], "expected text"),
+        ([ROW | {"solutions": "1"}], "expected a list of texts"),
+        ([{name: value for name, value in ROW.items() if name != "solutions"}], "expected"),
     ],
 )
 def test_rows_that_are_none_of_apps(tmp_path, rows, expected):

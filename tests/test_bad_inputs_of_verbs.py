@@ -221,7 +221,7 @@ def prompt_files(world: Path) -> list[Case]:
         cases += broken_files(argv, world / name, contents)
         if name.endswith(".jsonl"):
             row = json.loads((world / name).read_text())
-            fields = [one for one in row if one not in ("task_id", "canonical_solution")]
+            fields = [one for one in row if one not in ("task_id", "problem_id", "canonical_solution", "solutions")]
             cases += broken_fields(
                 argv, world / name, {one: [MISSING, Raw("9" * 5000), 1, None, [], ""] for one in fields}
             )

@@ -25,7 +25,7 @@ from rlhalt.evaluation.confidence_arrays import Judged as Fragments
 from rlhalt.records import HALT_PHRASE, Confidence, Prompt, Response, Scored, Target
 from rlhalt.records import read as rows_of
 from rlhalt.records import write as write_rows
-from rlhalt.threshold_prompt import told
+from rlhalt.threshold_prompt import stated
 from rlhalt.uncertainty.recalibration import platt
 from taught_model import taught
 
@@ -276,7 +276,7 @@ def test_a_calibrated_model_teaches_its_cut_without_verdicts(own, tmp_path, caps
     assert "12 targets of 3 responses" in capsys.readouterr().out
     generated = {row.key: row.response for row in rows_of(responses, Response)}
     rows = list(rows_of(tmp_path / "targets.jsonl", Target))
-    assert all(0 < told(row.prompt) < 1 for row in rows)
+    assert all(0 < stated(row.prompt) < 1 for row in rows)
     for row in rows:
         (said,) = (one["content"] for one in row.completion)
         assert said == PHRASE or all(part in generated[row.source] for part in said.split(". "))

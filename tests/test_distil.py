@@ -14,7 +14,7 @@ from rlhalt.cut.distil import HIGHEST, LOWEST, cross_fitted, distilled
 from rlhalt.cut.respond import Judged
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Fragment, Scored, Target, read
-from rlhalt.threshold_prompt import told
+from rlhalt.threshold_prompt import stated
 from test_recipes import recipe, talking_model
 
 __all__ = ["talking_model"]  # a fixture
@@ -44,7 +44,7 @@ def test_each_response_is_cut_at_every_threshold_that_is_told():
     rows = list(distilled([Judged(scored(WORDS), [0.9, 0.2, 0.6])], "independent", 12, HALT_PHRASE))
     assert len(rows) == len({row.key for row in rows}) == 12
     for row in rows:
-        at = told(row.prompt)
+        at = stated(row.prompt)
         kept = [text for text, q in zip(WORDS, (0.9, 0.2, 0.6), strict=True) if q >= at]
         assert said(row) == (" ".join(kept) or HALT_PHRASE)
     assert {len(said(row).split(".")) - 1 for row in rows if said(row) != HALT_PHRASE} == {1, 2, 3}
@@ -53,7 +53,7 @@ def test_each_response_is_cut_at_every_threshold_that_is_told():
 def test_a_causal_response_halts_where_it_is_cut():
     rows = distilled([Judged(scored(WORDS, lead="\n"), [0.9, 0.2, 0.99])], "causal", 8, HALT_PHRASE)
     for row in rows:
-        at = told(row.prompt)
+        at = stated(row.prompt)
         if at <= 0.2:
             assert said(row) == "\n".join(WORDS)
         elif at <= 0.9:
@@ -71,8 +71,8 @@ def test_a_causal_response_halts_where_it_is_cut():
 )
 def test_a_higher_threshold_never_says_more(probability, halting, draws, seed):
     rows = list(distilled([Judged(scored(WORDS[: len(probability)]), probability)], halting, draws, "?", seed))
-    rows.sort(key=lambda row: told(row.prompt))
-    at = [told(row.prompt) for row in rows]
+    rows.sort(key=lambda row: stated(row.prompt))
+    at = [stated(row.prompt) for row in rows]
     assert all(LOWEST - 0.005 <= one <= HIGHEST + 0.005 for one in at)
     # One from each equal part: low and high ones are shown alike.
     edges = np.linspace(LOWEST, HIGHEST, draws + 1)
@@ -142,12 +142,12 @@ def test_a_recipe_distils_the_cut(run):
     assert not set(trained[0]["prompts"]) & set(trained[1]["prompts"])
     rows = list(read(run / "distilled" / "targets.jsonl", Target))
     assert {row.style for row in rows} == {"distilled"}
-    assert all(told(row.prompt) for row in rows)
+    assert all(stated(row.prompt) for row in rows)
     record = json.loads((run / "seed0" / "distilled" / "run.json").read_text())
-    assert record["thresholds"] == sorted({told(row.prompt) for row in rows})
+    assert record["thresholds"] == sorted({stated(row.prompt) for row in rows})
     for at in ("0.3", "0.8"):
         asked = read(run / "evaluation" / f"distilled-{at}-seed0" / "scored.jsonl", Scored)
-        assert {told(row.prompt) for row in asked} == {float(at)}
+        assert {stated(row.prompt) for row in asked} == {float(at)}
     models = {one["model"] for one in json.loads((run / "report" / "metrics.json").read_text())}
     assert models == {"base", "SFT", "distilled τ=0.3", "distilled τ=0.8"}
     assert not (run / "base" / "pairs-0.3.jsonl").exists()

@@ -30,10 +30,10 @@ def with_threshold(prompt: Sequence[Message], threshold: float) -> list[Message]
     return [{"role": "system", "content": line}, *prompt]
 
 
-def told(prompt: Sequence[Message]) -> float | None:
-    """The threshold that a prompt asks for; None where it tells none.
+def stated(prompt: Sequence[Message]) -> float | None:
+    """The threshold that a prompt asks for; None where it states none.
 
-    >>> told(with_threshold([{"role": "user", "content": "Describe the smith Balo."}], 0.8))
+    >>> stated(with_threshold([{"role": "user", "content": "Describe the smith Balo."}], 0.8))
     0.8
     """
     found = _LINE.search(prompt[0]["content"]) if prompt and prompt[0]["role"] == "system" else None
@@ -42,7 +42,7 @@ def told(prompt: Sequence[Message]) -> float | None:
 
 def without_threshold(prompt: Sequence[Message]) -> list[Message]:
     """The prompt that `with_threshold` was given."""
-    if told(prompt) is None:
+    if stated(prompt) is None:
         return list(prompt)
     rest = _LINE.sub("", prompt[0]["content"])
     return [*([{"role": "system", "content": rest}] if rest else []), *prompt[1:]]

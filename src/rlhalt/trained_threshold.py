@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rlhalt.errors import InputError
 from rlhalt.records import Decision, Pair, Target
-from rlhalt.threshold_prompt import told
+from rlhalt.threshold_prompt import stated
 from rlhalt.trained_model import read_trained_model
 
 
@@ -16,9 +16,9 @@ def thresholds_of(rows: Iterable[Decision | Pair]) -> list[float]:
     return sorted({row.threshold for row in rows})
 
 
-def thresholds_told(rows: Iterable[Target]) -> list[float]:
-    """The thresholds that the prompts of targets tell, for run.json."""
-    return sorted({at for row in rows if (at := told(row.prompt)) is not None})
+def thresholds_stated(rows: Iterable[Target]) -> list[float]:
+    """The thresholds that the prompts of targets state, for run.json."""
+    return sorted({at for row in rows if (at := stated(row.prompt)) is not None})
 
 
 def trained_thresholds(model: str | Path) -> list[float]:
@@ -28,7 +28,7 @@ def trained_thresholds(model: str | Path) -> list[float]:
 
 
 def hears_threshold(model: str | Path) -> bool:
-    """Whether a model was trained on prompts that tell different thresholds, as far as its run.json says."""
+    """Whether a model was trained on prompts that state different thresholds, as far as its run.json says."""
     return len(trained_thresholds(model)) > 1
 
 

@@ -95,7 +95,7 @@ def add(verb: Verb) -> None:
     one.add_argument("--seed", type=flags.seed, default=0, help="of the draw")
     one.add_argument("--output", required=True)
 
-    one = verb("distil", _distil, "cut a calibrated model's responses at many τ, as targets that are told their τ")
+    one = verb("distil", _distil, "cut a calibrated model's responses at many τ, as targets with τ in the prompt")
     one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote; they need no verdicts")
     one.add_argument("--model", required=True, help="what generated them, calibrated at their temperature")
     one.add_argument("--calibration", metavar="FILE", help="calibration/ in the model's folder if not given")
@@ -205,7 +205,7 @@ def _distil(args: argparse.Namespace) -> None:
         seed=args.seed,
     )  # fmt: skip
     found = list(Rows(Path(args.output), Target))
-    print(f"{len(found)} targets of {len({one.source for one in found})} responses, each told its τ")
+    print(f"{len(found)} targets of {len({one.source for one in found})} responses, each with its τ in the prompt")
 
 
 def _pairs(args: argparse.Namespace) -> None:

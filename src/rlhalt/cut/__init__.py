@@ -9,7 +9,7 @@ left out, and in a causal domain the response halts there.
     calibration the file, and the check that it belongs to a model, a domain and a temperature
     decision    which fragments are said at τ
     respond     a response cut at τ; `rlhalt answer` and `rlhalt evaluate --cut`
-    distil      responses cut at many τ, as targets for a model that is told τ; `rlhalt distil`
+    distil      responses cut at many τ, as targets with τ in the prompt; `rlhalt distil`
 
 A model cut so is what every training for τ has to be compared with.
 """

@@ -1,10 +1,10 @@
-"""The distilled cut: targets that teach a model to obey the τ that its prompt tells.
+"""The distilled cut: targets that teach a model to obey the τ in its prompt.
 
     system     Reliability: 0.80
     user       State five facts about Kenya.
     assistant  Kenya is in Africa. Its capital is Nairobi.        the facts with a probability of 0.80 or more
 
-Each response of a generator is cut at several τ, and each cut response becomes a target whose prompt tells its τ. The
+Each response of a generator is cut at several τ, and each cut response becomes a target whose prompt states that τ. The
 probabilities come from a calibration of the generator; a verdict is used for nothing else. So after the calibration the
 prompts need no references, and there can be as many as one likes. Fine-tuned on such targets, one model leaves out more
 the higher the τ in its prompt. No training does this that draws τ and rewards or prefers at it: the number in the
@@ -38,7 +38,7 @@ STYLE = "distilled"
 
 
 def distilled(rows: Iterable[Judged], halting: Halting, draws: int, phrase: str, seed: int = 0) -> Iterator[Target]:
-    """Each response cut at `draws` thresholds, as targets whose prompts tell τ.
+    """Each response cut at `draws` thresholds, as targets whose prompts state τ.
 
     The thresholds of a response are drawn one from each of `draws` equal parts of (0.02, 0.98), to two decimals: low
     and high ones are shown alike. A response that ran into the token limit loses its last fragment.

@@ -73,7 +73,7 @@ class Policy:
         if not self.threshold_in_prompt:
             return prompt
         if self.threshold is None:
-            raise InputError("expected the threshold that the prompts are to tell, found none", field="threshold")
+            raise InputError("expected the threshold that the prompts state, found none", field="threshold")
         return dataclasses.replace(prompt, prompt=with_threshold(prompt.prompt, self.threshold))
 
 
@@ -114,8 +114,8 @@ def evaluate(
         policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
     elif not hears_threshold(policy.model):
         print(
-            f"warning: {policy.model} was not trained on prompts that tell a threshold, as far as its run.json says; "
-            "it may ignore the one that it is told",
+            f"warning: {policy.model} was not trained on prompts that state a threshold, as far as its run.json says; "
+            "it may ignore the one in its prompt",
             file=sys.stderr,
         )
     policy = dataclasses.replace(policy, role=policy.role or role_of(policy.model, policy.name))

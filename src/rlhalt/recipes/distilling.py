@@ -1,11 +1,11 @@
-"""The distilled cut in a recipe: one model for every τ, which its prompt tells; see `rlhalt.cut.distil`.
+"""The distilled cut in a recipe: one model for every τ, which its prompt states; see `rlhalt.cut.distil`.
 
 Two generators are fine-tuned, each on the reference answers of one half of the training prompts, and each answers the
 other half: what a model is taught by heart has a probability that says nothing of other prompts.
 
 distilled/targets-0.jsonl generator-0/         the reference answers of half 0, and the generator trained on them
 distilled/half-1/                              its responses to half 1: responses.jsonl scored.jsonl
-distilled/targets.jsonl                        all responses, cut at τ and told τ
+distilled/targets.jsonl                        all responses, cut at the τ that their prompt states
 seed0/distilled/                               the model trained on them
 """
 

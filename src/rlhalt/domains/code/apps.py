@@ -42,8 +42,12 @@ def prompts(path: str | Path) -> list[Prompt]:
 
 
 def _prompt(data: Json, path: Path, row: int) -> Prompt | None:
-    question, tests = text_field(data, "question", path, row), _told(data, "input_output", path, row)
-    starter = data.get("starter_code") or ""
+    question, tests = text_field(data, "question", path, row), _stated(data, "input_output", path, row)
+    starter, solutions = field(data, "starter_code", path, row), _stated(data, "solutions", path, row)
+    if not isinstance(starter, str):
+        raise InputError("expected text", path=path, row=row, field="starter_code")
+    if not isinstance(solutions or [], list) or not all(isinstance(one, str) for one in solutions or []):
+        raise InputError("expected a list of texts", path=path, row=row, field="solutions")
     name = tests.get("fn_name") if isinstance(tests, dict) else None
     if not isinstance(name, str) or not name.isidentifier() or "class " in starter:
         return None
@@ -52,7 +56,6 @@ def _prompt(data: Json, path: Path, row: int) -> Prompt | None:
         raise InputError("expected as many inputs as outputs, at least one", path=path, row=row, field="input_output")
     if not all(isinstance(one, list) for one in given):
         raise InputError("expected a list of arguments for each call", path=path, row=row, field="input_output.inputs")
-    solutions = _told(data, "solutions", path, row)
     messages = user(
         f"{question.strip()}\nReply with the whole function {name} in one code block."
         + (f"\n\n```python\n{starter.strip()}\n```" if starter.strip() else "")
@@ -63,7 +66,7 @@ def _prompt(data: Json, path: Path, row: int) -> Prompt | None:
         "prompt": "",
         "test": "\n".join(["def check(candidate):", *(f"    {one}" for one in checks), ""]),
         "entry_point": name,
-        "canonical_solution": solutions[0] if isinstance(solutions, list) and solutions else "",
+        "canonical_solution": solutions[0] if solutions else "",
     }
     return Prompt(content_key(messages, DOMAIN), messages, reference, DOMAIN, split_of(messages))
 
@@ -76,7 +79,7 @@ def _check(arguments: list[Any], output: Any) -> str:
     return f"assert {call} == {output!r}"
 
 
-def _told(data: Json, name: str, path: Path, row: int) -> Any:
+def _stated(data: Json, name: str, path: Path, row: int) -> Any:
     """A field that holds JSON in a text; as it is where it has been read already."""
     value = field(data, name, path, row)
     if not isinstance(value, str):
