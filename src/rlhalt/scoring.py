@@ -90,6 +90,16 @@ class Scorer:
         Raises:
             InputError: the reference names nothing the verifier knows; the user can correct it, it is not a failure.
             BudgetExceeded: a paid verifier may not ask any more.
+
+        >>> from rlhalt.fragments.sentences import sentences
+        >>> class Says:
+        ...     name = "says/1"
+        ...     def verify(self, text, fragments, reference):
+        ...         right = (reference["answer"] in one.text for one in fragments)
+        ...         return [Verdict("correct" if one else "incorrect", "looked for the answer") for one in right]
+        >>> text = "It is 4. It is 5. Unsure from here."
+        >>> [one.label for one in Scorer(sentences, Says()).judge(text, {"answer": "4"})]
+        ['correct', 'incorrect', 'halt']
         """
         _, begin = thinking.split(text)
         return thinking.moved(self._judge_answer(text[begin:], reference, thinking.moved(earlier, -begin)), begin)

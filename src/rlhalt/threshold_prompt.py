@@ -22,6 +22,9 @@ def with_threshold(prompt: Sequence[Message], threshold: float) -> list[Message]
 
     Raises:
         InputError: τ outside (0, 1).
+
+    >>> with_threshold([{"role": "user", "content": "Where is Kenya?"}], 0.8)[0]
+    {'role': 'system', 'content': 'Reliability: 0.80'}
     """
     check_threshold(threshold)
     line = f"Reliability: {threshold:.2f}"
@@ -41,7 +44,11 @@ def stated(prompt: Sequence[Message]) -> float | None:
 
 
 def without_threshold(prompt: Sequence[Message]) -> list[Message]:
-    """The prompt that `with_threshold` was given."""
+    """The prompt that `with_threshold` was given.
+
+    >>> without_threshold(with_threshold([{"role": "user", "content": "Where is Kenya?"}], 0.8))
+    [{'role': 'user', 'content': 'Where is Kenya?'}]
+    """
     if stated(prompt) is None:
         return list(prompt)
     rest = _LINE.sub("", prompt[0]["content"])

@@ -106,6 +106,11 @@ def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None, *,
     Args:
         asked: how many facts the prompt asks for, see `rlhalt.reference.n_asked`.
         unfinished: whether the response ran into the limit of tokens, so that its last fragment is none.
+
+    >>> labels = ("correct", "incorrect")
+    >>> response = [Fragment(at, at + 1, "sentence", "ab"[at], label) for at, label in enumerate(labels)]
+    >>> earned(response, Pay(0.75, "independent"))
+    Earned(rewards=(0.25, -0.75, 0.0), total=-0.5)
     """
     finished = fragments[:-1] if unfinished else fragments
     rewards: list[float | None] = []
@@ -154,6 +159,12 @@ def advantages(group: Sequence[Earned], credit: Credit = "fragment", alpha: floa
 
     Returns:
         One list a response, with one number a decision, 0 where there is no gradient.
+
+    >>> group = [Earned((0.5, -0.5, 0.0), 0.0), Earned((0.5, 0.0), 0.5)]
+    >>> advantages(group, "sum")
+    [[-0.5, -0.5, -0.5], [0.5, 0.5]]
+    >>> advantages(group, "fragment")
+    [[-0.5, -0.5, 0.0], [0.5, 0.5]]
     """
     if credit == "fragment":
         return _from_there_on(group)
