@@ -35,6 +35,9 @@ _BOUNDS: Mapping[str, tuple[float, bool, float]] = {
 }
 
 
+KINDS = ("sft", "dpo", "decisions", "grpo")
+
+
 def kinds(kind: str) -> tuple[type[Any], ...]:
     """The dataclasses that a configuration of sft, dpo, decisions or grpo is parsed into."""
     from trl import DPOConfig, GRPOConfig, ModelConfig, SFTConfig
