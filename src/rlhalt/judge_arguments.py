@@ -97,6 +97,7 @@ class JudgeArguments:
             Limits(concurrency=self.judge_concurrency, requests_per_minute=self.judge_rate, timeout=self.judge_timeout),
             Budget(self.budget_calls, self.budget_tokens, self.budget_money),
             self.judge_cache,
+            waits=False,
         ) as client:
             yield client
             if client.usage.calls or client.usage.cached:

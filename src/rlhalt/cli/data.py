@@ -163,6 +163,8 @@ def _prompts(args: argparse.Namespace) -> None:
     file = args.file and local_file(args.file)
     flags.separate([file], [args.output])
     chosen = domain.prompts(file, args.split)
+    if not chosen:
+        flags.of_split(domain.prompts(file, "all"), args.split, file or args.domain)
     # Prompts that come with a domain have no file whose hash could say that they have changed.
     content = content_key([dataclasses.asdict(one) for one in chosen])
     config = {"domain": domain.domain, "split": args.split, "content": content}

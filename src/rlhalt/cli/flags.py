@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -365,6 +366,20 @@ def some(rows: list[Any], path: str) -> list[Any]:
     if not rows:
         raise InputError("expected at least one row, found none", path=path)
     return rows
+
+
+def of_split(prompts: Sequence[Prompt], split: str, path: str | Path) -> list[Prompt]:
+    """The prompts of a split; `all` takes every one.
+
+    Raises:
+        InputError: there are none, naming the splits that there are.
+    """
+    chosen = [one for one in prompts if split in (one.split, "all")]
+    if not chosen:
+        splits = Counter(one.split for one in prompts)
+        found = " and ".join(f"{n} of {name}" for name, n in splits.items()) or "none"
+        raise InputError(f"expected prompts of the split {split}, found {found}", path=path, field="split")
+    return chosen
 
 
 def separate(inputs: Sequence[str | Path | None], outputs: Sequence[str | Path | None]) -> None:

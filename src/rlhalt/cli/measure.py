@@ -188,7 +188,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         raise InputError("expected --threshold with it, found none", field="--threshold-in-prompt")
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
-    prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
+    prompts = flags.of_split(list(read(args.prompts, Prompt)), "heldout", args.prompts)
     template_args = dict(args.template_arg)
     # The base model continues what others ended: it is shown the form of an answer where the domain has examples.
     shown = flags.examples(prompts, args.domain) if args.base and domain.has_examples else ()
@@ -230,8 +230,7 @@ def _calibrate(args: argparse.Namespace) -> None:
         raise InputError("expected a folder to write to, because the model is no folder", field="--output")
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
-    rows = [one for one in read_rows(args.prompts, Prompt) if args.split in (one.split, "all")]
-    prompts = flags.some(rows, args.prompts)
+    prompts = flags.of_split(list(read_rows(args.prompts, Prompt)), args.split, args.prompts)
     settings = Settings(
         args.model,
         args.engine or default_engine(),

@@ -19,7 +19,7 @@ from rlhalt.training import secret
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
 from rlhalt.training.help import help_text
 from rlhalt.training.kinds import check_bounds, settings_of
-from rlhalt.training.launch import announce, check_accelerator, check_processes
+from rlhalt.training.launch import announce, check_accelerator, check_attention, check_processes
 
 
 def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
@@ -54,7 +54,11 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     try:
         parsed = tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
     except (ValueError, TypeError, NotImplementedError, ArithmeticError) as error:
-        raise InputError(" ".join(str(error).split())[:600]) from None
+        told = " ".join(str(error).split())
+        if "bf16/gpu" in told:
+            raise InputError("expected a GPU, found none; on a CPU set use_cpu: true", field="use_cpu") from None
+        raise InputError(told[:600]) from None
+    check_attention(getattr(parsed[-1], "attn_implementation", None))
     for one in parsed:
         check_bounds({field.name: getattr(one, field.name) for field in dataclasses.fields(one)})
     check_processes(parsed[1])
