@@ -733,7 +733,6 @@ def others(world: Path) -> list[Case]:
         ["new"],
         ["list", "x"],
         ["list", ""],
-        [],
         ["x"],
         [""],
         ["--nothing"],

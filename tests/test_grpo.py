@@ -284,7 +284,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
     assert done.returncode == -signal.SIGKILL or "Signal 9 (SIGKILL)" in done.stderr, done.stderr[-3000:]
     assert not (tmp_path / "killed" / "out" / "run.json").exists()
     said = train(processes, [*killed, "--resume"], capfd)
-    assert f"going on from {tmp_path / 'killed' / 'out' / f'checkpoint-{saved}'}" in said
+    assert f"resuming from {tmp_path / 'killed' / 'out' / f'checkpoint-{saved}'}" in said
     one, other = curve(tmp_path / "straight"), curve(tmp_path / "killed")
     assert len(one) == 5
     assert any(step["grad_norm"] > 0 for step in one[saved:])
@@ -304,7 +304,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
         ({"credited": "words"}, "field 'credited': expected fragment, opening"),
         ({"credit": "fragments"}, "field 'credit': expected fragment, sum, response, mixed, flip"),
         ({"domain": "contries"}, "expected a domain"),
-        ({"unverifiable": 0.5}, "or it would be paid for"),
+        ({"unverifiable": 0.5}, "a positive value would reward statements that cannot be checked"),
         ({"patience": 0}, "expected a patience of at least 1"),
         ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
         ({"domain": "medicine"}, "is judged by a language model"),

@@ -45,21 +45,42 @@ class GrpoData(Resumable, JudgeArguments):
     train_file: str = dataclasses.field(metadata={"help": "Prompts: JSON lines with prompt and reference."})
     domain: str = dataclasses.field(metadata={"help": "A domain under reward/, or a folder with domain.yaml."})
     threshold: float | None = dataclasses.field(default=None, metadata={"help": "τ; the domain's own if not given."})
-    credit: str = dataclasses.field(default="fragment", metadata={"help": "How rewards become advantages."})
-    alpha: float = dataclasses.field(default=1.0, metadata={"help": "Of credit mixed: the fragment's own part."})
-    credited: str = dataclasses.field(default="fragment", metadata={"help": "Tokens of a fragment: fragment, opening."})
-    unverifiable: float = dataclasses.field(default=0.0, metadata={"help": "What an uncheckable fragment earns, ≤ 0."})
-    repeated: float = dataclasses.field(default=-0.5, metadata={"help": "What saying the same again earns, ≤ 0."})
-    unfinished: float = dataclasses.field(default=-1.0, metadata={"help": "What running into the token limit earns."})
-    max_refused: float = dataclasses.field(default=0.98, metadata={"help": "Share of claimless responses to stop at."})
-    max_drift: float = dataclasses.field(default=8.0, metadata={"help": "Times longer or shorter than at the start."})
-    max_empty: float = dataclasses.field(default=0.98, metadata={"help": "Share of groups without any gradient."})
-    patience: int = dataclasses.field(default=5, metadata={"help": "Logged steps in a row before a run is stopped."})
+    credit: str = dataclasses.field(
+        default="fragment", metadata={"help": f"How rewards become advantages: {', '.join(CREDITS)}."}
+    )
+    alpha: float = dataclasses.field(
+        default=1.0, metadata={"help": "With credit mixed: the weight of the fragment's own reward."}
+    )
+    credited: str = dataclasses.field(
+        default="fragment", metadata={"help": f"Which tokens of a fragment get its advantage: {', '.join(CREDITED)}."}
+    )
+    unverifiable: float = dataclasses.field(
+        default=0.0, metadata={"help": "Reward of a fragment that cannot be checked, ≤ 0."}
+    )
+    repeated: float = dataclasses.field(default=-0.5, metadata={"help": "Reward of a repeated fragment, ≤ 0."})
+    unfinished: float = dataclasses.field(
+        default=-1.0, metadata={"help": "Reward of a response that reaches the token limit."}
+    )
+    max_refused: float = dataclasses.field(
+        default=0.98, metadata={"help": "Stop above this share of responses without a claim."}
+    )
+    max_drift: float = dataclasses.field(
+        default=8.0, metadata={"help": "Stop where responses are so many times longer or shorter than at the start."}
+    )
+    max_empty: float = dataclasses.field(
+        default=0.98, metadata={"help": "Stop above this share of groups whose advantages are all zero."}
+    )
+    patience: int = dataclasses.field(
+        default=5, metadata={"help": "Logged steps in a row beyond a limit that stop the run."}
+    )
     # A step waits for all its verdicts: more calls under way than for a file that is scored in the background.
     judge_concurrency: int = dataclasses.field(default=64, kw_only=True, metadata={"help": "Calls under way at once."})
-    unsafe: bool = dataclasses.field(default=False, metadata={"help": "Run generated code without a sandbox."})
+    unsafe: bool = dataclasses.field(
+        default=False, metadata={"help": "Run generated code although no sandbox works here."}
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.credit not in CREDITS:
             raise InputError(f"expected {', '.join(CREDITS)}, found {self.credit!r}", field="credit")
         if self.credited not in CREDITED:

@@ -46,9 +46,9 @@ from rlhalt.statement import said_before
 Credit = Literal["fragment", "sum", "response", "mixed", "flip"]
 CREDITS: tuple[str, ...] = get_args(Credit)
 PRICES = {
-    "unverifiable": "what cannot be checked",
-    "repeated": "what is said again",
-    "unfinished": "a response that is cut off",
+    "unverifiable": "statements that cannot be checked",
+    "repeated": "repetition",
+    "unfinished": "responses that are cut off",
 }
 
 
@@ -76,7 +76,8 @@ class Pay:
         for name, what in PRICES.items():
             if getattr(self, name) > 0:
                 raise InputError(
-                    f"expected 0 or less for {what}, or it would be paid for, found {getattr(self, name)}", field=name
+                    f"expected 0 or less, because a positive value would reward {what}, found {getattr(self, name)}",
+                    field=name,
                 )
 
 
