@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
+from calibrated_model import calibrated
 from rlhalt.cli import main
 from rlhalt.cut import calibration
 from rlhalt.cut.calibrate import decided, fit
@@ -28,7 +29,6 @@ from rlhalt.records import read as rows_of
 from rlhalt.records import write as write_rows
 from rlhalt.threshold_prompt import stated
 from rlhalt.uncertainty.recalibration import platt
-from taught_model import taught
 
 PHRASE = HALT_PHRASE
 same_fixture = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
@@ -192,18 +192,8 @@ def test_only_decided_fragments_are_fitted_on(scored_row):
 def world(tiny_model, tmp_path_factory):
     """A tiny model that says three things of every country, its calibration on some and an evaluation on others."""
 
-    def answer(reference):
-        name = reference["subject"]
-        return f"{name} is in Africa. The official language of {name} is English. {name} is in Asia."
-
     folder = tmp_path_factory.mktemp("cut")
-    model = taught(tiny_model, "countries", answer, folder / "model", count=14, examples=False)
-    domain = load_domain("countries")
-    write_rows(folder / "calibration.jsonl", domain.prompts(split="train")[:14])
-    write_rows(folder / "heldout.jsonl", domain.prompts(split="heldout")[:6])
-    argv = ["--model", str(model), "--max-tokens", "64", "--engine", "transformers"]
-    asked = ["calibrate", *argv, "--prompts", str(folder / "calibration.jsonl"), "--temperatures", "0", "0.7"]
-    assert main(asked) == 0
+    model, argv, asked = calibrated(tiny_model, folder)
     return folder, model, argv, asked
 
 

@@ -44,6 +44,17 @@ def doing(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """No lines of `alive`: a server says nothing while nobody asks it."""
+    kept = _doing[:]
+    _doing.clear()
+    try:
+        yield
+    finally:
+        _doing[:] = kept
+
+
+@contextlib.contextmanager
 def alive(what: str) -> Iterator[None]:
     """Say what is at work whenever nothing has been written for `QUIET_S` seconds.
 

@@ -25,16 +25,28 @@ def fragment_tokens(
         response: the text the fragments' offsets point into.
     """
     encoded = tokenizer(prompt + response, add_special_tokens=False, return_offsets_mapping=True)
-    starts = []
-    for start, end in encoded["offset_mapping"]:
-        piece = (prompt + response)[start:end]
-        starts.append(start + len(piece) - len(piece.lstrip()) if piece.strip() else end)
-    spans = []
-    for fragment in fragments:
-        low, high = len(prompt) + fragment.start, len(prompt) + fragment.end
-        inside = [position for position, start in enumerate(starts) if low <= start < high]
-        spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
-    return encoded["input_ids"], spans
+    text = prompt + response
+    starts = [first_character(text, start, end) for start, end in encoded["offset_mapping"]]
+    return encoded["input_ids"], [
+        tokens_of(starts, len(prompt) + one.start, len(prompt) + one.end) for one in fragments
+    ]
+
+
+def first_character(text: str, start: int, end: int) -> int:
+    """Where the first character of the token `text[start:end]` is that is not blank; `end` for a blank token."""
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()) if piece.strip() else end
+
+
+def tokens_of(starts: Sequence[int], low: int, high: int) -> tuple[int, int]:
+    """The positions [first, after last) of the tokens of a fragment; (0, 0) where it has none.
+
+    Args:
+        starts: `first_character` of each token.
+        low, high: where the fragment begins and ends.
+    """
+    inside = [position for position, start in enumerate(starts) if low <= start < high]
+    return (inside[0], inside[-1] + 1) if inside else (0, 0)
 
 
 def common_prefix(one: Sequence[Any], other: Sequence[Any]) -> int:

@@ -4,6 +4,7 @@ flags     the flags that several verbs share, and the checks of their values
 overview  the first screen, with every verb in its group
 data      prompts, sample, score, annotated, pairs, decisions, distil
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
+serve     serve
 chain     train, doctor, quickstart, run, rounds, new, list, completion
 """
 
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rlhalt
-from rlhalt.cli import chain, data, measure
+from rlhalt.cli import chain, data, measure, serve
 from rlhalt.cli.flags import KINDS, Parser
 from rlhalt.cli.overview import Overview
 from rlhalt.errors import InputError, RlhaltError
@@ -86,5 +87,6 @@ def _parser() -> Overview:
     chain.add_training(parser.group("Training"))
     measure.add(parser.group("Evaluation"))
     measure.add_cut(parser.group("A model with calibrated probabilities"))
+    serve.add(parser.group("A model with calibrated probabilities"))
     chain.add_helpers(parser.group("Helpers"))
     return parser

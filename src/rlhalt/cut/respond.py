@@ -9,12 +9,11 @@ import numpy as np
 
 from rlhalt.cut.calibration import Calibration
 from rlhalt.cut.confidence import confidences
-from rlhalt.cut.decision import kept
+from rlhalt.cut.decision import Cut, kept
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message, Response, Scored
 from rlhalt.rewards import Halting
 from rlhalt.scoring import Scorer
-from rlhalt.training_data.pieces import compose, halted, reasoning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +34,10 @@ class Judged:
 
     def text(self, threshold: float, halting: Halting, phrase: str) -> str:
         """What is said at τ; the halting phrase where nothing is left, or where a causal response halts."""
-        kept, fragments = self.kept(threshold, halting), self.row.fragments
-        if len(kept) == len(fragments):
-            return self.row.response
-        if halting == "causal":
-            return reasoning(self.row) + "".join(halted(self.row, len(kept), phrase))
-        return reasoning(self.row) + (compose(self.row.response, fragments, kept) or phrase)
+        response, cut = self.row.response, Cut(threshold, halting, phrase)
+        pieces = [cut.reasoning(thinking.split(response)[1])]
+        pieces += [cut.take(response, *one) for one in zip(self.row.fragments, self.probability, strict=True)]
+        return "".join(one.text(response) for one in [*pieces, cut.end(response)])
 
 
 def probabilities(
@@ -76,10 +73,11 @@ def _split(row: Response, scorer: Scorer) -> Scored:
     _, begin = thinking.split(row.response)
     fragments = thinking.moved(scorer.split(row.response[begin:]), begin)
     values = {one.name: getattr(row, one.name) for one in dataclasses.fields(Response)}
-    return Scored(**values, fragments=[_unverified(one) for one in fragments])
+    return Scored(**values, fragments=[unverified(one) for one in fragments])
 
 
-def _unverified(one: Fragment) -> Fragment:
+def unverified(one: Fragment) -> Fragment:
+    """A fragment as a splitter made it, with the one label that needs no verifier: that of a halt."""
     return dataclasses.replace(one, label="halt" if one.kind == "halt" else None)
 
 

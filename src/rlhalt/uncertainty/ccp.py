@@ -32,7 +32,7 @@ from rlhalt.models import load_policy
 from rlhalt.progress import track
 from rlhalt.records import Fragment, Json, Message, Scored
 from rlhalt.templates import Template
-from rlhalt.token_spans import fragment_tokens
+from rlhalt.token_spans import fragment_tokens, tokens_of
 from rlhalt.uncertainty.nli import NLI, Relation, is_function_word, relations
 
 K = 10
@@ -303,7 +303,6 @@ def from_log_probabilities(
         starts.append(len(after) - len(piece.lstrip()) if piece.strip() else len(after))
     found = []
     for fragment in fragments:
-        inside = [index for index, start in enumerate(starts) if fragment.start <= start < fragment.end]
-        chosen = slice(inside[0], inside[-1] + 1) if inside else slice(0, 0)
+        chosen = slice(*tokens_of(starts, fragment.start, fragment.end))
         found.append(_positions(tokenizer, ids[chosen], top[chosen]))
     return found

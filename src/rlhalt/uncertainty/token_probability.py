@@ -14,6 +14,20 @@ from rlhalt.token_spans import fragment_tokens
 BATCH = 32
 
 
+def geometric_mean(log_probabilities: Sequence[float]) -> float:
+    """The geometric mean of the probabilities of tokens; NaN without tokens.
+
+    >>> round(geometric_mean([math.log(0.5), math.log(0.125)]), 3)
+    0.25
+    """
+    return math.exp(sum(log_probabilities) / len(log_probabilities)) if log_probabilities else math.nan
+
+
+def least(log_probabilities: Sequence[float]) -> float:
+    """The least of the probabilities of tokens; NaN without tokens."""
+    return math.exp(min(log_probabilities)) if log_probabilities else math.nan
+
+
 def confidences(
     model: str,
     rows: Sequence[Scored],
@@ -75,8 +89,8 @@ def confidences(
             likely = [chosen_B_T[row][low - first : high - first] if high else [] for low, high in spans]
             found[index] = Confidence(
                 key=rows[index].key,
-                token_probability=[math.exp(sum(one) / len(one)) if one else math.nan for one in likely],
-                token_minimum=[math.exp(min(one)) if one else math.nan for one in likely],
+                token_probability=[geometric_mean(one) for one in likely],
+                token_minimum=[least(one) for one in likely],
                 halt_probability=[min(1.0, halt_B_T[row][low - first]) if high else math.nan for low, high in spans],
             )
     return [found[index] for index in range(len(rows))]
