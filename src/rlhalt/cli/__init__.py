@@ -5,6 +5,7 @@ overview  the first screen, with every verb in its group
 data      prompts, sample, score, annotated, pairs, decisions, distil
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
 serve     serve
+publish   merge, card, push
 chain     train, doctor, quickstart, run, rounds, new, list, completion
 """
 
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rlhalt
-from rlhalt.cli import chain, data, measure, serve
+from rlhalt.cli import chain, data, measure, publish, serve
 from rlhalt.cli.flags import KINDS, Parser
 from rlhalt.cli.overview import Overview
 from rlhalt.errors import InputError, RlhaltError
@@ -88,5 +89,6 @@ def _parser() -> Overview:
     measure.add(parser.group("Evaluation"))
     measure.add_cut(parser.group("A model with calibrated probabilities"))
     serve.add(parser.group("A model with calibrated probabilities"))
+    publish.add(parser.group("Publishing"))
     chain.add_helpers(parser.group("Helpers"))
     return parser
