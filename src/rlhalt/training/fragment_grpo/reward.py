@@ -11,11 +11,13 @@ import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.reference import n_asked
+from rlhalt.rewards import check_threshold
 from rlhalt.scoring import Scorer
 from rlhalt.statement import said_before
 from rlhalt.time_limit import applies_here
@@ -42,6 +44,48 @@ class FragmentReward:
         self.pay = pay
         self.opening = opening
         self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.domains")
+        self._of_domain: tuple[str, float | None, str] | None = None
+
+    @classmethod
+    def of_domain(cls, domain: str | Path, threshold: float | None = None, opening: str = "") -> Self:
+        """The reward of a domain, which can be pickled: it is made again of these arguments where it is unpickled.
+
+        Trainers that generate in other processes send it there (AsyncGRPO, Ray). A verifier cannot be sent: it may hold
+        tables, locks and connections.
+
+        Args:
+            domain: a name, or a folder with domain.yaml; one that needs no judge.
+            threshold: τ; the domain's own if None.
+
+        Raises:
+            InputError: see `rlhalt.load_domain` and `Domain.scorer`.
+
+        >>> import pickle
+        >>> reward = pickle.loads(pickle.dumps(FragmentReward.of_domain("elements", 0.8)))
+        >>> its = reward.judge("The symbol of iron is Fe.", {"subject": "Iron"}).result()
+        >>> round(reward.earned(its).total, 2)
+        0.2
+        """
+        from rlhalt.domains import load_domain
+
+        found = load_domain(domain)
+        scorer = found.scorer()
+        at = check_threshold(found.threshold if threshold is None else threshold)
+        made = cls(scorer, Pay(at, scorer.halting), opening)
+        made._of_domain = (str(domain), threshold, opening)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `of_domain`.
+
+        Raises:
+            TypeError: the reward was made of a scorer.
+        """
+        if self._of_domain is None:
+            raise TypeError(
+                "expected a reward of a domain: make it with FragmentReward.of_domain, then it can be pickled"
+            )
+        return type(self).of_domain, self._of_domain
 
     def judge(self, completion: Completion, reference: Json | str) -> Judged:
         """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`.
