@@ -32,9 +32,9 @@ def points(share: float) -> str:
 
 
 def utility_lines(comparison: Comparison, decoding: str) -> Markup:
-    """The utility of every model over all τ, a straight line; a dot where it was trained, diamonds for the model + cut.
+    """The utility of every model over all τ: a straight line, a dot where it was trained, a dashed curve for it + cut.
 
-    Of many models, base alone has diamonds.
+    Diamonds stand where the table has numbers. Of many models, base alone has a curve.
     """
     width, height = 500, 330
     its = [one for one in comparison.metrics if one.decoding == decoding]
@@ -52,6 +52,7 @@ def utility_lines(comparison: Comparison, decoding: str) -> Markup:
             title = f"{one.model} at its own τ: {number(earned)}"
             parts.append(svg.dot(x(one.threshold), y(earned), 5, "dot", title))
         if one.role == "base" or len(its) <= MANY:
+            parts.append(svg.path([(x(t), y(earned)) for t, earned in one.cut_curve.items()], "curve cut-curve"))
             for t, cut in one.utility_cut.items():
                 if cut.value is not None:
                     title = f"{one.model} + cut at τ = {t:g}: {number(cut.value)}"
