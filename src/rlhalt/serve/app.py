@@ -61,7 +61,7 @@ def make_app(settings: Settings, defaults: Defaults, judge: Judge, log: Path | N
     async def counters(request: Request) -> Response:
         return Response(metrics.text(), headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    html, headers = page.html(defaults, judge.halting)
+    html, headers = page.html(defaults, judge.splitter)
 
     async def trial(request: Request) -> Response:
         return Response(html, media_type="text/html", headers=headers)

@@ -8,18 +8,19 @@ import json
 import re
 from importlib import resources
 
-from rlhalt.rewards import Halting
+from rlhalt.scoring import Scorer
 from rlhalt.serve.settings import Defaults
 
 _INLINE = {kind: re.compile(rf"<{kind}>(.*?)</{kind}>", re.DOTALL) for kind in ("script", "style")}
 
 
-def html(defaults: Defaults, halting: Halting) -> tuple[str, dict[str, str]]:
+def html(defaults: Defaults, splitter: Scorer) -> tuple[str, dict[str, str]]:
     """The page of a server, and the headers that go with it: only its own script and style may run."""
     told = {
         "model": defaults.model,
         "threshold": defaults.threshold,
-        "halting": halting,
+        "halting": splitter.halting,
+        "phrase": splitter.phrase,
         "chat": "chat" in defaults.unasked,
     }
     page = resources.files("rlhalt.serve").joinpath("page.html").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ def html(defaults: Defaults, halting: Halting) -> tuple[str, dict[str, str]]:
     hashes = {kind: " ".join(map(_hash, found.findall(page))) for kind, found in _INLINE.items()}
     policy = (
         f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']}; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return page, {
         "content-security-policy": policy,
