@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlhalt.cli import main
-from rlhalt.cut.distil import HIGHEST, LOWEST, cross_fitted, distilled
+from rlhalt.cut.distil import cross_fitted, distilled
 from rlhalt.cut.respond import Judged
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Fragment, Scored, Target, read
-from rlhalt.threshold_prompt import stated
+from rlhalt.threshold_prompt import RANGE, stated
 from test_recipes import recipe, talking_model
 
 __all__ = ["talking_model"]  # a fixture
@@ -73,9 +73,9 @@ def test_a_higher_threshold_never_says_more(probability, halting, draws, seed):
     rows = list(distilled([Judged(scored(WORDS[: len(probability)]), probability)], halting, draws, "?", seed))
     rows.sort(key=lambda row: stated(row.prompt))
     at = [stated(row.prompt) for row in rows]
-    assert all(LOWEST - 0.005 <= one <= HIGHEST + 0.005 for one in at)
+    assert all(RANGE[0] - 0.005 <= one <= RANGE[1] + 0.005 for one in at)
     # One from each equal part: low and high ones are shown alike.
-    edges = np.linspace(LOWEST, HIGHEST, draws + 1)
+    edges = np.linspace(*RANGE, draws + 1)
     assert all(low - 0.006 <= one <= high + 0.006 for one, low, high in zip(at, edges, edges[1:], strict=False))
     lengths = [len(said(row).replace("?", "").strip()) for row in rows]
     assert lengths == sorted(lengths, reverse=True)

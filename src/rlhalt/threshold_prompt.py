@@ -8,11 +8,15 @@ The line stands in the training rows, each with the τ it was made at, and in th
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Sequence
 
 from rlhalt.records import Message
 from rlhalt.rewards import check_threshold
+
+RANGE = (0.02, 0.98)
+"""The thresholds that models are trained to obey."""
 
 _LINE = re.compile(r"(?:^|\n)Reliability: ([01]\.\d\d)$")
 
@@ -31,6 +35,18 @@ def with_threshold(prompt: Sequence[Message], threshold: float) -> list[Message]
     if prompt and prompt[0]["role"] == "system":
         return [{"role": "system", "content": f"{prompt[0]['content']}\n{line}"}, *prompt[1:]]
     return [{"role": "system", "content": line}, *prompt]
+
+
+def drawn_thresholds(draws: int, rng: random.Random) -> list[float]:
+    """Thresholds for the prompts of one row: one from each of `draws` equal parts of (0.02, 0.98), to two decimals.
+
+    Low and high ones come equally often, whatever `draws` is.
+
+    >>> drawn_thresholds(3, random.Random(0))
+    [0.29, 0.58, 0.79]
+    """
+    low, high = RANGE
+    return [round(low + (high - low) * (part + rng.random()) / draws, 2) for part in range(draws)]
 
 
 def stated(prompt: Sequence[Message]) -> float | None:

@@ -14,6 +14,7 @@ prompt was ignored (docs/threshold.md).
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -30,18 +31,17 @@ from rlhalt.models import identity
 from rlhalt.provenance import once
 from rlhalt.records import Response, Scored, Target, content_key, read
 from rlhalt.rewards import Halting
-from rlhalt.threshold_prompt import with_threshold
+from rlhalt.threshold_prompt import drawn_thresholds, with_threshold
 from rlhalt.training_data.pieces import finished, target, usable
 
-LOWEST, HIGHEST = 0.02, 0.98
 STYLE = "distilled"
 
 
 def distilled(rows: Iterable[Judged], halting: Halting, draws: int, phrase: str, seed: int = 0) -> Iterator[Target]:
     """Each response cut at `draws` thresholds, as targets whose prompts state τ.
 
-    The thresholds of a response are drawn one from each of `draws` equal parts of (0.02, 0.98), to two decimals: low
-    and high ones are shown alike. A response that ran into the token limit loses its last fragment.
+    The thresholds of each response are those of `rlhalt.threshold_prompt.drawn_thresholds`. A response that ran into
+    the token limit loses its last fragment.
 
     Args:
         rows: responses with the probability of each fragment.
@@ -54,12 +54,12 @@ def distilled(rows: Iterable[Judged], halting: Halting, draws: int, phrase: str,
     """
     if draws < 1:
         raise InputError(f"expected at least 1 threshold for each response, found {draws}", field="draws")
-    rng = np.random.default_rng(seed)
+    rng = random.Random(seed)
     for one in rows:
-        at = LOWEST + (HIGHEST - LOWEST) * (np.arange(draws) + rng.random(draws)) / draws
+        at = drawn_thresholds(draws, rng)
         if not usable(one.row) or not (its := _finished(one)).row.fragments:
             continue
-        for threshold in at.round(2).tolist():
+        for threshold in at:
             made = target(its.row, its.text(threshold, halting, phrase), STYLE)
             yield dataclasses.replace(
                 made,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import functools
 import json
 from collections import Counter
@@ -20,6 +21,7 @@ from rlhalt.reference import n_asked
 from rlhalt.rewards import check_threshold
 from rlhalt.scoring import Scorer
 from rlhalt.statement import said_before
+from rlhalt.threshold_prompt import stated
 from rlhalt.time_limit import applies_here
 from rlhalt.training.fragment_grpo.advantages import Earned, Pay, earned
 
@@ -107,6 +109,7 @@ class FragmentReward:
         reference: Sequence[Json | str],
         judged: Sequence[Judged] | None = None,
         unfinished: Sequence[bool] | None = None,
+        prompts: Sequence[Any] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
@@ -118,6 +121,7 @@ class FragmentReward:
                 not).
             judged: what `judge` returned for each, where they have been begun.
             unfinished: which of them ran into the limit of tokens; none where not given.
+            prompts: theirs. A prompt that states τ (`rlhalt.threshold_prompt`) is paid at that τ.
             log_metric: takes the shares of `measures`, where given; TRL gives one.
 
         Raises:
@@ -131,14 +135,27 @@ class FragmentReward:
                 log_metric(name, value)
         asked_B = [n_asked(as_json(one)) for one in reference]
         cut_B = unfinished or [False] * len(fragments_B)
+        at_B = [stated_in(one) for one in prompts] if prompts is not None else [None] * len(fragments_B)
         return [
-            self.earned(fragments, asked, unfinished=cut).total
-            for fragments, asked, cut in zip(fragments_B, asked_B, cut_B, strict=True)
+            self.earned(fragments, asked, unfinished=cut, threshold=threshold).total
+            for fragments, asked, cut, threshold in zip(fragments_B, asked_B, cut_B, at_B, strict=True)
         ]
 
-    def earned(self, fragments: Sequence[Fragment], asked: int | None = None, *, unfinished: bool = False) -> Earned:
-        """What each decision of a judged response earned; see `rlhalt.training.fragment_grpo.advantages.earned`."""
-        return earned(fragments, self.pay, asked, unfinished=unfinished)
+    def earned(
+        self,
+        fragments: Sequence[Fragment],
+        asked: int | None = None,
+        *,
+        unfinished: bool = False,
+        threshold: float | None = None,
+    ) -> Earned:
+        """What each decision of a judged response earned; see `rlhalt.training.fragment_grpo.advantages.earned`.
+
+        Args:
+            threshold: τ of this response, where its prompt states one; that of `pay` if None.
+        """
+        pay = self.pay if threshold is None else dataclasses.replace(self.pay, threshold=threshold)
+        return earned(fragments, pay, asked, unfinished=unfinished)
 
 
 def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
@@ -163,6 +180,11 @@ def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
         "responses/halted": sum(halted) / size,
         "responses/refused": sum(not one for one in claims) / size,
     }
+
+
+def stated_in(prompt: Any) -> float | None:
+    """The threshold that a row's prompt states, see `rlhalt.threshold_prompt`; None for one that is plain text."""
+    return None if isinstance(prompt, str) else stated(prompt)
 
 
 def _text(completion: Completion) -> str:
