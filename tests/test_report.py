@@ -20,6 +20,7 @@ from rlhalt.report.cost import costs, trainings
 from rlhalt.report.examples import examples, pieces
 from rlhalt.report.frontier import equal_utility, trade_off
 from rlhalt.report.halting import ENDINGS, ending, haltings
+from rlhalt.report.obedience import facts_over_thresholds, families
 from rlhalt.report.page import render
 from rlhalt.report.palette import colour
 from rlhalt.report.summary import others, sentences
@@ -537,3 +538,22 @@ def test_one_rule_says_what_is_different(comparison):
         for t in comparison.thresholds
     )
     assert str(plots.gains(comparison, "greedy")).count('class="dot"') == planned
+
+
+def test_models_of_one_name_are_drawn_over_their_thresholds(tmp_path):
+    found = [load(folder) for folder in build(tmp_path, n_prompts=8, samples=1, seeds=(0,), thresholds=(0.8, 0.3, 0.5))]
+    compared = compare(found, resamples=20)
+    assert {name: [one.threshold for one in its] for name, its in families(compared, "greedy").items()} == {
+        "DPO": [0.3, 0.5, 0.8]
+    }
+    assert render(compared, found).count("Right and wrong facts of DPO over τ") == len(compared.decodings)
+    drawn = facts_over_thresholds(compared, "greedy", "DPO")
+    for t in (0.3, 0.5, 0.8):
+        for measure in ("right", "wrong"):
+            assert f"{measure} facts of DPO τ={t:g}: " in drawn
+    parse(str(drawn))
+
+
+def test_models_at_two_thresholds_are_not(comparison, page):
+    assert families(comparison, "greedy") == {}
+    assert "How much is said at each τ" not in page

@@ -19,7 +19,7 @@ from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.switch_point import RESAMPLES
 from rlhalt.records import write_atomic
-from rlhalt.report import findings, frontier, halting, plots, summary, switch_point, winloss
+from rlhalt.report import findings, frontier, halting, obedience, plots, summary, switch_point, winloss
 from rlhalt.report.cost import costs
 from rlhalt.report.examples import VERDICTS, examples
 from rlhalt.report.palette import MOST, legend
@@ -108,6 +108,11 @@ def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[
             for one in decodings
         },
         "switch_resamples": RESAMPLES,
+        "obedience": {
+            one: {name: obedience.facts_over_thresholds(comparison, one, name) for name in its}
+            for one in decodings
+            if (its := obedience.families(comparison, one))
+        },
         "rightness": {one: switch_point.correctness(comparison, one) for one in decodings},
         "halts": halts,
         "endings": halting.ENDINGS,
