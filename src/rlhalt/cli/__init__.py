@@ -6,7 +6,7 @@ data      prompts, sample, score, annotated, pairs, decisions, distil
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
 serve     serve
 publish   merge, card, push
-chain     train, doctor, quickstart, run, rounds, new, list, completion
+chain     train, doctor, quickstart, run, rounds, new, list, configs, completion
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _dispatch(argv: Sequence[str]) -> None:
         raise InputError("expected arguments of text, found a null character")
     # The trainers' keys are TRL's: they are parsed there, strictly, not here.
     if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in KINDS:
-        chain.train(argv[1], argv[2:])
+        chain.train(argv[1], chain.with_config_file(argv[2:]))
         return
     parser = _parser()
     if not argv:

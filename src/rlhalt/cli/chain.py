@@ -1,6 +1,6 @@
 """The verbs that train, those that run several others, and helpers.
 
-quickstart, run, rounds; train, doctor; new, list, completion
+quickstart, run, rounds; train, doctor; new, list, configs, completion
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rlhalt.cli.flags import KINDS, count
+from rlhalt.configs import config_file, config_names, copy_configs
 
 Verb = Callable[..., argparse.ArgumentParser]
 
@@ -23,12 +24,16 @@ def add_training(verb: Verb) -> None:
         "doctor",
         _doctor,
         "say whether this machine can run a training configuration: versions, devices, memory, disk, servers, data",
-        "rlhalt doctor dpo --config configs/dpo/8b_lora.yaml --accelerate configs/accelerate/ddp.yaml",
+        "rlhalt doctor dpo --config dpo/8b_lora --accelerate accelerate/ddp",
         "rlhalt doctor grpo --config configs/grpo/countries.yaml --dry-run --learning_rate 1e-5",
     )
     one.set_defaults(takes_keys=True)
     one.add_argument("kind", choices=KINDS, help="the training that the configuration is for")
-    one.add_argument("--config", required=True, help="the configuration; keys as in TRL may follow, as --beta 0.2")
+    one.add_argument(
+        "--config",
+        required=True,
+        help="a file, or a name that `rlhalt configs` shows; keys as in TRL may follow, as --beta 0.2",
+    )
     one.add_argument("--accelerate", help="the file that accelerate launch starts it with, as configs/accelerate has")
     one.add_argument("--dry-run", action="store_true", help="two real steps with a 2-layer model of the same family")
 
@@ -77,7 +82,7 @@ def add_recipes(verb: Verb) -> None:
 
 
 def add_helpers(verb: Verb) -> None:
-    """Declare new, list and completion."""
+    """Declare new, list, configs and completion."""
     one = verb(
         "new",
         _new,
@@ -98,6 +103,15 @@ def add_helpers(verb: Verb) -> None:
     one.add_argument("kind", nargs="?", choices=_KINDS_LISTED, help="of this kind only (default: all kinds)")
 
     one = verb(
+        "configs",
+        _configs,
+        "list the training configurations and recipes that come with rlhalt, or copy them to change them",
+        "rlhalt configs",
+        "rlhalt configs --copy my-configs",
+    )
+    one.add_argument("--copy", metavar="FOLDER", help="copy all of them into this folder")
+
+    one = verb(
         "completion",
         _completion,
         "print a script that completes verbs and flags in a shell",
@@ -105,6 +119,15 @@ def add_helpers(verb: Verb) -> None:
         "rlhalt completion zsh > ~/.zsh/completions/_rlhalt",
     )
     one.add_argument("shell", choices=_SHELLS, help="the shell that reads the script")
+
+
+def with_config_file(argv: Sequence[str]) -> list[str]:
+    """Arguments of a training, the configuration as a file where it is named."""
+    found = list(argv)
+    for place, one in enumerate(found[:-1]):
+        if one == "--config":
+            found[place + 1] = str(config_file(found[place + 1]))
+    return found
 
 
 def train(kind: str, argv: Sequence[str]) -> None:
@@ -124,7 +147,7 @@ def _doctor(args: argparse.Namespace) -> None:
     from rlhalt.doctor import examine, read_plan, shown
     from rlhalt.doctor.dry_run import dry_run
 
-    plan = read_plan(args.kind, args.config, args.keys, args.accelerate)
+    plan = read_plan(args.kind, config_file(args.config), args.keys, args.accelerate and config_file(args.accelerate))
     shown([*examine(plan), *([dry_run(plan)] if args.dry_run else [])])
 
 
@@ -159,6 +182,13 @@ def _list(args: argparse.Namespace) -> None:
     for kind, names in found.items():
         if args.kind in (None, kind):
             print(f"{kind}: {', '.join(names)}" if args.kind is None else "\n".join(names))
+
+
+def _configs(args: argparse.Namespace) -> None:
+    if args.copy is None:
+        print("\n".join(config_names()))
+    else:
+        print(f"{len(copy_configs(args.copy))} files copied to {args.copy}")
 
 
 def _rounds(args: argparse.Namespace) -> None:

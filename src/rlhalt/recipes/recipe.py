@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from rlhalt.configs import FOLDERS
 from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
@@ -17,9 +18,6 @@ from rlhalt.sampling import EngineName
 from rlhalt.strict_yaml import read_fields, read_yaml
 from rlhalt.training_data import Style
 from rlhalt.training_data.targets.methods import MethodName
-
-# In a checkout the folder is at the top level; an installed wheel carries it inside the package.
-_FOLDERS = (Path(__file__).parents[3] / "configs", Path(__file__).parents[1] / "configs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """The recipes that come with rlhalt."""
-    return sorted({path.stem for base in _FOLDERS for path in (base / "recipes").glob("*.yaml")})
+    return sorted({path.stem for base in FOLDERS for path in (base / "recipes").glob("*.yaml")})
 
 
 def load_recipe(path: str | Path | None) -> Recipe:
@@ -201,7 +199,7 @@ def _check_several(data: Json, path: Path) -> None:
 
 
 def _recipe_file(name: str | Path) -> Path:
-    found = [base / "recipes" / f"{name}.yaml" for base in _FOLDERS]
+    found = [base / "recipes" / f"{name}.yaml" for base in FOLDERS]
     path = next((one for one in (Path(name), *found) if one.is_file()), None)
     if path is None:
         raise InputError(f"expected a recipe ({', '.join(recipe_names())}) or a YAML file, found neither", path=name)
@@ -210,7 +208,7 @@ def _recipe_file(name: str | Path) -> Path:
 
 def _beside(recipe: Path, config: str) -> Path:
     """Where a training configuration lies; beside the recipe where it is nowhere, for the message."""
-    places = (recipe.parent / config, *(base / config for base in _FOLDERS))
+    places = (recipe.parent / config, *(base / config for base in FOLDERS))
     return next((one for one in places if one.is_file()), places[0])
 
 
