@@ -142,6 +142,10 @@ def world(tmp_path, monkeypatch) -> Path:
         "mbpp": {
             "task_id": 1, "text": "Return 1.", "code": "def f():\n    return 1\n", "test_list": ["assert f() == 1"],
         },
+        "apps": {
+            "problem_id": 1, "question": "Return 1.", "starter_code": "", "solutions": '["def f():\\n    return 1"]',
+            "input_output": '{"fn_name": "f", "inputs": [[]], "outputs": [1]}',
+        },
         "people": {"topic": "Ada Berg", "article": "Ada Berg is a painter."},
         "factscore": {
             "input": question("Ada Berg")[0]["content"], "output": "Ada Berg is a painter.", "topic": "Ada Berg",
@@ -190,7 +194,7 @@ Family = tuple[list[list[str]], Callable[[Path], list[Case]]]
 OUT = ["--output", "out.jsonl"]
 PROMPTS = {
     "rows.jsonl": "maths", "math.jsonl": "maths", "gsm8k.jsonl": "maths", "humaneval.jsonl": "code",
-    "mbpp.jsonl": "code", "people.jsonl": "biography", "TruthfulQA.csv": "truthfulqa",
+    "mbpp.jsonl": "code", "apps.jsonl": "code", "people.jsonl": "biography", "TruthfulQA.csv": "truthfulqa",
 }  # fmt: skip
 SAMPLE = ["sample", "--model", "/no/model", "--prompts", "prompts.jsonl", *OUT]
 SCORE = ["score", "--responses", "own-responses.jsonl", "--domain", "own", *OUT]
@@ -217,7 +221,7 @@ def prompt_files(world: Path) -> list[Case]:
         cases += broken_files(argv, world / name, contents)
         if name.endswith(".jsonl"):
             row = json.loads((world / name).read_text())
-            fields = [one for one in row if one not in ("task_id", "canonical_solution")]
+            fields = [one for one in row if one not in ("task_id", "problem_id", "canonical_solution", "solutions")]
             cases += broken_fields(
                 argv, world / name, {one: [MISSING, Raw("9" * 5000), 1, None, [], ""] for one in fields}
             )
@@ -729,7 +733,6 @@ def others(world: Path) -> list[Case]:
         ["new"],
         ["list", "x"],
         ["list", ""],
-        [],
         ["x"],
         [""],
         ["--nothing"],

@@ -189,6 +189,16 @@ def test_every_model_is_cut_at_every_threshold(comparison):
     assert less.value == pytest.approx(comparison.get("DPO τ=0.5", "greedy").utility[0.5].value - base.utility.value)
 
 
+def test_the_curve_of_a_model_and_its_cut_passes_through_what_is_in_the_table(comparison):
+    for one in comparison.metrics:
+        shared = [t for t in one.utility_cut if t in one.cut_curve]
+        assert shared
+        for t in shared:
+            assert one.cut_curve[t] == pytest.approx(one.utility_cut[t].value)
+        # At low τ nearly all is said and right facts count alone; at high τ there is little to earn.
+        assert one["right"].value >= one.cut_curve[0.02] > one.cut_curve[0.98]
+
+
 def test_shares_are_of_the_best_decisions_of_base_and_of_the_models_own(comparison):
     for one in comparison.metrics:
         base = comparison.get("base", one.decoding)

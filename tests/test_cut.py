@@ -19,13 +19,15 @@ from rlhalt.cut import calibration
 from rlhalt.cut.calibrate import decided, fit
 from rlhalt.cut.calibration import calibration_file, read
 from rlhalt.cut.probability import Probability, fitted
+from rlhalt.cut.promise import promises
 from rlhalt.cut.respond import Judged
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation.confidence_arrays import Judged as Fragments
-from rlhalt.records import HALT_PHRASE, Confidence, Prompt, Scored
+from rlhalt.records import HALT_PHRASE, Confidence, Fragment, Prompt, Response, Scored, Target
 from rlhalt.records import read as rows_of
 from rlhalt.records import write as write_rows
+from rlhalt.threshold_prompt import stated
 from rlhalt.uncertainty.recalibration import platt
 
 PHRASE = HALT_PHRASE
@@ -55,6 +57,62 @@ def test_the_map_is_that_of_others_and_survives_the_file(method):
     again = Probability(**json.loads(json.dumps(dataclasses.asdict(found))))
     assert again(at) == pytest.approx(found(at))
     assert (np.diff(found(at)) >= 0).all()
+
+
+def responses_of(n, seed, wrong=0.25):
+    """Scored responses of three fragments, less sure where wrong; and their confidences."""
+    rng = np.random.default_rng(seed)
+    rows, sure = [], []
+    for number in range(n):
+        right = rng.random(3) >= wrong
+        sure.append(np.clip(rng.normal(np.where(right, 0.7, 0.5), 0.15), 0.01, 0.99).tolist())
+        fragments = [
+            Fragment(4 * at, 4 * at + 3, "sentence", "Yes", label="correct" if its else "incorrect")
+            for at, its in enumerate(right)
+        ]
+        row = (f"{seed}-{number}", f"{seed}-{number}", 0, [], "Yes Yes Yes", {}, "d", "train", "stop", {}, 3)
+        rows.append(Scored(*row, fragments=fragments))
+    return rows, sure
+
+
+def all_right(row, sure, probability, threshold):
+    q = probability(np.array(sure))
+    return all(one.label == "correct" for one, value in zip(row.fragments, q, strict=True) if value >= threshold)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_a_promise_about_whole_responses_is_kept(method):
+    kept = {"0.8": [], "0.9": []}
+    for seed in range(40):
+        rows, sure = responses_of(60, seed)
+        confidence = np.array(sure).ravel()
+        correct = np.array([one.label == "correct" for row in rows for one in row.fragments], dtype=float)
+        probability = fitted(method, confidence, correct)
+        found = promises(rows, sure, probability)
+        fresh, its = responses_of(60, 1000 + seed)
+        for share, shares in kept.items():
+            # Nothing said is nothing wrong.
+            at = 1.0 if found[share] is None else found[share]
+            shares.append(np.mean([all_right(row, one, probability, at) for row, one in zip(fresh, its, strict=True)]))
+    for share, shares in kept.items():
+        assert np.mean(shares) >= float(share) - 3 * np.std(shares) / np.sqrt(len(shares))
+    if method == "platt":  # the steps of the other map make it more careful than it has to be
+        assert np.mean(kept["0.8"]) < 0.9
+
+
+def test_too_few_prompts_promise_nothing():
+    rows, sure = responses_of(8, 0)
+    found = promises(rows, sure, Probability("platt", 1.0, 0.0))
+    assert found["0.9"] is None is found["0.95"]
+    assert found["0.8"] is not None
+    assert promises([], [], Probability("platt", 1.0, 0.0))["0.8"] is None
+
+
+def test_the_first_response_to_a_prompt_counts():
+    rows, sure = responses_of(20, 0)
+    again = [dataclasses.replace(one, key=f"{one.key} again", index=1) for one in rows]
+    map_ = Probability("platt", 1.0, 0.0)
+    assert promises([*rows, *again], [*sure, *[[0.999] * 3] * 20], map_) == promises(rows, sure, map_)
 
 
 def test_too_few_fragments_fit_nothing():
@@ -245,6 +303,52 @@ def test_greedy_responses_alone_need_the_greedy_map_alone(world, tmp_path):
     argv[argv.index("--samples") + 1] = "0"
     assert main(argv) == 0
     assert {row.sampler["temperature"] for row in rows_of(tmp_path / "out" / "scored.jsonl", Scored)} == {0}
+
+
+@pytest.fixture
+def own(world, tmp_path):
+    """Responses of the calibrated model to training prompts, and the command that cuts them."""
+    folder, model, _, _ = world
+    prompts = [dataclasses.replace(one, split="train") for one in rows_of(folder / "heldout.jsonl", Prompt)][:3]
+    write_rows(tmp_path / "train.jsonl", prompts)
+    argv = ["sample", "--model", str(model), "--prompts", str(tmp_path / "train.jsonl"), "--responses", "1"]
+    assert main([*argv, "--temperature", "0", "--output", str(tmp_path / "responses.jsonl")]) == 0
+    argv = ["distil", "--responses", str(tmp_path / "responses.jsonl"), "--model", str(model), "--draws", "4"]
+    return tmp_path / "responses.jsonl", [*argv, "--output", str(tmp_path / "targets.jsonl")]
+
+
+def test_a_calibrated_model_teaches_its_cut_without_verdicts(own, tmp_path, capsys):
+    responses, argv = own
+    assert main(argv) == 0
+    assert "12 targets of 3 responses" in capsys.readouterr().out
+    generated = {row.key: row.response for row in rows_of(responses, Response)}
+    rows = list(rows_of(tmp_path / "targets.jsonl", Target))
+    assert all(0 < stated(row.prompt) < 1 for row in rows)
+    for row in rows:
+        (said,) = (one["content"] for one in row.completion)
+        assert said == PHRASE or all(part in generated[row.source] for part in said.split(". "))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"split": "heldout"}, "split train"),
+        ({"sampler": {"model": "another", "temperature": 0.0}}, "of one model"),
+        ({"sampler": {}}, "of one model"),
+    ],
+)
+def test_responses_that_the_calibration_is_not_of(own, capsys, change, expected):
+    responses, argv = own
+    rows = list(rows_of(responses, Response))
+    write_rows(responses, [*rows[:-1], dataclasses.replace(rows[-1], **change)])
+    assert expected in refused(argv, capsys)
+
+
+def test_a_temperature_that_was_not_calibrated_teaches_nothing(own, capsys):
+    responses, argv = own
+    rows = list(rows_of(responses, Response))
+    write_rows(responses, [dataclasses.replace(one, sampler=one.sampler | {"temperature": 1.5}) for one in rows])
+    assert "temperature" in refused(argv, capsys)
 
 
 def test_prompts_of_the_calibration_are_not_evaluated(world, tmp_path, capsys):

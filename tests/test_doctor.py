@@ -191,7 +191,7 @@ def test_by_the_command_line_with_two_real_steps(plan, capsys):
     assert main(["doctor", "grpo", "--config", str(config), "--dry-run", "--learning_rate", "0.001"]) == 0
     assert "two steps" in capsys.readouterr().out
     assert main(["doctor", "grpo", "--config", str(config), "--loss_type", "grpo"]) == 2
-    assert "1 of 14 checks say that this run would fail: configuration" in capsys.readouterr().err
+    assert "1 of 15 checks say that this run would fail: configuration" in capsys.readouterr().err
     assert main(["compare", "somewhere", "--output", "out", "--learning_rate", "0.001"]) == 2
     assert "unrecognized arguments: --learning_rate" in capsys.readouterr().err
 
@@ -216,3 +216,56 @@ def test_failures_are_shown_first_and_are_an_error(capsys):
         shown([Finding("torch", "pass", "2.13"), Finding("data", "warn", "none"), Finding("memory", "fail", "full")])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [["fail", "memory"], ["warn", "data"], ["pass", "torch"]]
+
+
+@pytest.mark.parametrize(
+    ("free", "keys", "verdict", "says"),
+    [
+        (1.0, {}, "pass", "each checkpoint of"),
+        (1.0, {"save_total_limit": 2}, "pass", "up to 3 checkpoints of"),
+        (1.0, {"save_strategy": "no"}, "pass", "GiB of trained weights; "),
+        (3 * 4, {}, "warn", "set save_total_limit or save_only_model"),
+        (3 * 4, {"save_strategy": "no"}, "pass", "trained weights"),
+        (3 * 4, {"save_only_model": True}, "pass", "each checkpoint of"),
+        (2, {}, "fail", "choose another output_dir"),
+    ],
+)
+def test_a_disk_that_is_too_small(plan, tmp_path, monkeypatch, free, keys, verdict, says):
+    # In bytes for each trained weight: it takes 4 at the end, and 12 in a checkpoint; 1.0 stands for plenty.
+    asked = plan("dpo", output_dir=str(tmp_path / "not" / "there" / "yet"), **keys)
+    there = 2**50 if isinstance(free, float) else free * size(asked).trained
+    monkeypatch.setattr("shutil.disk_usage", lambda path: shutil._ntuple_diskusage(2**50, 0, there))
+    found_verdict, said = found(asked)["disk"]
+    assert found_verdict == verdict
+    assert says in said
+    assert f"free in {tmp_path}" in said
+
+
+@pytest.mark.parametrize(
+    ("report_to", "installed", "finding"),
+    [
+        ("none", False, None),
+        ("wandb", False, ("fail", "wandb is not installed: pip install wandb, or report_to: none")),
+        (["none", "comet_ml"], False, ("fail", "comet_ml is not installed: pip install comet-ml, or report_to: none")),
+        ("wandb", True, ("pass", "wandb")),
+        ("tensorboard", True, ("pass", "tensorboard")),
+    ],
+)
+def test_what_a_run_reports_to_is_installed(plan, monkeypatch, report_to, installed, finding):
+    from rlhalt.doctor.checks import _reports
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+    told = {one.about: (one.verdict, one.says) for one in _reports(plan("dpo", report_to=report_to))}
+    assert told.get("report_to") == finding
+
+
+def test_a_token_that_ends_a_turn_is_missing(plan, tiny_model, tmp_path, monkeypatch):
+    folder = tmp_path / "endless"
+    shutil.copytree(tiny_model, folder)
+    monkeypatch.setattr("rlhalt.templates.turn_ends", no_end)
+    verdict, says = found(plan("sft", model_name_or_path=str(folder)))["template"]
+    assert (verdict, says) == ("fail", "expected a token that ends a turn, found none")
+
+
+def no_end(*_: object) -> None:
+    raise InputError("expected a token that ends a turn, found none")

@@ -69,7 +69,7 @@ def test_the_references_of_programs_pass():
         found = scorer.judge(f"```python\n{program}```", one.reference)
         assert {fragment.label for fragment in found} <= {"correct", "unverifiable"}
         assert "correct" in {fragment.label for fragment in found}
-        broken = program.replace("return result", "return 'nothing'")
+        broken = program.replace("return ", "return 'nothing', ")
         assert "incorrect" in {one.label for one in scorer.judge(f"```python\n{broken}```", one.reference)}
 
 

@@ -69,6 +69,15 @@ FILES: dict[str, list[dict[str, Any]]] = {
             "test_list": [ASSERT, "assert add(1, 1) == 2"],
         }
     ),
+    "apps": lines(
+        lambda n: {
+            "problem_id": n,
+            "question": f"Add two numbers, {n}.",
+            "starter_code": "def add(a, b):\n\t",
+            "solutions": '["def add(a, b):\\n    return a + b"]',
+            "input_output": '{"fn_name": "add", "inputs": [[2, 3], [1, 1]], "outputs": [5, 2]}',
+        }
+    ),
     "biography-8b": lines(lambda n: {"topic": f"Ada {n}", "article": f"Ada {n} is a painter."}),
     "medicine": lines(
         lambda n: {"question": f"What is {n}?", "opa": "a", "opb": "b", "opc": "c", "opd": "d", "exp": "It is a."}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import pickle
 import re
 import runpy
 import sys
@@ -10,7 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from rlhalt import FragmentReward, load_domain
 from rlhalt.records import Pair, read
+from rlhalt.training.fragment_grpo.advantages import Pay
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -89,3 +94,60 @@ def steps(printed: str, form: str) -> list[tuple[float, ...]]:
     found = [tuple(map(float, one)) for one in re.findall(rf"step \d: {form}", printed)]
     assert all(one[-1] > 0 for one in found)
     return found
+
+
+def loaded(name):
+    """As verl and OpenRLHF load a file."""
+    spec = importlib.util.spec_from_file_location("reward", EXAMPLES / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+KENYA = json.dumps({"subject": "Kenya"})
+FACTS = "Kenya is in Africa. The capital of Kenya is Mombasa."
+
+
+def test_the_reward_of_verl(example):
+    assert "'score': -0.6" in example("verl_reward.py")
+    compute_score = loaded("verl_reward.py").compute_score
+    # As its naive reward manager calls it, with the configuration's reward_kwargs.
+    found = compute_score(
+        data_source="countries",
+        solution_str=FACTS,
+        ground_truth=KENYA,
+        extra_info={},
+        domain="countries",
+        threshold=0.3,
+    )
+    assert found == {"score": pytest.approx(0.7 - 0.3), "correct": 1, "incorrect": 1, "failed": 0}
+    assert compute_score("countries", "", KENYA)["score"] == 0
+    assert json.dumps(found)
+
+
+def test_the_reward_of_openrlhf(example, monkeypatch):
+    assert "'rewards': [0.5]" in example("openrlhf_reward.py")
+    monkeypatch.setenv("RLHALT_THRESHOLD", "0.8")
+    reward_func = loaded("openrlhf_reward.py").reward_func
+    asked = "State facts about Kenya.\n"
+    found = reward_func([f"{asked}{FACTS}<|im_end|>", asked], [asked, asked], [KENYA, KENYA])
+    assert found["rewards"] == [pytest.approx(0.2 - 0.8), 0]
+    assert found["extra_logs"] == {"failed": 0}
+
+
+@pytest.mark.parametrize("domain", ["countries", "elements", "arithmetic", "programs"])
+def test_a_reward_goes_to_another_process(domain):
+    """TRL's AsyncGRPO and Ray send it there."""
+    reward = FragmentReward.of_domain(domain, 0.8)
+    again = pickle.loads(pickle.dumps(reward))
+    assert again.pay == reward.pay
+    one = load_domain(domain).prompts()[0]
+    text = "Nothing that can be checked."
+    labels = [[each.label for each in found.judge(text, one.reference).result()] for found in (reward, again)]
+    assert labels[0] == labels[1]
+
+
+def test_a_reward_of_a_scorer_says_how_it_can_be_sent():
+    scorer = load_domain("elements").scorer()
+    with pytest.raises(TypeError, match="of_domain"):
+        pickle.dumps(FragmentReward(scorer, Pay(0.5, scorer.halting)))

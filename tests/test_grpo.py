@@ -18,6 +18,7 @@ import yaml
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt, read, write
+from rlhalt.training.fragment_grpo import reward
 from rlhalt.training.grpo import GrpoData, main
 from tiny_training import ONLINE, ROOT, TRAININGS, launch
 
@@ -142,6 +143,21 @@ def test_two_steps_say_what_they_did(speaking_model, prompts, tmp_path, capsys):
     assert "kl" in first
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
     assert "FragmentGRPOTrainer: NO, 1 process(es) on cpu" in capsys.readouterr().err
+
+
+def test_every_group_is_paid_at_the_threshold_that_its_prompt_states(speaking_model, prompts, tmp_path, monkeypatch):
+    paid, original = [], reward.earned
+
+    def earned(fragments, pay, *args, **keys):
+        paid.append(pay.threshold)
+        return original(fragments, pay, *args, **keys)
+
+    monkeypatch.setattr(reward, "earned", earned)
+    main(arguments(tmp_path, speaking_model, prompts, threshold=None, draws=3))
+    thresholds = record(tmp_path)["thresholds"]
+    assert len(thresholds) > 3 * 4  # three for each of eight prompts, a few of them equal
+    assert set(paid) <= set(thresholds)
+    assert len(set(paid)) > 1
 
 
 def test_it_learns_to_halt_where_it_is_wrong_and_to_be_vague_without_the_guard(speaking_model, prompts, tmp_path):
@@ -284,7 +300,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
     assert done.returncode == -signal.SIGKILL or "Signal 9 (SIGKILL)" in done.stderr, done.stderr[-3000:]
     assert not (tmp_path / "killed" / "out" / "run.json").exists()
     said = train(processes, [*killed, "--resume"], capfd)
-    assert f"going on from {tmp_path / 'killed' / 'out' / f'checkpoint-{saved}'}" in said
+    assert f"resuming from {tmp_path / 'killed' / 'out' / f'checkpoint-{saved}'}" in said
     one, other = curve(tmp_path / "straight"), curve(tmp_path / "killed")
     assert len(one) == 5
     assert any(step["grad_norm"] > 0 for step in one[saved:])
@@ -301,10 +317,11 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(request, prompts, tmp_path, 
     [
         ({"thresold": 0.5}, "did you mean 'threshold'?"),
         ({"threshold": 1.0}, "both excluded"),
+        ({"threshold": 0.5, "draws": 3}, "either a threshold or draws"),
         ({"credited": "words"}, "field 'credited': expected fragment, opening"),
         ({"credit": "fragments"}, "field 'credit': expected fragment, sum, response, mixed, flip"),
         ({"domain": "contries"}, "expected a domain"),
-        ({"unverifiable": 0.5}, "or it would be paid for"),
+        ({"unverifiable": 0.5}, "a positive value would reward statements that cannot be checked"),
         ({"patience": 0}, "expected a patience of at least 1"),
         ({"judge_address": "http://127.0.0.1:1/v1"}, "field 'judge_model'"),
         ({"domain": "medicine"}, "is judged by a language model"),

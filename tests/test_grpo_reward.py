@@ -164,7 +164,7 @@ LIMITS = callbacks.Limits(refused=0.9, drift=4, empty=0.9, failed=0.02, patience
     ("change", "error", "says"),
     [
         ({"responses/refused": 0.95}, callbacks.TrainingDiverged, "made no claim in 2 logged steps in a row"),
-        ({"groups/empty": 1.0}, callbacks.TrainingDiverged, "nothing to tell apart"),
+        ({"groups/empty": 1.0}, callbacks.TrainingDiverged, "all advantages were zero"),
         ({"fragments/failure_share": 0.05}, TooManyFailures, "more than 2% of fragments failed"),
         ({"completions/mean_length": 170.0}, callbacks.TrainingDiverged, "170 tokens, 40 at the start"),
         ({"completions/mean_length": 9.0}, callbacks.TrainingDiverged, "9 tokens, 40 at the start"),

@@ -158,7 +158,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(straight, arguments, ki
     assert not (folder / "run.json").exists()
     again = launch(processes, TRAININGS, json.dumps([[*argv, "--resume"]]))
     assert again.returncode == 0, again.stderr[-3000:]
-    assert f"going on from {folder / 'checkpoint-2'}" in again.stderr
+    assert f"resuming from {folder / 'checkpoint-2'}" in again.stderr
     whole_run = straight[kind, processes][0]
     assert losses(folder) == pytest.approx(losses(whole_run), rel=1e-5)
     resumed, whole = weights(folder), weights(whole_run)
@@ -247,7 +247,7 @@ def test_a_checkpoint_of_other_processes_is_refused(tmp_path):
 def test_nothing_is_gone_on_with_where_only_the_model_is_kept(arguments, capsys):
     argv, folder = arguments("sft", 1, save_only_model=True)
     assert main(["train", *argv, "--resume"]) == 2
-    assert "field 'save_only_model': expected checkpoints to go on from" in capsys.readouterr().err
+    assert "field 'save_only_model': expected checkpoints to resume from" in capsys.readouterr().err
     assert not (folder / "run.json").exists()
 
 

@@ -88,7 +88,7 @@ def test_every_supported_python_is_tested_and_no_other():
     assert PROJECT["requires-python"] == f">={PYTHONS[0]}"
 
 
-@pytest.mark.parametrize("script", ["test", "test_vllm", "test_wheel"])
+@pytest.mark.parametrize("script", ["test", "test_vllm", "test_wheel", "docs"])
 def test_ci_runs_each_script_that_tests(script):
     ci = parsed(ROOT / ".github" / "workflows" / "ci.yml")
     assert any(step.get("run") == f"./scripts/{script}" for step in steps(ci))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from transformers import HfArgumentParser
 
 from rlhalt.cli import main
 from rlhalt.errors import InputError
+from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.recipes.recipe import load_recipe
+from rlhalt.recipes.training import judge_keys
 from rlhalt.records import Decision, Pair, Response, Scored, Target, read
 from taught_model import taught
 from tiny_training import ONLINE, TRAINING
@@ -256,3 +260,17 @@ def test_a_recipe_runs_a_causal_domain(tiny_model, tmp_path):
     assert {one.label for row in scored for one in row.fragments} >= {"correct", "incorrect"}
     assert {one.style for one in read(tmp_path / "out" / "base" / "pairs-0.5.jsonl", Pair)} <= {"unsure", "keep"}
     assert (tmp_path / "out" / "report" / "report.html").is_file()
+
+
+def test_the_judge_of_a_recipe_is_the_judge_of_its_online_training():
+    judge = {
+        "judge_address": "http://localhost:8000/v1",
+        "judge_model": "judge",
+        "judge_prices": [0.5, 1.5],
+        "judge_rate": None,
+        "judge_body": '{"reasoning_effort": "low"}',
+        "budget_calls": 100,
+    }
+    recipe = dataclasses.replace(load_recipe("online"), judge=judge)
+    (found,) = HfArgumentParser(JudgeArguments).parse_args_into_dataclasses(judge_keys(recipe))
+    assert found == JudgeArguments(**judge)

@@ -20,6 +20,7 @@ from rlhalt.report.cost import costs, trainings
 from rlhalt.report.examples import examples, pieces
 from rlhalt.report.frontier import equal_utility, trade_off
 from rlhalt.report.halting import ENDINGS, ending, haltings
+from rlhalt.report.obedience import facts_over_thresholds, families
 from rlhalt.report.page import render
 from rlhalt.report.palette import colour
 from rlhalt.report.summary import others, sentences
@@ -236,7 +237,7 @@ def silenced(evaluation, keep=0):
 def test_a_model_that_says_nothing_right_is_not_said_not_to_differ(evaluations):
     base, sft = evaluations[:2]
     said = sentences(compare([base, silenced(sft)], resamples=20))
-    assert said[0].startswith("SFT says nothing right: 0.00 right and 0.00 wrong facts a response, where base says")
+    assert said[0].startswith("SFT says nothing right: 0.00 right and 0.00 wrong facts per response, where base says")
     assert not any("not shown to differ" in one for one in said)
     wrong = [
         dataclasses.replace(
@@ -428,3 +429,131 @@ def test_every_trained_model_has_its_switch_beside_its_threshold(comparison, eva
     assert len(re.findall(r"passes 50 % at [\d(]", page)) == len(defined)
     causal = [dataclasses.replace(one, halting="causal") for one in evaluations]
     assert 'id="switch"' not in render(compare(causal, resamples=10), causal)
+
+
+def test_examples_come_before_the_figures(page):
+    sections = [attributes["id"] for tag, attributes in parse(page).seen if tag == "section" and "id" in attributes]
+    assert sections[:3] == ["summary", "examples", "glance"]
+
+
+def test_every_figure_says_in_a_sentence_how_it_is_read(page):
+    figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    assert len(figures) > 10
+    for one in figures:
+        reading = re.search(r'<span class="reading">(.*?)</span>', one)
+        # The reliabilities stand together under one sentence.
+        assert "Reliability of" in one or (reading and reading[1].endswith(".")), one[:200]
+    assert '<p class="reading">Points on the diagonal' in page
+
+
+def test_figures_beside_each_other_have_one_scale(comparison):
+    from rlhalt.report import plots
+
+    def ticks(drawn, anchor):
+        return re.findall(rf'class="tick" text-anchor="{anchor}">([^<]+)<', str(drawn))
+
+    for draw in (plots.utility_lines, trade_off_at_half):
+        greedy, sampled = (ticks(draw(comparison, one), "end") for one in ("greedy", "sampled"))
+        assert greedy == sampled
+    for draw in (plots.utilities, plots.gains):
+        greedy, sampled = (ticks(draw(comparison, one), "middle") for one in ("greedy", "sampled"))
+        assert greedy == sampled
+    names = dict.fromkeys(one.confidence for one in comparison.calibrations)
+    assert len({tuple(ticks(plots.risk_coverage(comparison, one), "end")) for one in names}) == 1
+
+
+def trade_off_at_half(comparison, decoding):
+    return trade_off(comparison, decoding, 0.5)
+
+
+def test_an_empty_figure_says_why(evaluations):
+    from rlhalt.report import halting, plots, switch_point
+
+    alone = compare([evaluations[0]], resamples=10)
+    assert "fewer than 20 verdicts" in halting.right(alone, haltings(alone, [evaluations[0]], "greedy"))
+    assert "no model was trained at a τ" in switch_point.correctness(alone, "greedy")
+    assert "base made too few statements" in switch_point.curves(alone, "greedy", "matter")
+    silent = silenced(evaluations[0])
+    nothing = compare([silent], resamples=10)
+    assert "no model states a fact" in trade_off(nothing, "greedy", 0.5)
+    assert "no model states a fact" in halting.reaching(nothing, haltings(nothing, [silent], "greedy"))
+    assert "no fact has both" in plots.risk_coverage(nothing, "token_probability")
+
+
+def test_a_measure_that_is_the_same_for_all_models_is_a_note(page, comparison):
+    table = re.search(r'<section id="table">.*?</table>', page, re.DOTALL)[0]
+    for row in re.findall(r'<th scope="row"[^>]*>([^<]+)</th>(.*?)</tr>', table, re.DOTALL):
+        cells = re.findall(r"<td>(.*?)</td>", row[1], re.DOTALL)
+        assert len(set(cells)) > 1, row[0]
+    from rlhalt.evaluation.tables import rows
+
+    same = [one.title.strip() for one in rows(comparison, "greedy") if one.same]
+    note = re.search(r"The same for all models: (.*?)</p>", page)
+    assert bool(same) == bool(note)
+    assert all(one in note[1] for one in same)
+
+
+def test_a_source_of_confidence_that_was_not_measured_is_a_note(page):
+    assert "not measured</td>" not in page
+    assert "Not measured for any model: " in page
+
+
+def test_at_most_eight_models_are_drawn_at_first(evaluations):
+    from rlhalt.report.palette import at_first
+
+    dpo = [one for one in evaluations if one.threshold == 0.5]
+    alike = [dataclasses.replace(one, name=f"copy {n}", identity=f"{n}") for n in range(9) for one in dpo]
+    many = compare([*evaluations, *alike], resamples=10)
+    seen = parse(render(many, [*evaluations, *alike])).seen
+    boxes = [one for tag, one in seen if tag == "input" and one.get("name") == "shown"]
+    drawn = {one["value"] for one in boxes if "checked" in one}
+    assert len(drawn) == 8
+    assert {one["value"] for one in boxes} == {str(n) for n in range(len(many.models))}
+    assert {many.models[int(n)] for n in drawn} == set(at_first(many, "DPO τ=0.5")) >= {"base", "DPO τ=0.5"}
+    # All that is drawn of a model can be hidden.
+    assert {one["data-model"] for tag, one in seen if "data-model" in one} == {str(n) for n in range(len(many.models))}
+
+
+def test_a_few_models_need_no_boxes(page):
+    assert 'name="shown"' not in page
+
+
+def test_one_rule_says_what_is_different(comparison):
+    """A mark is filled where `Significance.shows` says so, and nowhere else."""
+    from rlhalt.report import plots
+
+    shown = sum(
+        one.tests[name].shows(one.estimates[name])
+        for one in comparison.differences
+        if one.decoding == "greedy" and "correctness" in one.estimates
+        for name in ("correctness", "completeness", *(f"utility@{t:g}" for t in comparison.thresholds))
+    )
+    drawn = str(plots.differences(comparison, "greedy"))
+    assert drawn.count('class="dot"') == shown
+    beyond = [one for one in comparison.differences if one.versus == "base + cut" and one.decoding == "greedy"]
+    planned = sum(
+        one.tests[f"utility@{t:g}"].shows(one.utility[t])
+        for one in beyond
+        if one.model in {f"{model} + cut" for model in comparison.models}
+        for t in comparison.thresholds
+    )
+    assert str(plots.gains(comparison, "greedy")).count('class="dot"') == planned
+
+
+def test_models_of_one_name_are_drawn_over_their_thresholds(tmp_path):
+    found = [load(folder) for folder in build(tmp_path, n_prompts=8, samples=1, seeds=(0,), thresholds=(0.8, 0.3, 0.5))]
+    compared = compare(found, resamples=20)
+    assert {name: [one.threshold for one in its] for name, its in families(compared, "greedy").items()} == {
+        "DPO": [0.3, 0.5, 0.8]
+    }
+    assert render(compared, found).count("Right and wrong facts of DPO over τ") == len(compared.decodings)
+    drawn = facts_over_thresholds(compared, "greedy", "DPO")
+    for t in (0.3, 0.5, 0.8):
+        for measure in ("right", "wrong"):
+            assert f"{measure} facts of DPO τ={t:g}: " in drawn
+    parse(str(drawn))
+
+
+def test_models_at_two_thresholds_are_not(comparison, page):
+    assert families(comparison, "greedy") == {}
+    assert "How much is said at each τ" not in page

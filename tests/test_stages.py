@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 
 import pytest
 
@@ -93,3 +94,19 @@ def test_evaluate_looks_for_the_base_model_before_the_first_response_is_drawn(ti
     assert main(argv) == 2
     assert "nowhere" in capsys.readouterr().err
     assert not list(tmp_path.glob("out/*.jsonl*"))
+
+
+def test_what_a_stage_leaves_in_a_circle_is_gone_before_the_next_begins(tmp_path):
+    class Trainer:
+        def __init__(self):
+            self.model = self
+
+    left = []
+
+    def train():
+        left.append(weakref.ref(Trainer()))
+
+    def look():
+        assert left[0]() is None
+
+    run_stages([Stage("SFT", "", tmp_path / "a", train), Stage("DPO", "", tmp_path / "b", look)])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
+from rlhalt.key_variable import check_variable
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client
@@ -24,6 +25,9 @@ class JudgeArguments:
     """A language model as the judge, for the domains that need one.
 
     Each field carries its help text. The command line and TRL's parser both read it there.
+
+    Raises:
+        InputError: `judge_key` looks like a key and not like the name of a variable.
     """
 
     judge_address: str | None = dataclasses.field(
@@ -37,10 +41,12 @@ class JudgeArguments:
         default=None, metadata=_help(("IN", "OUT"), "price per million input tokens and output tokens")
     )
     judge_concurrency: int = dataclasses.field(default=16, metadata=_help("N", "calls under way at once"))
-    judge_rate: float | None = dataclasses.field(default=None, metadata=_help("N", "calls per minute"))
+    judge_rate: float | None = dataclasses.field(
+        default=None, metadata=_help("N", "calls per minute (default: no limit)")
+    )
     judge_max_tokens: int | None = dataclasses.field(
         default=None,
-        metadata=_help("N", "the longest reply in tokens, its reasoning included; 128 and 96 a fragment if not given"),
+        metadata=_help("N", "the longest reply in tokens, its reasoning included (default: 128, and 96 per fragment)"),
     )
     judge_body: str | None = dataclasses.field(
         default=None,
@@ -57,6 +63,9 @@ class JudgeArguments:
     budget_money: float | None = dataclasses.field(
         default=None, metadata=_help("X", "stop before more is spent, in the unit of the prices")
     )
+
+    def __post_init__(self) -> None:
+        check_variable(self.judge_key, "judge_key")
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Client | None]:
@@ -88,6 +97,7 @@ class JudgeArguments:
             Limits(concurrency=self.judge_concurrency, requests_per_minute=self.judge_rate, timeout=self.judge_timeout),
             Budget(self.budget_calls, self.budget_tokens, self.budget_money),
             self.judge_cache,
+            waits=False,
         ) as client:
             yield client
             if client.usage.calls or client.usage.cached:

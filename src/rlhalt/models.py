@@ -15,6 +15,9 @@ from rlhalt.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
 from rlhalt.templates import Template, prepare
 
+# The hub has answered by then, or cannot be reached.
+HUB_PATIENCE_S = 10.0
+
 
 def resolve_model(name: str) -> str:
     """Turn a model name into something `from_pretrained` takes, or say why it cannot be one.
@@ -24,7 +27,8 @@ def resolve_model(name: str) -> str:
             a PEFT adapter, or a name on a model hub.
 
     Raises:
-        InputError: a path that does not exist, or a folder that holds no model.
+        InputError: a path that does not exist, a folder that holds no model, or a name that the hub does not know or
+            cannot be asked for.
     """
     if name in SOURCES:
         return str(embedded_model(name))
@@ -36,7 +40,38 @@ def resolve_model(name: str) -> str:
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or not name.strip():
         known = " or ".join(f"'{one}'" for one in SOURCES)
         raise InputError(f"expected a model folder, a hub name, {known}; found no folder there", path=name)
+    _check_hub(name)
     return name
+
+
+@functools.cache
+def _check_hub(name: str) -> None:
+    """See that a name is in the hub's cache here, or on the hub; transformers would try again for half a minute.
+
+    Raises:
+        InputError: it is in neither, or the hub cannot be reached.
+    """
+    import httpx
+    from huggingface_hub import model_info, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+
+    known = " or ".join(f"'{one}'" for one in SOURCES)
+    expected = f"expected a model folder, a hub name or {known}; found no folder here"
+    try:
+        files = [try_to_load_from_cache(name, one) for one in ("config.json", "adapter_config.json")]
+        if not any(isinstance(one, str) for one in files):
+            model_info(name, timeout=HUB_PATIENCE_S)
+    except HFValidationError:
+        raise InputError(f"{expected}, and this is no hub name", path=name) from None
+    except RepositoryNotFoundError:
+        raise InputError(
+            f"{expected}, and no such model on the hub; a private or gated one takes HF_TOKEN", path=name
+        ) from None
+    except HfHubHTTPError:
+        return  # a mirror may know the files and not this question: transformers is to ask it for the files
+    except (OSError, httpx.HTTPError) as error:
+        told = " ".join(str(error).split())[:120]
+        raise InputError(f"{expected}, and the hub cannot be reached ({told})", path=name) from None
 
 
 def whole_model(name: str) -> tuple[str, Json | None]:

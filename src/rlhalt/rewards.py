@@ -57,6 +57,9 @@ def check_threshold(value: float, field: str = "threshold") -> float:
 
     Raises:
         InputError: τ outside the open interval (0, 1).
+
+    >>> check_threshold(0.8)
+    0.8
     """
     if not isinstance(value, int | float) or not 0 < value < 1:
         raise InputError(
@@ -69,6 +72,9 @@ def fragment_reward(label: Label | None, threshold: float) -> float | None:
     """What a fragment earns: 1 - τ correct, -τ incorrect, 0 halting or unverifiable, None where scoring failed.
 
     A model that is right with probability p gains p (1 - τ) - (1 - p) τ = p - τ by speaking: it should iff p ≥ τ.
+
+    >>> [fragment_reward(label, 0.75) for label in ("correct", "incorrect", "unverifiable", "halt", None)]
+    [0.25, -0.75, 0.0, 0.0, None]
     """
     if label is None:
         return None
@@ -83,6 +89,11 @@ def counted(fragments: Sequence[Fragment], halting: Halting, asked: int | None =
 
     Args:
         asked: how many facts the prompt asks for, see `n_asked`; no limit where None. Not used in causal domains.
+
+    >>> labels = ("correct", "incorrect", "correct")
+    >>> response = [Fragment(at, at + 1, "step", "abc"[at], label) for at, label in enumerate(labels)]
+    >>> counted(response, "independent"), counted(response, "causal")
+    (['correct', 'incorrect', 'correct'], ['correct', 'incorrect', 'unverifiable'])
     """
     labels: list[Label | None] = []
     said: set[str] = set()
@@ -122,6 +133,11 @@ def fragment_rewards(
 
     Args:
         asked: how many facts the prompt asks for, see `n_asked`.
+
+    >>> labels = ("correct", "incorrect", "correct")
+    >>> response = [Fragment(at, at + 1, "sentence", "abc"[at], label) for at, label in enumerate(labels)]
+    >>> fragment_rewards(response, 0.75, "independent")
+    [0.25, -0.75, 0.25]
     """
     return [fragment_reward(label, threshold) for label in counted(fragments, halting, asked)]
 
@@ -135,6 +151,11 @@ def response_reward(
 
     Args:
         asked: how many facts the prompt asks for, see `n_asked`.
+
+    >>> labels = ("correct", "incorrect", "correct")
+    >>> response = [Fragment(at, at + 1, "sentence", "abc"[at], label) for at, label in enumerate(labels)]
+    >>> response_reward(response, 0.75, "independent"), response_reward(response, 0.75, "causal")
+    (-0.25, -0.75)
     """
     if any(one.label is None for one in fragments):
         return None

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from rlhalt.errors import InputError, TooManyFailures
 from rlhalt.journal import Journal
 from rlhalt.progress import track
 from rlhalt.provenance import Run, already_done, refuse_overwriting
-from rlhalt.records import Response, Rows, Scored
+from rlhalt.records import LABELS, Response, Rows, Scored
 from rlhalt.scoring import Scorer
 from rlhalt.threads import as_done
 
@@ -92,9 +92,27 @@ def _some(jobs: Iterator[Job], most: int) -> list[Job]:
     return list(itertools.islice(jobs, most))
 
 
+@dataclasses.dataclass(frozen=True)
+class Verdicts:
+    """What a file of scored responses holds.
+
+    Attributes:
+        responses: how many.
+        fragments: how many by label; `failed` are those on which the verifier broke.
+    """
+
+    responses: int
+    fragments: Mapping[str, int]
+
+    def __str__(self) -> str:
+        told = [f"{self.fragments[name]} {name}" for name in (*LABELS, "failed") if self.fragments.get(name)]
+        named = f": {', '.join(told)}" if told else ""
+        return f"{self.responses} responses, {sum(self.fragments.values())} fragments{named}"
+
+
 def score_file(
     responses: Sequence[Response] | Rows[Response], scorer: Scorer, output: str | Path, spread: Spread | None = None
-) -> None:
+) -> Verdicts:
     """Score responses into a JSONL file; failed rows are scored again, and those that are made of something else now.
 
     A row is kept where the response, its reference, the fragmenter, the verifier with its code, and the version of
@@ -106,6 +124,9 @@ def score_file(
     Args:
         scorer: what scores; with `spread` the like of it do, and it tells which rows need scoring.
         spread: where to score; here if not given.
+
+    Returns:
+        What the file holds then.
 
     Raises:
         InputError: a response whose reference has no entry, naming its row; two responses with one key; an output that
@@ -141,7 +162,8 @@ def score_file(
                 if one.key not in journal:
                     journal.add(one)
             journal.finish(functools.partial(_count, labels, reasons))
-            run.result(rows=journal.total, fragments={**labels, **({"failed": reasons.total()} if reasons else {})})
+            found = Verdicts(journal.total, {**labels, **({"failed": reasons.total()} if reasons else {})})
+            run.result(rows=found.responses, fragments=found.fragments)
             if scorer.client is not None:
                 run.result(
                     usage=dataclasses.asdict(scorer.client.usage), budget=dataclasses.asdict(scorer.client.budget)
@@ -149,6 +171,7 @@ def score_file(
     if done:
         already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
+    return found
 
 
 def estimate(responses: Iterable[Response], scorer: Scorer, output: str | Path) -> Usage:

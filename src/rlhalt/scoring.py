@@ -90,6 +90,16 @@ class Scorer:
         Raises:
             InputError: the reference names nothing the verifier knows; the user can correct it, it is not a failure.
             BudgetExceeded: a paid verifier may not ask any more.
+
+        >>> from rlhalt.fragments.sentences import sentences
+        >>> class Says:
+        ...     name = "says/1"
+        ...     def verify(self, text, fragments, reference):
+        ...         right = (reference["answer"] in one.text for one in fragments)
+        ...         return [Verdict("correct" if one else "incorrect", "looked for the answer") for one in right]
+        >>> text = "It is 4. It is 5. Unsure from here."
+        >>> [one.label for one in Scorer(sentences, Says()).judge(text, {"answer": "4"})]
+        ['correct', 'incorrect', 'halt']
         """
         _, begin = thinking.split(text)
         return thinking.moved(self._judge_answer(text[begin:], reference, thinking.moved(earlier, -begin)), begin)
@@ -122,12 +132,26 @@ class Scorer:
         knows_halts = getattr(self.verifier, "knows_halts", False)
         shown = list(fragments) if knows_halts else [one for one in fragments if one.kind != "halt"]
         verdicts = self.verifier.verify(text, shown, reference)
+        self._refuse_other_types(verdicts)
         if len(verdicts) != len(shown):
             raise VerifierFailure(f"expected {len(shown)} verdicts, found {len(verdicts)}")
         if knows_halts or not any(halts):
             return verdicts
         following = iter(verdicts)
         return [_HALT if halt else next(following) for halt in halts]
+
+    def _refuse_other_types(self, verdicts: Sequence[object]) -> None:
+        """See that a verifier returns verdicts: one that returns texts always does, and every fragment would fail.
+
+        Raises:
+            InputError: it returns something else. None is left to fail, as one verdict that was forgotten.
+        """
+        for one in verdicts:
+            if one is not None and not isinstance(one, Verdict | VerifierFailure):
+                raise InputError(
+                    f"the verifier {self.verifier.name} returned {str(one)[:40]!r} ({type(one).__name__}), expected "
+                    "rlhalt.verifiers.Verdict(label, evidence) for each fragment, as Verdict('correct', 'a dog has 4')"
+                )
 
     def _fragments(self, text: str) -> list[Fragment]:
         fragments = list(self.fragment(text))

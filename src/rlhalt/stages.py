@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rlhalt.heartbeat import doing
+from rlhalt.memory import give_back
 from rlhalt.provenance import earlier
 
 
@@ -43,6 +44,7 @@ def run_stages(stages: Sequence[Stage]) -> None:
         print(f"[{number}/{len(stages)}] {name}{time} …", file=sys.stderr, flush=True)
         with doing(f"[{number}/{len(stages)}] {name}"):
             stage.work()
+        give_back()
         if (seconds := _seconds(stage.output)) is not None:
             took[stage.kind] = seconds
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.records import Decision, Pair
+from rlhalt.records import Decision, Pair, Target
+from rlhalt.threshold_prompt import stated
 from rlhalt.trained_model import read_trained_model
 
 
@@ -15,10 +16,20 @@ def thresholds_of(rows: Iterable[Decision | Pair]) -> list[float]:
     return sorted({row.threshold for row in rows})
 
 
+def thresholds_stated(rows: Iterable[Target]) -> list[float]:
+    """The thresholds that the prompts of targets state, for run.json."""
+    return sorted({at for row in rows if (at := stated(row.prompt)) is not None})
+
+
 def trained_thresholds(model: str | Path) -> list[float]:
     """The thresholds that a model's run.json names; empty where rlhalt did not train it, or at no τ."""
     found = read_trained_model(model)
     return found.thresholds if found is not None else []
+
+
+def hears_threshold(model: str | Path) -> bool:
+    """Whether a model was trained on prompts that state different thresholds, as far as its run.json says."""
+    return len(trained_thresholds(model)) > 1
 
 
 def checked_threshold(model: str | Path, threshold: float | None) -> float | None:

@@ -1,22 +1,24 @@
 """The command line: verbs to functions. Nothing heavy is imported before a verb runs.
 
 flags     the flags that several verbs share, and the checks of their values
-data      prompts, sample, score, annotated, pairs, decisions
+overview  the first screen, with every verb in its group
+data      prompts, sample, score, annotated, pairs, decisions, distil
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
 serve     serve
-chain     train, doctor, quickstart, run, rounds, new, list
+publish   merge, card, push
+chain     train, doctor, quickstart, run, rounds, new, list, configs, completion
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 import rlhalt
-from rlhalt.cli import chain, data, measure, serve
+from rlhalt.cli import chain, data, measure, publish, serve
 from rlhalt.cli.flags import KINDS, Parser
+from rlhalt.cli.overview import Overview
 from rlhalt.errors import InputError, RlhaltError
 from rlhalt.heartbeat import alive
 
@@ -59,10 +61,16 @@ def _dispatch(argv: Sequence[str]) -> None:
     if any("\0" in one for one in argv):
         raise InputError("expected arguments of text, found a null character")
     # The trainers' keys are TRL's: they are parsed there, strictly, not here.
-    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in KINDS and not {"-h", "--help"} & set(argv):
-        chain.train(argv[1], argv[2:])
+    if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in KINDS:
+        chain.train(argv[1], chain.with_config_file(argv[2:]))
         return
     parser = _parser()
+    if not argv:
+        parser.print_help()
+        return
+    verb = parser.verbs.get(argv[0])
+    if isinstance(verb, Parser) and not verb.get_default("takes_keys"):
+        verb.refuse_unknown(argv[1:])
     args, keys = parser.parse_known_args(argv)
     if keys and not args.takes_keys:
         parser.error(f"unrecognized arguments: {' '.join(keys)}")
@@ -70,20 +78,17 @@ def _dispatch(argv: Sequence[str]) -> None:
     args.run(args)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="rlhalt", description=rlhalt.__doc__)
+def _parser() -> Overview:
+    """The parser of the command line, with every verb."""
+    parser = Overview("rlhalt", rlhalt.__doc__)
     parser.add_argument("--version", action="version", version=rlhalt.__version__)
     parser.set_defaults(takes_keys=False)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def verb(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
-        one = verbs.add_parser(name, help=text, description=text)
-        one.set_defaults(run=run)
-        return one
-
-    data.add(verb)
-    chain.add_training(verb)
-    measure.add(verb)
-    serve.add(verb)
-    chain.add_recipes(verb)
+    chain.add_recipes(parser.group("All steps in one command"))
+    data.add(parser.group("Training data"))
+    chain.add_training(parser.group("Training"))
+    measure.add(parser.group("Evaluation"))
+    measure.add_cut(parser.group("A model with calibrated probabilities"))
+    serve.add(parser.group("A model with calibrated probabilities"))
+    publish.add(parser.group("Publishing"))
+    chain.add_helpers(parser.group("Helpers"))
     return parser

@@ -1,4 +1,7 @@
-"""The verbs that train, and those that run several others: train, doctor, quickstart, run, rounds, new, list."""
+"""The verbs that train, those that run several others, and helpers.
+
+quickstart, run, rounds; train, doctor; new, list, configs, completion
+"""
 
 from __future__ import annotations
 
@@ -7,44 +10,124 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rlhalt.cli.flags import KINDS, count
+from rlhalt.configs import config_file, config_names, copy_configs
 
-Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
+Verb = Callable[..., argparse.ArgumentParser]
+
+_KINDS_LISTED = ("domains", "methods", "styles", "recipes", "models")
+_SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
 
 def add_training(verb: Verb) -> None:
-    """Declare train and doctor."""
-    one = verb("train", lambda args: None, "train sft, dpo, decisions or grpo: keys as in TRL, --config FILE first")
-    one.add_argument("kind", choices=KINDS)
-
-    one = verb("doctor", _doctor, "can this machine run a training configuration? versions, devices, memory, servers")
+    """Declare doctor and train."""
+    one = verb(
+        "doctor",
+        _doctor,
+        "say whether this machine can run a training configuration: versions, devices, memory, disk, servers, data",
+        "rlhalt doctor dpo --config dpo/8b_lora --accelerate accelerate/ddp",
+        "rlhalt doctor grpo --config configs/grpo/countries.yaml --dry-run --learning_rate 1e-5",
+    )
     one.set_defaults(takes_keys=True)
-    one.add_argument("kind", choices=KINDS)
-    one.add_argument("--config", required=True, help="the configuration; keys as in TRL may stand beside it")
+    one.add_argument("kind", choices=KINDS, help="the training that the configuration is for")
+    one.add_argument(
+        "--config",
+        required=True,
+        help="a file, or a name that `rlhalt configs` shows; keys as in TRL may follow, as --beta 0.2",
+    )
     one.add_argument("--accelerate", help="the file that accelerate launch starts it with, as configs/accelerate has")
     one.add_argument("--dry-run", action="store_true", help="two real steps with a 2-layer model of the same family")
 
+    one = verb(
+        "train",
+        lambda args: None,
+        "train with sft, dpo, decisions or grpo; `rlhalt train KIND --help` lists the keys",
+        "rlhalt train dpo --config configs/dpo/countries.yaml --train_file pairs.jsonl --output_dir models/dpo",
+        "accelerate launch -m rlhalt train sft --config configs/sft/8b_lora.yaml --train_file targets.jsonl",
+    )
+    one.add_argument("kind", choices=KINDS, help="the training; its keys follow, as in TRL: --config FILE --key value")
+
 
 def add_recipes(verb: Verb) -> None:
-    """Declare quickstart, run, rounds, new and list."""
-    one = verb("quickstart", _quickstart, "the whole chain, resumable")
-    one.add_argument("--config", default=None, help="a recipe, configs/recipes/quickstart.yaml if not given")
-    one.add_argument("--output", help="folder; the recipe's own if not given")
+    """Declare quickstart, run and rounds."""
+    one = verb(
+        "quickstart",
+        _quickstart,
+        "run the recipe `quickstart`: a small model, from prompts to report.html; resumable",
+        "rlhalt quickstart",
+        "rlhalt quickstart --output runs/first",
+    )
+    one.add_argument("--config", help="another recipe: a name that `rlhalt list recipes` shows, or a YAML file")
+    one.add_argument("--output", help="folder (default: the recipe's own)")
 
-    one = verb("run", _run, "run a recipe, from prompts to report; resumable")
-    one.add_argument("recipe", help="a name that `rlhalt list` shows, or a YAML file")
-    one.add_argument("--output", help="folder; the recipe's own if not given")
+    one = verb(
+        "run",
+        _run,
+        "run a recipe, from prompts to report.html; resumable",
+        "rlhalt run elements",
+        "rlhalt run legs/recipe.yaml --output runs/legs",
+    )
+    one.add_argument("recipe", help="a name that `rlhalt list recipes` shows, or a YAML file")
+    one.add_argument("--output", help="folder (default: the recipe's own)")
 
-    one = verb("new", _new, "write a domain of your own that runs, to change piece by piece")
-    one.add_argument("what", choices=("domain",))
+    one = verb(
+        "rounds",
+        _rounds,
+        "run a recipe several times, each round on responses of the model that the round before trained",
+        "rlhalt rounds --rounds 2",
+        "rlhalt rounds --rounds 3 --config legs/recipe.yaml --output runs/legs-rounds",
+    )
+    one.add_argument("--rounds", type=count, required=True, help="how many")
+    one.add_argument("--config", help="a recipe (default: quickstart)")
+    one.add_argument("--output", help="folder (default: the recipe's own with -rounds behind its name)")
+
+
+def add_helpers(verb: Verb) -> None:
+    """Declare new, list, configs and completion."""
+    one = verb(
+        "new",
+        _new,
+        "write a domain of your own that runs, to change piece by piece",
+        "rlhalt new domain legs",
+        "rlhalt new domain ../my-domains/chemistry",
+    )
+    one.add_argument("what", choices=("domain",), help="what to write")
     one.add_argument("folder", help="a new folder; its name is the domain's")
 
-    one = verb("list", _list, "the domains, methods, styles, recipes and models there are")
-    one.add_argument("kind", nargs="?", choices=("domains", "methods", "styles", "recipes", "models"))
+    one = verb(
+        "list",
+        _list,
+        "list the domains, methods, styles, recipes and models there are",
+        "rlhalt list",
+        "rlhalt list recipes",
+    )
+    one.add_argument("kind", nargs="?", choices=_KINDS_LISTED, help="of this kind only (default: all kinds)")
 
-    one = verb("rounds", _rounds, "the chain again and again: the trained model answers, is scored, paired, trained")
-    one.add_argument("--rounds", type=count, required=True)
-    one.add_argument("--config", default=None, help="a recipe, configs/recipes/quickstart.yaml if not given")
-    one.add_argument("--output", help="folder; the recipe's own with -rounds behind its name if not given")
+    one = verb(
+        "configs",
+        _configs,
+        "list the training configurations and recipes that come with rlhalt, or copy them to change them",
+        "rlhalt configs",
+        "rlhalt configs --copy my-configs",
+    )
+    one.add_argument("--copy", metavar="FOLDER", help="copy all of them into this folder")
+
+    one = verb(
+        "completion",
+        _completion,
+        "print a script that completes verbs and flags in a shell",
+        'eval "$(rlhalt completion bash)"',
+        "rlhalt completion zsh > ~/.zsh/completions/_rlhalt",
+    )
+    one.add_argument("shell", choices=_SHELLS, help="the shell that reads the script")
+
+
+def with_config_file(argv: Sequence[str]) -> list[str]:
+    """Arguments of a training, the configuration as a file where it is named."""
+    found = list(argv)
+    for place, one in enumerate(found[:-1]):
+        if one == "--config":
+            found[place + 1] = str(config_file(found[place + 1]))
+    return found
 
 
 def train(kind: str, argv: Sequence[str]) -> None:
@@ -64,7 +147,7 @@ def _doctor(args: argparse.Namespace) -> None:
     from rlhalt.doctor import examine, read_plan, shown
     from rlhalt.doctor.dry_run import dry_run
 
-    plan = read_plan(args.kind, args.config, args.keys, args.accelerate)
+    plan = read_plan(args.kind, config_file(args.config), args.keys, args.accelerate and config_file(args.accelerate))
     shown([*examine(plan), *([dry_run(plan)] if args.dry_run else [])])
 
 
@@ -101,8 +184,23 @@ def _list(args: argparse.Namespace) -> None:
             print(f"{kind}: {', '.join(names)}" if args.kind is None else "\n".join(names))
 
 
+def _configs(args: argparse.Namespace) -> None:
+    if args.copy is None:
+        print("\n".join(config_names()))
+    else:
+        print(f"{len(copy_configs(args.copy))} files copied to {args.copy}")
+
+
 def _rounds(args: argparse.Namespace) -> None:
     from rlhalt.recipes.recipe import load_recipe
     from rlhalt.recipes.rounds import run
 
     run(load_recipe(args.config), args.rounds, Path(args.output) if args.output else None)
+
+
+def _completion(args: argparse.Namespace) -> None:
+    import shtab
+
+    from rlhalt.cli import _parser
+
+    print(shtab.complete(_parser(), args.shell))

@@ -17,83 +17,155 @@ if TYPE_CHECKING:
     from rlhalt.score_file import Spread
     from rlhalt.scoring import Scorer
 
-Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
+Verb = Callable[..., argparse.ArgumentParser]
 
 
 def add(verb: Verb) -> None:
     """Declare the verbs."""
-    one = verb("prompts", _prompts, "write a domain's prompts with their references")
-    one.add_argument("--domain", default="countries", help="a name that `rlhalt list` shows, or a folder; %(default)s")
+    one = verb(
+        "prompts",
+        _prompts,
+        "write a domain's prompts with their references",
+        "rlhalt prompts --domain countries --output prompts.jsonl",
+        "rlhalt prompts --domain maths --file hub://openai/gsm8k/main/train --split train --output gsm8k.jsonl",
+    )
+    one.add_argument("--domain", required=True, help="a name that `rlhalt list domains` shows, or a folder")
     one.add_argument("--file", help="GSM8K's train.jsonl, hub://openai/gsm8k/main/train, or your own rows")
-    one.add_argument("--split", choices=("train", "heldout", "all"), default="all")
-    one.add_argument("--output", required=True)
+    one.add_argument("--split", choices=("train", "heldout", "all"), default="all", help="which prompts")
+    one.add_argument("--output", required=True, help="JSON lines of prompts")
 
-    one = verb("sample", _sample, "draw responses from a policy")
+    one = verb(
+        "sample",
+        _sample,
+        "sample responses from a model",
+        "rlhalt sample --model smollm2-135m-instruct --prompts prompts.jsonl --few-shot --output responses.jsonl",
+        "rlhalt sample --engine openai --address http://host:8000/v1 --model NAME --prompts prompts.jsonl "
+        "--output responses.jsonl",
+    )
     flags.sampling(one)
     flags.domain(one, "gives the examples of --few-shot: a name, or a folder with domain.yaml")
     one.add_argument(
         "--engine",
         choices=(*flags.ENGINES, "openai", "ray"),
-        help="vllm where installed, else transformers; openai: a served model; ray",
+        help="openai: a served model; ray: the workers of a cluster (default: vllm where installed, else transformers)",
     )
-    one.add_argument("--sampler", choices=flags.ENGINES, help="what samples with ray; vllm where installed here")
+    one.add_argument(
+        "--sampler",
+        choices=flags.ENGINES,
+        help="the engine of each worker with --engine ray (default: vllm where installed here, else transformers)",
+    )
     flags.spreading(one)
     one.add_argument("--responses", type=flags.count, default=4, help="responses per prompt")
-    one.add_argument("--temperature", type=flags.at_least_0, default=0.7)
-    one.add_argument("--batch-size", type=flags.count, default=64)
+    one.add_argument("--temperature", type=flags.at_least_0, default=0.7, help="0 is greedy")
+    one.add_argument("--batch-size", type=flags.count, default=64, help="prompts that are sampled together")
     flags.serving(one)
-    one.add_argument("--output", required=True)
+    one.add_argument("--output", required=True, help="JSON lines of responses; sampling resumes from it")
 
-    one = verb("score", _score, "split responses into fragments and judge each")
+    one = verb(
+        "score",
+        _score,
+        "split responses into fragments and judge each",
+        "rlhalt score --responses responses.jsonl --output scored.jsonl",
+        "rlhalt score --responses responses.jsonl --domain medicine --judge-address http://host:8000/v1 "
+        "--judge-model NAME --dry-run --output scored.jsonl",
+    )
     one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote")
     flags.domain(one)
-    one.add_argument("--engine", choices=("ray",), help="ray: in the workers of a cluster; here if not given")
+    one.add_argument("--engine", choices=("ray",), help="ray: in the workers of a cluster (default: here)")
     flags.spreading(one)
     one.add_argument("--dry-run", action="store_true", help="print what the judge would cost, and ask nothing")
     flags.judging(one)
-    one.add_argument("--output", required=True)
+    one.add_argument("--output", required=True, help="JSON lines of scored responses; scoring resumes from it")
 
-    one = verb("annotated", _annotated, "FActScore's biographies, labelled by people, as scored responses")
+    one = verb(
+        "annotated",
+        _annotated,
+        "read FActScore's biographies, labelled by people, as scored responses",
+        "rlhalt annotated ChatGPT.jsonl InstructGPT.jsonl --output scored.jsonl",
+        "rlhalt annotated ChatGPT.jsonl --granularity facts --split train --output scored.jsonl",
+    )
     one.add_argument("files", nargs="+", help="ChatGPT.jsonl, InstructGPT.jsonl: one per model")
-    one.add_argument("--granularity", choices=("sentences", "facts"), default="sentences")
-    one.add_argument("--split", choices=("train", "heldout", "all"), default="all", help="pairs are made of train")
-    one.add_argument("--output", required=True)
+    one.add_argument("--granularity", choices=("sentences", "facts"), default="sentences", help="of the fragments")
+    one.add_argument(
+        "--split", choices=("train", "heldout", "all"), default="all", help="which people; pairs are made of train"
+    )
+    one.add_argument("--output", required=True, help="JSON lines of scored responses")
 
-    one = verb("pairs", _pairs, "make preference pairs at the threshold τ, and supervised targets")
+    one = verb(
+        "pairs",
+        _pairs,
+        "make preference pairs at the threshold τ, and supervised targets",
+        "rlhalt pairs --scored scored.jsonl --threshold 0.5 --output pairs.jsonl --targets targets.jsonl",
+        "rlhalt pairs --scored scored.jsonl --style unsure --draws 5000 --output pairs_for_trl.jsonl",
+    )
     one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
     flags.domain(one, "gives style and τ where they are not given")
-    one.add_argument("--style", help="remove, unsure, truncate, keep, reflect or flip; see docs/pairs.md")
-    one.add_argument("--threshold", type=flags.threshold, help="the correctness threshold τ")
+    one.add_argument(
+        "--style",
+        help="remove, unsure, truncate, keep, reflect or flip; see docs/pairs.md (default: what fits the domain)",
+    )
+    one.add_argument(
+        "--threshold", metavar="τ", type=flags.threshold, help="the correctness threshold (default: the domain's)"
+    )
     one.add_argument("--targets", help="write supervised targets here too: the better sides, or those of --method")
     one.add_argument(
         "--best", type=flags.share, default=0.5, help="share of each prompt's responses that become targets"
     )
-    one.add_argument("--method", help="halt, halt-per-tau, unit, idk, random-trim, absolute, ...; see docs/pairs.md")
+    one.add_argument(
+        "--method",
+        help="halt, halt-per-tau, unit, idk, random-trim, absolute, ...; see docs/pairs.md (default: the better sides)",
+    )
     one.add_argument("--percentile", type=flags.share, default=0.6, help="of halt, idk and random-trim: α")
-    one.add_argument("--reading", choices=("ascending", "descending"), default="ascending", help="of the percentile")
+    one.add_argument(
+        "--reading", choices=("ascending", "descending"), default="ascending", help="order that the percentile is of"
+    )
     one.add_argument("--seed", type=flags.seed, default=0, help="of random-trim and --draws")
     one.add_argument(
         "--draws",
         metavar="N",
         type=flags.count,
-        help="write N pairs drawn by weight, for trainers that do not know weights, as trl dpo",
+        help="write N pairs drawn by weight, for trainers that do not read weights, as trl dpo (default: each pair "
+        "once, with its weight)",
     )
-    one.add_argument("--output", required=True)
+    one.add_argument("--output", required=True, help="JSON lines of pairs")
 
-    one = verb("decisions", _decisions, "make decisions at the threshold τ, for train decisions")
+    one = verb(
+        "decisions",
+        _decisions,
+        "make decisions at the threshold τ, for train decisions",
+        "rlhalt decisions --scored scored.jsonl --threshold 0.5 --output decisions.jsonl",
+        "rlhalt decisions --scored scored.jsonl --threshold-in-prompt 0.3 0.5 0.8 --output decisions.jsonl",
+    )
     one.add_argument("--scored", required=True, help="JSON lines that `score` wrote")
     flags.domain(one, "gives style and τ where they are not given")
-    one.add_argument("--style", help="remove, unsure or truncate")
-    one.add_argument("--threshold", type=flags.threshold, help="the correctness threshold τ")
+    one.add_argument("--style", help="remove, unsure or truncate (default: what fits the domain)")
+    one.add_argument(
+        "--threshold", metavar="τ", type=flags.threshold, help="the correctness threshold (default: the domain's)"
+    )
     one.add_argument(
         "--threshold-in-prompt",
         type=flags.threshold,
         nargs="+",
         metavar="τ",
-        help="draw τ per response from these, into the prompt",
+        help="draw τ per response from these, and write it into the prompt",
     )
-    one.add_argument("--seed", type=flags.seed, default=0, help="of the draw")
-    one.add_argument("--output", required=True)
+    one.add_argument("--seed", type=flags.seed, default=0, help="of the draw of τ")
+    one.add_argument("--output", required=True, help="JSON lines of decisions")
+
+    one = verb(
+        "distil",
+        _distil,
+        "cut a calibrated model's responses at many τ, as targets with τ in the prompt",
+        "rlhalt distil --responses responses.jsonl --model sft --output targets.jsonl",
+        "rlhalt distil --responses responses.jsonl --model sft --draws 12 --seed 1 --output targets.jsonl",
+    )
+    one.add_argument("--responses", required=True, help="JSON lines that `sample` wrote; they need no verdicts")
+    one.add_argument("--model", required=True, help="what generated them, calibrated at their temperature")
+    one.add_argument("--calibration", metavar="FILE", help="calibration/ in the model's folder if not given")
+    flags.domain(one, "the domain that was calibrated")
+    one.add_argument("--draws", type=flags.whole(1), default=6, help="thresholds for each response")
+    one.add_argument("--seed", type=flags.seed, default=0, help="of the thresholds")
+    one.add_argument("--output", required=True, help="JSON lines of targets")
 
 
 def _prompts(args: argparse.Namespace) -> None:
@@ -106,6 +178,8 @@ def _prompts(args: argparse.Namespace) -> None:
     file = args.file and local_file(args.file)
     flags.separate([file], [args.output])
     chosen = domain.prompts(file, args.split)
+    if not chosen:
+        flags.of_split(domain.prompts(file, "all"), args.split, file or args.domain)
     # Prompts that come with a domain have no file whose hash could say that they have changed.
     content = content_key([dataclasses.asdict(one) for one in chosen])
     config = {"domain": domain.domain, "split": args.split, "content": content}
@@ -156,7 +230,7 @@ def _score(args: argparse.Namespace) -> None:
         if args.dry_run:
             print(f"about {estimate(responses, scorer, args.output)}" if client else "asks no model")
         else:
-            score_file(responses, scorer, args.output, _spread(args, domain, scorer))
+            print(score_file(responses, scorer, args.output, _spread(args, domain, scorer)))
 
 
 def _spread(args: argparse.Namespace, domain: str, scorer: Scorer) -> Spread | None:
@@ -186,10 +260,23 @@ def _annotated(args: argparse.Namespace) -> None:
     print(f"{len(found.rows)} responses; {len(found.unplaced)} labelled passages are not in their response")
 
 
+def _distil(args: argparse.Namespace) -> None:
+    from rlhalt.cut.distil import write_distilled
+    from rlhalt.records import Rows, Target
+
+    flags.separate([args.responses], [args.output])
+    write_distilled(
+        args.responses, args.model, args.output, draws=args.draws, calibration=args.calibration, domain=args.domain,
+        seed=args.seed,
+    )  # fmt: skip
+    found = list(Rows(Path(args.output), Target))
+    print(f"{len(found)} targets of {len({one.source for one in found})} responses, each with its τ in the prompt")
+
+
 def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.domains import read_domain
     from rlhalt.jsonl import check_name
-    from rlhalt.records import Pair, read
+    from rlhalt.records import Pair, Target, content_key, read
     from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
     from rlhalt.training_data.statistics import summary
 
@@ -214,6 +301,9 @@ def _pairs(args: argparse.Namespace) -> None:
         write_supervised(args.scored, args.targets, method, phrase)
     elif args.targets is not None:
         write_targets(args.scored, args.targets, style, args.best, phrase)
+    if args.targets is not None:
+        made = list(read(args.targets, Target))
+        print(f"{len(made)} targets for {len({content_key(one.prompt) for one in made})} prompts")
 
 
 def _decisions(args: argparse.Namespace) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
+from rlhalt.key_variable import check_variable
 
 if TYPE_CHECKING:
     from rlhalt.cluster import Cluster
@@ -20,11 +24,48 @@ ENGINES = ("transformers", "vllm")
 KINDS = ("sft", "dpo", "decisions", "grpo")
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """A help that shows which flags are required, and the default of each other flag that has one."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help or ""
+        if action.option_strings and action.required:
+            return f"{text} (required)".strip()
+        # A switch is off if not given, and a flag without a default says in words what happens then.
+        shown = None if action.nargs == 0 or action.default in (None, [], argparse.SUPPRESS) else action.default
+        if shown is None or "(default:" in text:
+            return text
+        values = " ".join(map(str, shown)) if isinstance(shown, list) else str(shown)
+        return f"{text} (default: {values})".strip()
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as all errors of rlhalt are."""
+    """A parser whose errors are one line, as all errors of rlhalt are, and name what is near to a misspelt word."""
 
     def __init__(self, **keys: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **keys})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": Help, **keys})
+
+    def refuse_unknown(self, argv: Sequence[str]) -> None:
+        """See that every flag is one of this parser's, before argparse asks for those that are missing.
+
+        Raises:
+            InputError: naming the unknown flag and the known one that is nearest.
+        """
+        for word in itertools.takewhile(lambda one: one != "--", argv):
+            name = word.partition("=")[0]
+            if name.startswith("--") and name not in self._option_string_actions:
+                self.error(f"unrecognized arguments: {name}{near(name, self._option_string_actions)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = ", ".join(map(str, action.choices))
+            hint = near(str(value), map(str, action.choices)) or f"; choose from {known}"
+            name = action.metavar if isinstance(action.metavar, str) else action.dest
+            where = "/".join(action.option_strings) or name
+            raise argparse.ArgumentError(None, f"{where}: invalid choice {_cut(str(value))}{hint}")
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command.
@@ -32,7 +73,13 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: always.
         """
-        raise InputError(f"{message}; see {self.prog} --help")
+        raise InputError(message if message.endswith("?") else f"{message}; see {self.prog} --help")
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest, as the end of a message; empty where none is near."""
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
@@ -76,6 +123,12 @@ def text(given: str) -> str:
     return given
 
 
+def variable(given: str) -> str:
+    """Reads the name of an environment variable with an API key; see `rlhalt.key_variable`."""
+    check_variable(given, "key")
+    return given
+
+
 threshold = real("a threshold above 0 and below 1", lambda value: 0 < value < 1)
 share = real("a share above 0 and up to 1", lambda value: 0 < value <= 1)
 at_least_0 = real("a number of at least 0", lambda value: value >= 0)
@@ -88,10 +141,10 @@ seed = whole(0, 2**32 - 1)
 def sampling(one: argparse.ArgumentParser) -> None:
     """The flags of the verbs that ask a policy."""
     one.add_argument("--model", required=True, help="smollm2-135m-instruct, a model or adapter folder, a hub name")
-    one.add_argument("--prompts", required=True, help="JSON lines of prompts with references")
+    one.add_argument("--prompts", required=True, help="JSON lines of prompts with references, as `prompts` writes")
     one.add_argument("--few-shot", action="store_true", help="put the domain's examples before every prompt")
-    one.add_argument("--seed", type=seed, default=0)
-    one.add_argument("--max-tokens", type=count, default=64, help="the longest response; %(default)s")
+    one.add_argument("--seed", type=seed, default=0, help="of the draws")
+    one.add_argument("--max-tokens", type=count, default=64, help="the longest response, in tokens")
     one.add_argument(
         "--template-arg",
         metavar="NAME=VALUE",
@@ -106,13 +159,23 @@ def serving(one: argparse.ArgumentParser) -> None:
     """The flags of a served model that is sampled from, and of vLLM."""
     group = one.add_argument_group("a served model (--engine openai)")
     group.add_argument("--address", metavar="URL", help="an OpenAI-compatible server: http://host:8000/v1")
-    group.add_argument("--key", metavar="VARIABLE", help="the environment variable with the API key; OPENAI_API_KEY")
-    group.add_argument("--concurrency", metavar="N", type=count, help="requests under way at once; 16")
-    group.add_argument("--timeout", metavar="S", type=above_0, help="seconds that a response may take; 600")
+    group.add_argument(
+        "--key",
+        type=variable,
+        metavar="VARIABLE",
+        help="the environment variable with the API key (default: OPENAI_API_KEY)",
+    )
+    group.add_argument("--concurrency", metavar="N", type=count, help="requests under way at once (default: 16)")
+    group.add_argument("--timeout", metavar="S", type=above_0, help="seconds that a response may take (default: 600)")
     group = one.add_argument_group("vLLM (--engine vllm)")
-    group.add_argument("--tensor-parallel", metavar="N", type=count, help="GPUs that share the model; 1")
-    group.add_argument("--longest", metavar="N", type=count, help="prompt and response together, in tokens; 4096")
-    group.add_argument("--dtype", metavar="NAME", help="of weights and activations; bfloat16")
+    group.add_argument("--tensor-parallel", metavar="N", type=count, help="GPUs that share the model (default: 1)")
+    group.add_argument(
+        "--longest",
+        metavar="N",
+        type=count,
+        help="prompt and response together, in tokens (default: 4096, or what the model can read)",
+    )
+    group.add_argument("--dtype", metavar="NAME", help="of weights and activations (default: bfloat16)")
 
 
 def engine_args(args: argparse.Namespace, engine: str) -> dict[str, dict[str, Any]]:
@@ -164,14 +227,18 @@ def _template_arg(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def domain(one: argparse.ArgumentParser, text: str = "a domain under reward/, or a folder with domain.yaml") -> None:
-    """The flag that names the domain."""
-    one.add_argument("--domain", help=f"{text}; the rows' own domain if not given")
+def domain(
+    one: argparse.ArgumentParser,
+    text: str = "what judges: a name that `rlhalt list domains` shows, or a folder with domain.yaml",
+    default: str = "the rows' own domain",
+) -> None:
+    """The flag that names the domain; without it `default` says which one it is."""
+    one.add_argument("--domain", help=f"{text} (default: {default})")
 
 
 def spreading(one: argparse.ArgumentParser) -> None:
     """The flag of the verbs that work on a cluster."""
-    one.add_argument("--workers", metavar="N", type=count, help="with ray: one per GPU or CPU if not given")
+    one.add_argument("--workers", metavar="N", type=count, help="with --engine ray (default: one per GPU or CPU)")
 
 
 def judging(one: argparse.ArgumentParser) -> None:
@@ -179,6 +246,7 @@ def judging(one: argparse.ArgumentParser) -> None:
     one.add_argument("--unsafe", action="store_true", help="run generated code although no sandbox works here")
     group = one.add_argument_group("a language model as the judge (domains that need one)")
     kinds: dict[str, Callable[[str], Any]] = {
+        "judge_key": variable,
         "judge_prices": at_least_0,
         "judge_concurrency": count,
         "judge_rate": above_0,
@@ -298,6 +366,20 @@ def some(rows: list[Any], path: str) -> list[Any]:
     if not rows:
         raise InputError("expected at least one row, found none", path=path)
     return rows
+
+
+def of_split(prompts: Sequence[Prompt], split: str, path: str | Path) -> list[Prompt]:
+    """The prompts of a split; `all` takes every one.
+
+    Raises:
+        InputError: there are none, naming the splits that there are.
+    """
+    chosen = [one for one in prompts if split in (one.split, "all")]
+    if not chosen:
+        splits = Counter(one.split for one in prompts)
+        found = " and ".join(f"{n} of {name}" for name, n in splits.items()) or "none"
+        raise InputError(f"expected prompts of the split {split}, found {found}", path=path, field="split")
+    return chosen
 
 
 def separate(inputs: Sequence[str | Path | None], outputs: Sequence[str | Path | None]) -> None:

@@ -11,24 +11,34 @@ from pathlib import Path
 from rlhalt.cli import flags
 from rlhalt.errors import InputError
 
-Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
+_ENGINE = "what generates (default: vllm where installed, else transformers)"
+Verb = Callable[..., argparse.ArgumentParser]
 
 
 def add(verb: Verb) -> None:
-    """Declare the verbs."""
-    one = verb("evaluate", _evaluate, "held-out responses of a policy, scored, with its confidences")
-    flags.sampling(one)
-    one.add_argument(
-        "--engine", type=flags.engine_here, choices=flags.ENGINES, help="vllm where installed, else transformers"
+    """Declare the verbs that compare models."""
+    one = verb(
+        "evaluate",
+        _evaluate,
+        "sample a model on held-out prompts, score its responses and measure its confidence",
+        "rlhalt evaluate --model smollm2-135m-instruct --name base --few-shot --prompts prompts.jsonl "
+        "--output evaluation/base",
+        "rlhalt evaluate --model models/dpo --name DPO --base smollm2-135m-instruct --prompts prompts.jsonl "
+        "--output evaluation/dpo",
     )
-    one.add_argument("--name", required=True, type=flags.text, help="base, SFT, DPO, ...: how it is shown")
+    flags.sampling(one)
+    one.add_argument("--engine", type=flags.engine_here, choices=flags.ENGINES, help=_ENGINE)
+    one.add_argument("--name", required=True, type=flags.text, help="how it is shown: base, SFT, DPO, ...")
     one.add_argument(
         "--role",
         choices=("base", "supervised", "trained"),
-        help="what it is in a comparison; taken from the model's training if not given",
+        help="what it is in a comparison (default: taken from the model's training)",
     )
     one.add_argument(
-        "--threshold", type=flags.threshold, help="the τ it was trained at, or is asked at with --threshold-in-prompt"
+        "--threshold",
+        metavar="τ",
+        type=flags.threshold,
+        help="the τ it was trained at, or is asked at with --threshold-in-prompt (default: the model's own)",
     )
     one.add_argument(
         "--threshold-in-prompt",
@@ -45,75 +55,124 @@ def add(verb: Verb) -> None:
         action="store_true",
         help="leave out what is right with a probability below --threshold, by the model's calibration",
     )
-    one.add_argument(
-        "--calibration", metavar="FILE", help="with --cut; calibration/ in the model's folder if not given"
-    )
+    one.add_argument("--calibration", metavar="FILE", help="with --cut (default: calibration/ in the model's folder)")
     flags.domain(one)
     flags.judging(one)
-    one.add_argument("--output", required=True)
-
-    one = verb("calibrate", _calibrate, "fit the probability that a fragment is right, on labelled prompts")
-    flags.sampling(one)
-    one.add_argument(
-        "--engine", type=flags.engine_here, choices=flags.ENGINES, help="vllm where installed, else transformers"
-    )
-    one.add_argument("--split", choices=("heldout", "train", "all"), default="all", help="of the prompts; %(default)s")
-    one.add_argument(
-        "--temperatures", type=flags.at_least_0, nargs="+", default=[0.0], help="each is calibrated by itself; 0"
-    )
-    one.add_argument(
-        "--responses", type=flags.count, default=2, help="per prompt, at a temperature above 0; %(default)s"
-    )
-    one.add_argument(
-        "--by", choices=("token_probability", "token_minimum", "ccp"), default="token_probability",
-        help="the confidence; %(default)s",
-    )  # fmt: skip
-    one.add_argument("--method", choices=("platt", "isotonic"), default="platt", help="the map; %(default)s")
-    flags.domain(one)
-    flags.judging(one)
-    one.add_argument("--output", help="a folder; calibration/ in the model's folder if not given")
-
-    one = verb("answer", _answer, "answer prompts, each fact with the probability that it is right, cut at τ")
-    one.add_argument("question", nargs="*", help="prompts; or --prompts")
-    one.add_argument("--model", required=True, help="a model that was calibrated")
-    one.add_argument("--prompts", help="JSON lines of prompts")
-    one.add_argument("--threshold", type=flags.threshold, nargs="+", default=[0.5], help="one or several τ; 0.5")
-    one.add_argument("--calibration", metavar="FILE", help="calibration/ in the model's folder if not given")
-    one.add_argument("--temperature", type=flags.at_least_0, default=0.0, help="of the response; %(default)s")
-    one.add_argument("--seed", type=flags.seed, default=0)
-    one.add_argument("--engine", type=flags.engine_here, choices=flags.ENGINES, help="transformers if not given")
-    flags.domain(one, "the domain that was calibrated")
-    one.add_argument("--output", help="JSON lines, instead of the terminal")
+    one.add_argument("--output", required=True, help="a folder; the evaluation resumes from it")
 
     one = verb(
-        "certainty", _certainty, "add CCP or verbalised confidence to evaluation folders (one extra model pass each)"
+        "certainty",
+        _certainty,
+        "add CCP or verbalised confidence to evaluation folders (one extra model pass each)",
+        "rlhalt certainty evaluation/base evaluation/dpo --by stated",
+        "rlhalt certainty evaluation/base --by ccp stated --nli models/nli",
     )
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
     one.add_argument("--by", nargs="+", required=True, choices=("ccp", "stated"), help="see docs/uncertainty.md")
-    one.add_argument("--nli", help="a folder or hub name of an NLI classifier for ccp; words are compared if not given")
+    one.add_argument("--nli", help="a folder or hub name of an NLI classifier for ccp (default: words are compared)")
 
-    one = verb("general", _general, "what evaluated policies do outside of their domain, for compare")
+    one = verb(
+        "general",
+        _general,
+        "measure what models do outside of their domain: bits per byte of a text, and short instructions",
+        "rlhalt general evaluation/base evaluation/dpo --text book.txt",
+        "rlhalt general evaluation/*",
+    )
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
-    one.add_argument("--text", help="a UTF-8 file that no policy was trained on, for bits per byte")
-    one.add_argument("--engine", type=flags.engine_here, choices=flags.ENGINES, help="transformers if not given")
+    one.add_argument("--text", help="a UTF-8 file that no model was trained on, for bits per byte")
+    one.add_argument(
+        "--engine", type=flags.engine_here, choices=flags.ENGINES, help="what generates (default: transformers)"
+    )
 
-    one = verb("compare", _compare, "compare evaluations: table, metrics.json, metrics.csv, report.html")
+    one = verb(
+        "compare",
+        _compare,
+        "compare evaluations: table, metrics.json, metrics.csv, report.html",
+        "rlhalt compare evaluation/base evaluation/dpo --output report",
+        "rlhalt compare evaluation/* --output report",
+    )
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")
-    one.add_argument("--output", required=True)
+    one.add_argument("--output", required=True, help="a folder")
 
-    one = verb("audit", _audit, "compare a domain's verifier with labelled fragments, into its README")
+    one = verb(
+        "audit",
+        _audit,
+        "measure how often a domain's verifier agrees with labelled fragments, into its README",
+        "rlhalt audit reward/countries",
+        "rlhalt audit reward/maths --data gsm8k/test.jsonl",
+    )
     one.add_argument("domain", help="a folder with domain.yaml, audit.jsonl and README.md")
     one.add_argument("--data", help="the solutions that were labelled, where audit.jsonl does not hold them")
     flags.judging(one)
 
-    one = verb("choose", _choose, "multiple choice: which of the given answers a model finds likeliest")
+    one = verb(
+        "choose",
+        _choose,
+        "multiple choice: which of the given answers a model finds likeliest",
+        "rlhalt choose TruthfulQA.csv --form truthfulqa --model smollm2-135m-instruct --output choices",
+        "rlhalt choose gpqa_main.csv --form gpqa --model models/dpo --thresholds 0.3 0.5 0.8 --output choices",
+    )
     one.add_argument("file", help="a CSV file")
     one.add_argument("--form", required=True, choices=["truthfulqa", "gpqa"], help="TruthfulQA.csv, or GPQA's columns")
-    one.add_argument("--model", required=True)
+    one.add_argument("--model", required=True, help="smollm2-135m-instruct, a model or adapter folder, a hub name")
     one.add_argument("--output", required=True, help="a folder")
     one.add_argument(
-        "--thresholds", type=flags.threshold, nargs="+", default=[0.5], help="τ of the utilities; %(default)s"
+        "--thresholds", metavar="τ", type=flags.threshold, nargs="+", default=[0.5], help="of the utilities"
     )
+
+
+def add_cut(verb: Verb) -> None:
+    """Declare the verbs of a cut by calibrated probabilities."""
+    one = verb(
+        "calibrate",
+        _calibrate,
+        "fit the probability that a fragment is right, on labelled prompts",
+        "rlhalt calibrate --model models/dpo --prompts prompts.jsonl",
+        "rlhalt calibrate --model smollm2-135m-instruct --prompts prompts.jsonl --few-shot --by ccp --method isotonic "
+        "--output calibration",
+    )
+    flags.sampling(one)
+    one.add_argument("--engine", type=flags.engine_here, choices=flags.ENGINES, help=_ENGINE)
+    one.add_argument("--split", choices=("heldout", "train", "all"), default="all", help="of the prompts")
+    one.add_argument(
+        "--temperatures",
+        metavar="T",
+        type=flags.at_least_0,
+        nargs="+",
+        default=[0.0],
+        help="each is calibrated by itself",
+    )
+    one.add_argument("--responses", type=flags.count, default=2, help="per prompt, at a temperature above 0")
+    one.add_argument(
+        "--by",
+        choices=("token_probability", "token_minimum", "ccp"),
+        default="token_probability",
+        help="the confidence",
+    )
+    one.add_argument("--method", choices=("platt", "isotonic"), default="platt", help="the map")
+    flags.domain(one)
+    flags.judging(one)
+    one.add_argument("--output", help="a folder (default: calibration/ in the model's folder)")
+
+    one = verb(
+        "answer",
+        _answer,
+        "answer prompts, each fact with the probability that it is right, cut at τ",
+        'rlhalt answer "State five facts about Kenya." --model models/dpo --threshold 0.5 0.8',
+        "rlhalt answer --prompts prompts.jsonl --model models/dpo --output answers.jsonl",
+    )
+    one.add_argument("question", nargs="*", help="prompts; or --prompts")
+    one.add_argument("--model", required=True, help="a model that was calibrated")
+    one.add_argument("--prompts", help="JSON lines of prompts")
+    one.add_argument("--threshold", metavar="τ", type=flags.threshold, nargs="+", default=[0.5], help="one or several")
+    one.add_argument("--calibration", metavar="FILE", help="(default: calibration/ in the model's folder)")
+    one.add_argument("--temperature", type=flags.at_least_0, default=0.0, help="of the response")
+    one.add_argument("--seed", type=flags.seed, default=0, help="of the draws")
+    one.add_argument(
+        "--engine", type=flags.engine_here, choices=flags.ENGINES, help="what generates (default: transformers)"
+    )
+    flags.domain(one, "the domain that was calibrated, where it is a folder", "the calibration's, by its name")
+    one.add_argument("--output", help="JSON lines (default: the terminal)")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -129,7 +188,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         raise InputError("expected --threshold with it, found none", field="--threshold-in-prompt")
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
-    prompts = flags.some([one for one in read(args.prompts, Prompt) if one.split == "heldout"], args.prompts)
+    prompts = flags.of_split(list(read(args.prompts, Prompt)), "heldout", args.prompts)
     template_args = dict(args.template_arg)
     # The base model continues what others ended: it is shown the form of an answer where the domain has examples.
     shown = flags.examples(prompts, args.domain) if args.base and domain.has_examples else ()
@@ -171,8 +230,7 @@ def _calibrate(args: argparse.Namespace) -> None:
         raise InputError("expected a folder to write to, because the model is no folder", field="--output")
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
-    rows = [one for one in read_rows(args.prompts, Prompt) if args.split in (one.split, "all")]
-    prompts = flags.some(rows, args.prompts)
+    prompts = flags.of_split(list(read_rows(args.prompts, Prompt)), args.split, args.prompts)
     settings = Settings(
         args.model,
         args.engine or default_engine(),

@@ -8,13 +8,19 @@ from collections.abc import Callable
 from rlhalt.cli import flags
 from rlhalt.packages import Packages, require
 
-Verb = Callable[[str, Callable[[argparse.Namespace], None], str], argparse.ArgumentParser]
+Verb = Callable[..., argparse.ArgumentParser]
 _PACKAGES = Packages(("starlette", "uvicorn", "aiohttp", "prometheus_client"), 'pip install "rlhalt[serve]"')
 
 
 def add(verb: Verb) -> None:
     """Declare the verb."""
-    one = verb("serve", _serve, "an OpenAI-compatible server that cuts another one's responses at τ")
+    one = verb(
+        "serve",
+        _serve,
+        "an OpenAI-compatible server that cuts another one's responses at τ",
+        "rlhalt serve --upstream http://127.0.0.1:8000/v1 --model NAME --calibration FOLDER --threshold 0.8",
+        "rlhalt serve --upstream https://host/v1 --model NAME --weights FOLDER --key UPSTREAM_KEY --threshold 0.5",
+    )
     one.add_argument("--upstream", metavar="URL", required=True, type=flags.text, help="as http://127.0.0.1:8000/v1")
     one.add_argument("--model", metavar="NAME", required=True, type=flags.text, help="its name at the upstream")
     one.add_argument(
@@ -34,20 +40,16 @@ def add(verb: Verb) -> None:
     )
     flags.domain(one, "the domain that was calibrated")
     group = one.add_argument_group("the server")
-    group.add_argument("--host", type=flags.text, default="127.0.0.1", help="where it listens; %(default)s")
-    group.add_argument("--port", type=flags.whole(0, 65535), default=8080, help="0 is any free one; %(default)s")
+    group.add_argument("--host", type=flags.text, default="127.0.0.1", help="where it listens")
+    group.add_argument("--port", type=flags.whole(0, 65535), default=8080, help="0 is any free one")
     group.add_argument(
         "--key", metavar="VARIABLE",
         help="the environment variable with the API key that the server holds; else the clients' keys pass through",
     )  # fmt: skip
+    group.add_argument("--concurrency", metavar="N", type=flags.count, default=256, help="requests at once")
+    group.add_argument("--max-body", metavar="MIB", type=flags.count, default=32, help="of a request or response")
     group.add_argument(
-        "--concurrency", metavar="N", type=flags.count, default=256, help="requests at once; %(default)s"
-    )
-    group.add_argument(
-        "--max-body", metavar="MIB", type=flags.count, default=32, help="of a request or response; %(default)s"
-    )
-    group.add_argument(
-        "--timeout", metavar="S", type=flags.above_0, default=600.0, help="how long the upstream may be silent; 600"
+        "--timeout", metavar="S", type=flags.above_0, default=600.0, help="how long the upstream may be silent"
     )
     group.add_argument("--log-bodies", metavar="FILE", help="write all requests and responses there; none if not given")
 

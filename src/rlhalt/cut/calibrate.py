@@ -19,6 +19,7 @@ from rlhalt.contamination import refuse_leakage
 from rlhalt.cut.calibration import FILE, By, Calibration, Fit, shown, write
 from rlhalt.cut.confidence import confidences
 from rlhalt.cut.probability import MethodName, fitted
+from rlhalt.cut.promise import promises
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.calibration import ece, equal_width
@@ -102,7 +103,8 @@ def _fit(
     rows = list(read(scored, Scored))
     sure = confidences(by, settings.model, rows, settings.few_shot, settings.template_args, scorer.phrase)
     position = {one.key: place for place, one in enumerate(prompts)}
-    return fit(temperature, decided(rows, sure, position), len(prompts), method)
+    found = fit(temperature, decided(rows, sure, position), len(prompts), method)
+    return dataclasses.replace(found, promises=promises(rows, sure, found.probability))
 
 
 def decided(rows: Sequence[Scored], sure: Sequence[Sequence[float]], position: dict[str, int]) -> Judged:

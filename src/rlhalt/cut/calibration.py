@@ -34,6 +34,8 @@ class Fit:
         ece_before, ece_after: expected calibration error of the confidence itself, and of the probability on prompts
             that it was not fitted on, `{value, low, high}`.
         auroc: how well the confidence tells correct fragments from incorrect ones, `{value, low, high}`.
+        promises: for some shares of responses, the lowest τ at which so many, or more, have no incorrect fragment left,
+            see `rlhalt.cut.promise`; null where the prompts are too few for it.
     """
 
     temperature: float
@@ -44,6 +46,7 @@ class Fit:
     ece_before: dict[str, float | None]
     ece_after: dict[str, float | None]
     auroc: dict[str, float | None]
+    promises: dict[str, float | None] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,10 @@ def kept(fragments: Sequence[Fragment], probability: Sequence[float], threshold:
 
     Args:
         probability: that each fragment is right; NaN where it is not known.
+
+    >>> parts = [Fragment(at, at + 1, "step", "abc"[at]) for at in range(3)]
+    >>> kept(parts, [0.9, 0.4, 0.8], 0.5, "independent"), kept(parts, [0.9, 0.4, 0.8], 0.5, "causal")
+    ([0, 2], [0])
     """
     found = []
     for number, (one, value) in enumerate(zip(fragments, probability, strict=True)):

@@ -58,6 +58,10 @@ def fitted(method: MethodName, confidence: Floats, correct: Floats) -> Probabili
 
     Raises:
         InputError: fewer than 30 decided fragments, or an unknown method.
+
+    >>> found = fitted("platt", np.tile([0.2, 0.8], 20), np.tile([0.0, 0.0, 0.0, 1.0], 10))
+    >>> found.method, len(found(np.array([0.3, 0.6, 0.9])))
+    ('platt', 3)
     """
     if len(confidence) < FEWEST:
         raise InputError(

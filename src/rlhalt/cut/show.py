@@ -21,6 +21,11 @@ def table(calibration: Calibration) -> str:
             f"  τ = {at}: {'nothing is said' if share is None else f'{100 * share:.0f} % of what is said is correct'}"
             for at, share in fit.accuracy_at.items()
         ]
+        lines += [
+            f"  {100 * float(share):g} % of responses without an incorrect fragment: "
+            + ("too few prompts" if at is None else f"τ = {at:g}")
+            for share, at in fit.promises.items()
+        ]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 plan      the configuration, and the file that accelerate starts it with → what is asked of a machine
 memory    what each device would have to hold, estimated
+disk      what a training writes, beside what is free
 finding   what one check found
 checks    what is there: packages, devices, ports, servers, data
 dry_run   two real steps with a small model of the same family

@@ -15,6 +15,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from rlhalt.doctor import memory
+from rlhalt.doctor.disk import examine_disk
 from rlhalt.doctor.dry_run import parsed
 from rlhalt.doctor.finding import Finding, Verdict
 from rlhalt.doctor.plan import Plan
@@ -24,6 +25,17 @@ from rlhalt.plain import training_template
 
 # A server that has not answered by then is not there.
 PATIENCE_S = 3.0
+# What logs to each name that `report_to` takes: one of these modules.
+_LOGGERS = {
+    "wandb": ("wandb",),
+    "tensorboard": ("tensorboard", "tensorboardX"),
+    "trackio": ("trackio",),
+    "mlflow": ("mlflow",),
+    "comet_ml": ("comet_ml",),
+    "clearml": ("clearml",),
+    "swanlab": ("swanlab",),
+    "dvclive": ("dvclive",),
+}
 _CORE = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 
@@ -31,8 +43,9 @@ def examine(plan: Plan) -> Iterator[Finding]:
     """All that can be known in seconds."""
     yield _configuration(plan)
     yield from _packages(plan)
+    yield from _reports(plan)
     yield from _devices(plan)
-    yield _memory(plan)
+    yield from _sizes(plan)
     yield from _turns(plan)
     yield _data(plan)
     if plan.kind == "grpo":
@@ -57,6 +70,19 @@ def _packages(plan: Plan) -> Iterator[Finding]:
         yield _package("vllm", _bounds("trl").get("vllm"))
     if plan.deepspeed:
         yield _package("deepspeed", _bounds("trl").get("deepspeed"))
+
+
+def _reports(plan: Plan) -> Iterator[Finding]:
+    """The packages that log to what `report_to` names; the trainer asks for them only when it is made."""
+    asked = plan.get("report_to") or "none"
+    for name in asked if isinstance(asked, list) else [asked]:
+        modules = _LOGGERS.get(str(name), ())
+        if modules and not any(importlib.util.find_spec(one) for one in modules):
+            install = modules[0].replace("_", "-")
+            says = f"{name} is not installed: pip install {install}, or report_to: none"
+            yield Finding("report_to", "fail", says)
+        elif name != "none":
+            yield Finding("report_to", "pass", str(name))
 
 
 def _bounds(package: str) -> dict[str, Requirement]:
@@ -98,13 +124,19 @@ def _devices(plan: Plan) -> Iterator[Finding]:
         yield Finding("precision", "fail", "this GPU has no bfloat16: bf16: false, fp16: true")
 
 
-def _memory(plan: Plan) -> Finding:
+def _sizes(plan: Plan) -> Iterator[Finding]:
     try:
         size = memory.size(plan)
     except InputError as error:
-        return Finding("memory", "fail", str(error))
+        yield Finding("memory", "fail", str(error))
     except (OSError, ValueError) as error:
-        return Finding("memory", "warn", f"the model's size is not known: {str(error).splitlines()[0]}")
+        yield Finding("memory", "warn", f"the model's size is not known: {str(error).splitlines()[0]}")
+    else:
+        yield _memory(plan, size)
+        yield examine_disk(plan, size)
+
+
+def _memory(plan: Plan, size: memory.Size) -> Finding:
     need, (there, where) = memory.estimate(plan, size), _there(plan)
     # One process a GPU; on a CPU all of them share what is there.
     asked = need.total * (plan.here if plan.get("use_cpu") else 1)

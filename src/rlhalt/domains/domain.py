@@ -338,6 +338,10 @@ def read_domain(name: str | Path) -> Domain:
 
     Raises:
         InputError: an unknown name (the known ones are listed); missing, misspelt or wrong keys.
+
+    >>> domain = read_domain("countries")
+    >>> domain.fragmenter, domain.halting, domain.threshold
+    ('sentences', 'independent', 0.5)
     """
     path = _folder(name) / FILE
     data = read_fields(path, Domain, given=("folder",))

@@ -39,6 +39,7 @@ class Arm:
         calibrated: the probabilities that it is cut by.
         cut: by τ, what is counted of it + cut, of each seed; empty where there is nothing to cut by.
         cut_draws, cut_by_prompt: by τ, as `draws` and `by_prompt`.
+        cut_curve: the utility of it + cut at each τ of `CURVE`, without intervals.
     """
 
     model: Model
@@ -53,7 +54,11 @@ class Arm:
     cut: Mapping[float, Mapping[int, PromptCounts]]
     cut_draws: Mapping[float, Mapping[str, Floats]]
     cut_by_prompt: Mapping[float, Floats]
+    cut_curve: Mapping[float, float]
 
+
+CURVE = tuple(round(0.02 * step, 2) for step in range(1, 50))
+"""The τ at which a model + cut is drawn as a curve."""
 
 BY_THRESHOLD = {
     "utility": "utility at τ",
@@ -121,6 +126,7 @@ def _under(design: Design, decoding: str) -> list[Arm]:
                     for t, counts in cut_cells.items()
                 },
                 cut_by_prompt={t: gains(pool(list(its.values())), t) for t, its in cut.items()},
+                cut_curve=_curve(model, decoding, design, probable[model.label], wanted),
             )
         )
     return found
@@ -141,6 +147,14 @@ def _cuts(
         t: dict(zip(model.seeds, cut_counts(model, decoding, design, its, t, wanted), strict=True))
         for t in design.thresholds
     }
+
+
+def _curve(model: Model, decoding: str, design: Design, its: Calibrated, wanted: float | None) -> dict[float, float]:
+    """The utility of a model + cut over τ: the mean over seeds and prompts; empty where there is nothing to cut by."""
+    if its.missing:
+        return {}
+    once = np.ones((1, len(design.prompts[decoding])))
+    return {t: float(utility(pool(cut_counts(model, decoding, design, its, t, wanted)), once, t)[0]) for t in CURVE}
 
 
 def _draws(

@@ -56,6 +56,9 @@ def weights(n_prompts: int, seed: int, resamples: int = RESAMPLES) -> Floats:
     """Bootstrap weights, shape (1 + resamples, n_prompts); the first row is all ones.
 
     With fewer than two prompts there is nothing to resample and only the first row.
+
+    >>> weights(4, seed=0, resamples=2).shape
+    (3, 4)
     """
     ones = np.ones((1, n_prompts))
     if n_prompts < 2:
@@ -101,12 +104,30 @@ def divide(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def ratio(weights: Floats, numerator: Floats, denominator: Floats) -> Floats:
-    """Draws of Σ numerator / Σ denominator over prompts, both given one value a prompt (and seed, as `weights` are)."""
+    """Draws of Σ numerator / Σ denominator over prompts, both given one value a prompt (and seed, as `weights` are).
+
+    Args:
+        weights: shape (1 + R, P), see `weights`.
+        numerator, denominator: shape (P,).
+
+    Returns:
+        Shape (1 + R,), NaN where the denominator is 0.
+
+    >>> ratio(weights(3, seed=0, resamples=1), np.array([1.0, 2.0, 0.0]), np.array([2.0, 2.0, 0.0]))[0].item()
+    0.75
+    """
     return divide(weights @ numerator, weights @ denominator)
 
 
 def estimate(draws: Floats) -> Estimate:
-    """The value and the 2.5 and 97.5 percentiles of its resamples; those where it is not defined are left out."""
+    """The value and the 2.5 and 97.5 percentiles of its resamples; those where it is not defined are left out.
+
+    Args:
+        draws: shape (1 + R,): the value, then its resamples.
+
+    >>> estimate(np.array([0.5, 0.4, 0.6]))
+    Estimate(value=0.5, low=0.405, high=0.595)
+    """
     if not np.isfinite(draws[0]):
         return Estimate(None)
     resampled = draws[1:][np.isfinite(draws[1:])]

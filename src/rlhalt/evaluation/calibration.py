@@ -15,7 +15,21 @@ BINS = 15
 
 
 def brier(fragments: Judged, weights: Floats) -> Floats:
-    """Mean of (confidence - correct)² over fragments (Brier 1950); 0 is best, always saying ½ gives 0.25."""
+    """Mean of (confidence - correct)² over fragments (Brier 1950); 0 is best, always saying ½ gives 0.25.
+
+    Args:
+        fragments: N decided fragments of P prompts.
+        weights: shape (1 + R, P), see `rlhalt.evaluation.bootstrap.weights`.
+
+    Returns:
+        Shape (1 + R,), in [0, 1].
+
+    >>> from rlhalt.evaluation.bootstrap import weights
+    >>> from rlhalt.evaluation.confidence_arrays import judged
+    >>> four = judged([0.9, 0.8, 0.6, 0.1], [True, True, False, False], prompt=[0, 0, 1, 1])
+    >>> brier(four, weights(2, seed=0, resamples=1))[0].round(3).item()
+    0.105
+    """
     return mean((fragments.confidence - fragments.correct) ** 2, fragments, weights)
 
 
@@ -68,6 +82,20 @@ def ece(fragments: Judged, weights: Floats, edges: Floats) -> Floats:
     """Expected calibration error: Σ_b n_b/n · |accuracy_b - mean confidence_b| over bins b.
 
     Guo et al., arXiv 1706.04599. It is biased upwards where bins hold few fragments, and so is its interval.
+
+    Args:
+        fragments: N decided fragments of P prompts.
+        weights: shape (1 + R, P), see `rlhalt.evaluation.bootstrap.weights`.
+        edges: of the bins, rising from 0 to 1, see `equal_width`.
+
+    Returns:
+        Shape (1 + R,), in [0, 1].
+
+    >>> from rlhalt.evaluation.bootstrap import weights
+    >>> from rlhalt.evaluation.confidence_arrays import judged
+    >>> four = judged([0.9, 0.8, 0.6, 0.1], [True, True, False, False], prompt=[0, 0, 1, 1])
+    >>> ece(four, weights(2, seed=0, resamples=1), equal_width(2))[0].round(3).item()
+    0.1
     """
     n, right, said = _binned(fragments, weights, edges)
     return divide(np.abs(right - said).sum(axis=1), n.sum(axis=1))

@@ -42,6 +42,7 @@ class Metrics:
         estimates: the measures of `metrics.DEFINITIONS` by name.
         utility, utility_cut, utility_strict, share, share_own: by τ, for every τ, not only the one the model was
             trained at, see `arms.BY_THRESHOLD`.
+        cut_curve: the utility of the model + cut over τ, see `arms.CURVE`; empty where there is no model + cut.
         no_cut: why there is no model + cut, empty where there is one.
         n_over_abstention: endings that `over_abstention` is a share of, all seeds together.
         k: the K of `f1_at_k`: the median number of claims of base's responses.
@@ -62,6 +63,7 @@ class Metrics:
     utility_strict: dict[float, Estimate]
     share: dict[float, Estimate]
     share_own: dict[float, Estimate]
+    cut_curve: dict[float, float]
     no_cut: str
     n_over_abstention: int
     k: float | None
@@ -219,6 +221,7 @@ def _metrics(plan: Design, arm: Arm) -> Metrics:
         seeds=model.seeds,
         estimates={name: estimate(arm.draws[name]) for name in DEFINITIONS},
         **by_threshold,
+        cut_curve=dict(arm.cut_curve),
         no_cut=arm.calibrated.missing,
         n_over_abstention=_endings(model, decoding),
         k=arm.k,

@@ -23,6 +23,9 @@ def factscore(supported: float, claims: float, penalty_below: int = 0) -> float:
 
     Returns:
         In [0, 1]; NaN for a response without claims, which has no share.
+
+    >>> factscore(3, 4), round(factscore(3, 4, penalty_below=10), 3)
+    (0.75, 0.167)
     """
     if not claims:
         return math.nan
@@ -39,6 +42,9 @@ def f1_at(wanted: float, supported: float, claims: float) -> float:
 
     Returns:
         In [0, 1]; NaN where K is not above 0.
+
+    >>> round(f1_at(6, supported=3, claims=4), 3)
+    0.6
     """
     if not wanted > 0:
         return math.nan

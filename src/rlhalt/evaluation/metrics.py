@@ -294,6 +294,9 @@ def f1(correctness: Floats, completeness: Floats) -> Floats:
     """2PR / (P + R) with R capped at 1 (HALT, arXiv 2506.04051); 0 where P = R = 0.
 
     A model may state more right facts than base, R > 1; uncapped, verbosity could make up for being wrong.
+
+    >>> f1(np.array([0.5, 1.0, 0.0]), np.array([1.0, 1.2, 0.0])).round(3).tolist()
+    [0.667, 1.0, 0.0]
     """
     recall = np.minimum(completeness, 1)
     score = divide(2 * correctness * recall, correctness + recall)
@@ -367,6 +370,19 @@ def utility(counts: PromptCounts, weights: Floats, threshold: float) -> Floats:
 
     A claim that is right with probability p gains p - τ when it is made: speaking pays exactly where p ≥ τ. What a
     response that was cut off left unfinished costs τ as well, see `unfinished`.
+
+    Args:
+        counts: of P prompts, see `per_prompt`.
+        weights: shape (1 + R, P), see `rlhalt.evaluation.bootstrap.weights`.
+        threshold: τ.
+
+    Returns:
+        Shape (1 + R,), per response.
+
+    >>> response = Counts(**{**dict.fromkeys(FIELDS, 0.0), "correct": 3.0, "incorrect": 1.0})
+    >>> counts = PromptCounts(np.array([[getattr(response, name) for name in FIELDS]]))
+    >>> utility(counts, np.ones((1, 1)), 0.5).tolist()
+    [1.0]
     """
     gain = gains(counts, threshold)
     return ratio(weights, gain, np.ones_like(gain))

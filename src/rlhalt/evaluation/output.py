@@ -111,7 +111,9 @@ def _fields(record: object) -> dict[str, Any]:
 def _metrics(one: Metrics) -> dict[str, Any]:
     fields = _fields(one)
     del fields["estimates"]
-    last = {name: fields.pop(name) for name in (*BY_THRESHOLD, "no_cut", "n_over_abstention", "k", "by_seed")}
+    last = {
+        name: fields.pop(name) for name in (*BY_THRESHOLD, "cut_curve", "no_cut", "n_over_abstention", "k", "by_seed")
+    }
     return {**fields, **one.estimates, **last}
 
 

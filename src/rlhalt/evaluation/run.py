@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
 from rlhalt.threshold_prompt import with_threshold, without_threshold
-from rlhalt.trained_threshold import checked_threshold
+from rlhalt.trained_threshold import checked_threshold, hears_threshold
 from rlhalt.uncertainty.token_probability import confidences
 
 # One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
@@ -72,7 +73,7 @@ class Policy:
         if not self.threshold_in_prompt:
             return prompt
         if self.threshold is None:
-            raise InputError("expected the threshold that the prompts are to tell, found none", field="threshold")
+            raise InputError("expected the threshold that the prompts state, found none", field="threshold")
         return dataclasses.replace(prompt, prompt=with_threshold(prompt.prompt, self.threshold))
 
 
@@ -111,6 +112,12 @@ def evaluate(
         policy = dataclasses.replace(policy, name=f"{policy.name} cut", role="trained" if role == "base" else role)
     elif not policy.threshold_in_prompt:
         policy = dataclasses.replace(policy, threshold=checked_threshold(policy.model, policy.threshold))
+    elif not hears_threshold(policy.model):
+        print(
+            f"warning: {policy.model} was not trained on prompts that state a threshold, as far as its run.json says; "
+            "it may ignore the one in its prompt",
+            file=sys.stderr,
+        )
     policy = dataclasses.replace(policy, role=policy.role or role_of(policy.model, policy.name))
     config = {
         **dataclasses.asdict(policy),

@@ -17,6 +17,19 @@ def auroc(fragments: Judged, weights: Floats) -> Floats:
     """Probability that a correct fragment is more confident than an incorrect one, ties counting half.
 
     Hanley & McNeil 1982. Not defined where all fragments are right or all are wrong.
+
+    Args:
+        fragments: N decided fragments of P prompts.
+        weights: shape (1 + R, P), see `rlhalt.evaluation.bootstrap.weights`.
+
+    Returns:
+        Shape (1 + R,), in [0, 1].
+
+    >>> from rlhalt.evaluation.bootstrap import weights
+    >>> from rlhalt.evaluation.confidence_arrays import judged
+    >>> four = judged([0.9, 0.8, 0.6, 0.1], [True, True, False, False], prompt=[0, 0, 1, 1])
+    >>> auroc(four, weights(2, seed=0, resamples=1))[0].item()
+    1.0
     """
 
     def statistic(right: Floats, wrong: Floats) -> Floats:

@@ -75,6 +75,9 @@ def wilcoxon(differences: Floats) -> float | None:
 
     Returns:
         1 where no prompt differs; None where no prompt has a value.
+
+    >>> wilcoxon(np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    0.0625
     """
     known = differences[np.isfinite(differences)]
     if not known.size:
@@ -110,6 +113,9 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
     The i-th smallest of m is multiplied by m - i + 1 and is no smaller than those before it; at most 1. None stays None
     and is not counted.
+
+    >>> [None if p is None else round(p, 3) for p in holm([0.01, None, 0.04, 0.03])]
+    [0.03, None, 0.06, 0.06]
     """
     known = sorted((p, i) for i, p in enumerate(ps) if p is not None)
     corrected: list[float | None] = [None] * len(ps)

@@ -43,6 +43,11 @@ class Row:
     cells: list[Cell]
     threshold: float | None = None
 
+    @property
+    def same(self) -> bool:
+        """Whether all models, two at least, have one and the same value."""
+        return len(self.cells) > 1 and len(set(self.cells)) == 1
+
 
 def _signed(text: str) -> str:
     """A real minus sign, and none before zero."""

@@ -121,6 +121,9 @@ def code(text: str, phrase: str = HALT_PHRASE) -> list[Fragment]:
     Args:
         text: the response.
         phrase: what the domain halts with.
+
+    >>> [(one.kind, one.text) for one in code("def double(x):\\n    return 2 * x")]
+    [('header', 'def double(x):'), ('statement', 'return 2 * x')]
     """
     found: list[Fragment] = []
     begin = 0

@@ -79,7 +79,7 @@ def split(response: str) -> tuple[str, int]:
     The answer is `response[start:]`; it is empty where the response was cut off in its reasoning.
 
     >>> split("<think>\nOslo?\n</think>\n\nIt is Oslo.")
-    ('<think>\nOslo?\n</think>\n\n', 25)
+    ('<think>\nOslo?\n</think>\n\n', 24)
     >>> split("It is Oslo.")
     ('', 0)
     """

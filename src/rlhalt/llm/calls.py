@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from rlhalt.errors import InputError, VerifierFailure
+from rlhalt.key_variable import check_variable
 from rlhalt.records import Json, Message
 
 # Fields of a request's body that settings do not change.
@@ -122,6 +123,7 @@ class Server:
     body: Json = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        check_variable(self.key_variable, "key_variable")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise InputError(f"expected at least 1, found {self.max_tokens}", field="max_tokens")
         if ours := sorted(_OURS & self.body.keys()):

@@ -40,6 +40,7 @@ class Client:
         limits: how it is treated.
         budget: what may be spent.
         cache: the file that keeps good replies.
+        waits: whether a server that has not answered yet is waited for, see `rlhalt.llm.health`.
 
     Raises:
         InputError: a budget in money for a server without prices.
@@ -51,6 +52,8 @@ class Client:
         limits: Limits | None = None,
         budget: Budget | None = None,
         cache: str | Path | None = None,
+        *,
+        waits: bool = True,
     ) -> None:
         self.server = server
         self.limits = limits or Limits()
@@ -62,7 +65,7 @@ class Client:
         self._pacer = Pacer(self.limits.requests_per_minute)
         self._slots = asyncio.Semaphore(self.limits.concurrency)
         self._shape = Shape()
-        self._health = Health(server)
+        self._health = Health(server, waits=waits)
         self._asked: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._loop = BackgroundLoop("rlhalt.llm")
 

@@ -20,10 +20,14 @@ class Health:
 
     Refusals are refused connections, 401 and 404, see `CallFailure.dead`. A server that is working on a request is not
     dead, nor is one that is overloaded (429, 5xx, time-outs): calls are tried again and then fail, one by one.
+
+    Args:
+        waits: whether a server that has not answered yet may still be starting. Where not, the first connection that
+            it refuses ends the run.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, *, waits: bool = True) -> None:
+        self._server, self._waits = server, waits
         self._answered = False
         self._since = self._last = 0.0
         self._failures = 0
@@ -65,8 +69,13 @@ class Health:
                 f"{self._expected}, found nothing but {self._failures} failures for {now - self._since:.0f} s, "
                 f"the last: {failure.detail}"
             )
-        if failure.sent and not self._answered:
+        if not self._answered and failure.sent:
             raise InputError(f"{self._expected}, found {failure.detail}")
+        if not self._answered and not self._waits:
+            raise InputError(
+                f"expected a server at {self._server.address}, found none: {failure.detail}; start it, or correct the "
+                "address"
+            )
 
     @property
     def _expected(self) -> str:

@@ -151,7 +151,7 @@ def _named_files(recipe: Recipe, folder: Path, beside: Path, style: Style) -> Da
         methods += [dataclasses.replace(method, threshold=one) for one in at]
     return Data(
         folder / "targets.jsonl",
-        {one: folder / f"pairs-{one:g}.jsonl" for one in recipe.thresholds},
+        {one: folder / f"pairs-{one:g}.jsonl" for one in (recipe.thresholds if recipe.dpo else [])},
         {one: folder / f"decisions-{one:g}.jsonl" for one in (recipe.thresholds if recipe.decisions else [])},
         folder / "conditioned.jsonl" if recipe.threshold_in_prompt else None,
         beside / "train.jsonl",

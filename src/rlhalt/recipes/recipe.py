@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from rlhalt.configs import FOLDERS
 from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
@@ -17,9 +18,6 @@ from rlhalt.sampling import EngineName
 from rlhalt.strict_yaml import read_fields, read_yaml
 from rlhalt.training_data import Style
 from rlhalt.training_data.targets.methods import MethodName
-
-# In a checkout the folder is at the top level; an installed wheel carries it inside the package.
-_FOLDERS = (Path(__file__).parents[3] / "configs", Path(__file__).parents[1] / "configs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +37,13 @@ class Recipe:
         evaluation_responses: sampled for each held-out prompt, beside the greedy one.
         max_tokens: the longest response, in tokens, in training and in evaluation.
         chat_template_kwargs: arguments of the model's chat template, in sampling, training and evaluation.
-        sft, dpo: training configurations, relative to the recipe's folder.
+        sft, dpo: training configurations, relative to the recipe's folder; no DPO model is trained if `dpo` is null.
         decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
         threshold_in_prompt: that of one more decision training, with τ in the prompt. The model is evaluated at every τ
             and has seen none of them in training; not trained if null.
+        distilled: that of one more supervised training, of a model that obeys the τ in its prompt, see
+            `rlhalt.recipes.distilling`; not trained if null.
+        draws: the thresholds at which each response of its targets is cut.
         grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
         supervised: other methods to make targets of the same responses, by their names in
             `rlhalt.training_data.targets.methods`, each trained as `sft` says; `halt-per-tau` at every τ.
@@ -66,7 +67,7 @@ class Recipe:
     temperature: float
     evaluation_responses: int
     sft: str
-    dpo: str
+    dpo: str | None = None
     max_tokens: int = 64
     chat_template_kwargs: Json = dataclasses.field(default_factory=dict)
     engine: EngineName = "transformers"
@@ -79,6 +80,8 @@ class Recipe:
     annotated: list[str] = dataclasses.field(default_factory=list)
     decisions: str | None = None
     threshold_in_prompt: str | None = None
+    distilled: str | None = None
+    draws: int = 6
     grpo: str | None = None
     online_thresholds: list[float] = dataclasses.field(default_factory=list)
     supervised: list[MethodName] = dataclasses.field(default_factory=list)
@@ -91,7 +94,7 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """The recipes that come with rlhalt."""
-    return sorted({path.stem for base in _FOLDERS for path in (base / "recipes").glob("*.yaml")})
+    return sorted({path.stem for base in FOLDERS for path in (base / "recipes").glob("*.yaml")})
 
 
 def load_recipe(path: str | Path | None) -> Recipe:
@@ -108,7 +111,13 @@ def load_recipe(path: str | Path | None) -> Recipe:
     _check_values(data, path)
     if not isinstance(data["domain"], str):
         _check_several(data, path)
+    if data.get("distilled") and data.get("annotated"):
+        raise InputError(
+            "expected none with annotated answers: its generators answer prompts", path=path, field="distilled"
+        )
     online = data.get("online_thresholds", [])
+    if online and not data.get("dpo"):
+        raise InputError("expected a training configuration: online training starts from DPO", path=path, field="dpo")
     if bool(online) != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
         raise InputError(
             f"expected some of the thresholds {data['thresholds']} where grpo is given, and none where it is not, "
@@ -116,7 +125,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
             path=path,
             field="online_thresholds",
         )
-    for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "grpo"):
+    for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "distilled", "grpo"):
         if data.get(key) is not None:
             data[key] = str(_beside(path, data[key]))
     recipe = Recipe(**data)
@@ -172,7 +181,7 @@ def _check_values(data: Json, path: Path) -> None:
     within("best", "a share above 0 and up to 1", lambda one: 0 < one <= 1)
     within("temperature", "a number above 0", lambda one: one > 0)
     within("evaluation_responses", "a number of at least 0", lambda one: 0 <= one < 2**31)
-    for key in ("responses", "max_tokens", "prompts"):
+    for key in ("responses", "max_tokens", "prompts", "draws"):
         within(key, "a number of at least 1", lambda one: 1 <= one < 2**31)
 
 
@@ -184,13 +193,13 @@ def _check_several(data: Json, path: Path) -> None:
     """
     if not data["domain"] or len(set(data["domain"])) < len(data["domain"]):
         raise InputError(f"expected domains, each once, found {data['domain']}", path=path, field="domain")
-    for key in ("grpo", "train_file", "heldout_file", "annotated"):
+    for key in ("distilled", "grpo", "train_file", "heldout_file", "annotated"):
         if data.get(key):
             raise InputError("expected none with several domains: it goes with one", path=path, field=key)
 
 
 def _recipe_file(name: str | Path) -> Path:
-    found = [base / "recipes" / f"{name}.yaml" for base in _FOLDERS]
+    found = [base / "recipes" / f"{name}.yaml" for base in FOLDERS]
     path = next((one for one in (Path(name), *found) if one.is_file()), None)
     if path is None:
         raise InputError(f"expected a recipe ({', '.join(recipe_names())}) or a YAML file, found neither", path=name)
@@ -199,7 +208,7 @@ def _recipe_file(name: str | Path) -> Path:
 
 def _beside(recipe: Path, config: str) -> Path:
     """Where a training configuration lies; beside the recipe where it is nowhere, for the message."""
-    places = (recipe.parent / config, *(base / config for base in _FOLDERS))
+    places = (recipe.parent / config, *(base / config for base in FOLDERS))
     return next((one for one in places if one.is_file()), places[0])
 
 
@@ -209,7 +218,7 @@ def _check_files(recipe: Recipe, path: Path) -> None:
     Raises:
         InputError: naming all that are missing.
     """
-    named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.grpo)
+    named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.distilled, recipe.grpo)
     files = [one for one in (recipe.train_file, recipe.heldout_file, *recipe.annotated) if one and not on_hub(one)]
     missing = [one for one in (*named, *files) if one and not Path(one).is_file()]
     if missing:
@@ -230,7 +239,7 @@ def check_training(recipe: Recipe, out: Path) -> None:
     from rlhalt.training.kinds import check_configuration
 
     named = [("sft", recipe.sft), ("dpo", recipe.dpo), ("decisions", recipe.decisions), ("grpo", recipe.grpo)]
-    for kind, config in (*named, ("decisions", recipe.threshold_in_prompt)):
+    for kind, config in (*named, ("decisions", recipe.threshold_in_prompt), ("sft", recipe.distilled)):
         if config is not None:
             check_configuration(kind, config)
 
@@ -243,7 +252,9 @@ def check_model(recipe: Recipe) -> None:
     """
     if turns(recipe.model, recipe.chat_template_kwargs).own_template:
         return
-    for config in (recipe.sft, *([recipe.dpo] if recipe.dpo_from == "base" else [])):
+    for config in (recipe.sft, recipe.distilled, recipe.dpo if recipe.dpo_from == "base" else None):
+        if config is None:
+            continue
         try:
             training_template(read_yaml(config).get("base_template"), recipe.model)
         except InputError as error:

@@ -69,6 +69,8 @@ def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     out = output or Path(f"{recipe.output}-rounds")
     if len(recipe.domains) > 1:
         raise InputError("expected one domain: rounds deal the prompts of one", field="domain")
+    if recipe.dpo is None:
+        raise InputError("expected a training configuration: each round trains with DPO", field="dpo")
     if recipe.annotated:
         raise InputError("expected none: rounds train on the model's own answers", field="annotated")
     check_folder(out)
@@ -107,7 +109,7 @@ def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
                     stages += answering(recipe, Policy("", model), prompts, scorer, folder, f"{name} seed {seed}")
                     make = functools.partial(write_anchored, own, anchor, file, threshold, style, scorer.phrase)
                 stages.append(Stage("pairs", f"{name} seed {seed}", file, make))
-                dpo = training_stage(recipe, "dpo", recipe.dpo, file, folder / "dpo", seed, model, name=name)
+                dpo = training_stage(recipe, "dpo", str(recipe.dpo), file, folder / "dpo", seed, model, name=name)
                 stages.append(dpo)
                 model = str(dpo.output)
                 policies[f"round{number}-{threshold:g}-seed{seed}"] = Policy(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from rlhalt.jsonl import check_folder
 from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts
+from rlhalt.recipes.distilling import distilling
 from rlhalt.recipes.example import example
 from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
@@ -47,6 +48,8 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     check_model(recipe)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)
+    more, distilled = distilling(recipe, found[0], out)
+    policies, training = policies | more, [*training, *distilled]
     if any(part.scorer is None for part in found):
         run_stages([*making, *training])
         print("no judge is named: the models are trained and not evaluated", file=sys.stderr)

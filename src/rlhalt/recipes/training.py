@@ -55,10 +55,10 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
         for threshold, file in made.pairs.items():
             at = f"τ = {threshold:g}"
             start = sft if recipe.dpo_from == "sft" else recipe.model
-            dpo = train(make("dpo", recipe.dpo, file, folder / f"dpo-{threshold:g}", seed, start, name=at))
+            dpo = train(make("dpo", str(recipe.dpo), file, folder / f"dpo-{threshold:g}", seed, start, name=at))
             add("DPO", dpo, seed, threshold)
             if recipe.grpo and threshold in recipe.online_thresholds:
-                keys = ("--threshold", f"{threshold:g}", "--domain", recipe.domains[0])
+                keys = ("--threshold", f"{threshold:g}", "--domain", recipe.domains[0], *judge_keys(recipe))
                 to = folder / f"grpo-{threshold:g}"
                 grpo = train(make("grpo", recipe.grpo, made.prompts, to, seed, dpo, keys, name=at))
                 add("GRPO", grpo, seed, threshold)
@@ -72,6 +72,15 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
             for threshold in recipe.thresholds:
                 add("conditioned", model, seed, threshold, conditioned=True)
     return policies, stages
+
+
+def judge_keys(recipe: Recipe) -> list[str]:
+    """The recipe's judge as arguments of online training."""
+    found = []
+    for name, value in recipe.judge.items():
+        if value is not None:
+            found += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return found
 
 
 def training_stage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from rlhalt.evaluation.comparison import Comparison, Metrics
 from rlhalt.evaluation.tables import cell, percent
 from rlhalt.report import svg
-from rlhalt.report.palette import colour
+from rlhalt.report.palette import of
 from rlhalt.report.svg import Axis
 
 # Where a label may stand beside its point, the first that is free: x, y, and which end of it is there.
@@ -50,11 +51,16 @@ def trade_off(comparison: Comparison, decoding: str, threshold: float) -> Markup
     parts += lines
     here = [m for m in shown if m.decoding == decoding]
     for name in dict.fromkeys(m.name for m in here if m.threshold is not None):
-        parts.append(svg.path([_point(m, x, y) for m in here if m.name == name], "joined"))
+        for one, next_one in itertools.pairwise(m for m in here if m.name == name):
+            # Inside both: the page hides it with either.
+            line = svg.path([_point(one, x, y), _point(next_one, x, y)], "joined")
+            parts.append(f"<g {of(comparison, one.model)}><g {of(comparison, next_one.model)}>{line}</g></g>")
     for m in here:
-        parts.append(f'<g style="--c:{colour(comparison, m.model)}">{"".join(_model(m, x, y))}</g>')
+        parts.append(f"<g {of(comparison, m.model)}>{''.join(_model(m, x, y))}</g>")
     named = (x.first, y.last - 23, x.first + svg.LETTER * len(title), y.last - 9)
-    parts += _labels(here, [_point(m, x, y) for m in here], [*numbers, named], width)
+    parts += _labels(comparison, here, [_point(m, x, y) for m in here], [*numbers, named], width)
+    if not here:
+        parts.append(svg.note(x, y, "no model states a fact that is right or wrong"))
     return svg.figure(width, height, f"Correctness over completeness, {decoding}; the table has the numbers", parts)
 
 
@@ -96,7 +102,11 @@ def _model(m: Metrics, x: Axis, y: Axis) -> list[str]:
 
 
 def _labels(
-    models: Sequence[Metrics], points: Sequence[tuple[float, float]], texts: Sequence[Box], width: float
+    comparison: Comparison,
+    models: Sequence[Metrics],
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[Box],
+    width: float,
 ) -> list[str]:
     """A name beside every point where it covers no other name, point or text; the legend has those without room."""
     taken = [*texts]
@@ -115,7 +125,7 @@ def _labels(
             continue
         taken.append(spots[best])
         dx, dy, anchor = PLACES[best]
-        parts.append(svg.text(px + dx, py + dy, m.model, "label", anchor))
+        parts.append(f"<g {of(comparison, m.model)}>{svg.text(px + dx, py + dy, m.model, 'label', anchor)}</g>")
     return parts
 
 

@@ -13,7 +13,7 @@ from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.tables import percent
 from rlhalt.records import Scored
 from rlhalt.report import svg
-from rlhalt.report.palette import colour
+from rlhalt.report.palette import of
 from rlhalt.report.svg import Axis
 
 ENDINGS = ("says that it halts", "simply ends", "is cut off", "says nothing")
@@ -76,8 +76,11 @@ def haltings(comparison: Comparison, evaluations: Sequence[Evaluation], decoding
 def reaching(comparison: Comparison, found: Sequence[Halting]) -> Markup:
     """The share of responses that state at least k facts, over k."""
     # Down to the first fact that none states.
-    curves = {one.model: [(k, share) for k, share in enumerate([*one.reaching, 0.0], start=1)] for one in found}
-    return _over_facts(comparison, curves, "responses that state a k-th fact, %", found)
+    curves = {
+        one.model: [(k, share) for k, share in enumerate([*one.reaching, 0.0], start=1)] if one.reaching else []
+        for one in found
+    }
+    return _over_facts(comparison, curves, "responses that state a k-th fact, %", found, "no model states a fact")
 
 
 def right(comparison: Comparison, found: Sequence[Halting]) -> Markup:
@@ -85,19 +88,22 @@ def right(comparison: Comparison, found: Sequence[Halting]) -> Markup:
     curves = {
         one.model: [(k, share) for k, share in enumerate(one.right, start=1) if share is not None] for one in found
     }
-    return _over_facts(comparison, curves, "right among the k-th facts, %", found)
+    why = f"every k-th fact has fewer than {ENOUGH} verdicts: too few for a share"
+    return _over_facts(comparison, curves, "right among the k-th facts, %", found, why)
 
 
 def _over_facts(
-    comparison: Comparison, curves: dict[str, list[tuple[int, float]]], title: str, found: Sequence[Halting]
+    comparison: Comparison, curves: dict[str, list[tuple[int, float]]], title: str, found: Sequence[Halting], why: str
 ) -> Markup:
     width, height = 500, 300
     last = max([1, *(len(one.reaching) for one in found)]) + 1
     x, y = Axis(1, last, 52, width - 14), Axis(0, 1, height - 50, 34)
     parts = svg.frame(x, y, "k: facts of a response, in its order", title, percent, "{:.0f}".format, x_whole=True)
     for model, curve in curves.items():
-        parts.append(f'<g style="--c:{colour(comparison, model)}">')
+        parts.append(f"<g {of(comparison, model)}>")
         parts.append(svg.path([(x(k), y(share)) for k, share in curve], "curve"))
         parts += [svg.dot(x(k), y(s), 3, "dot", f"{model}, k = {k}: {percent(s)} %") for k, s in curve]
         parts.append("</g>")
+    if not any(curves.values()):
+        parts.append(svg.note(x, y, why))
     return svg.figure(width, height, title, parts)

@@ -1,4 +1,6 @@
 "use strict";
+// A few examples stand before the figures; the button shows more.
+const FIRST = 3;
 const STEP = 20;
 const form = document.querySelector(".filters");
 const more = document.querySelector(".more button");
@@ -14,7 +16,7 @@ const examples = [...document.querySelectorAll(".example")].map((node) => ({
     verdicts: answer.dataset.verdicts.split(" "),
   })),
 }));
-let limit = STEP;
+let limit = FIRST;
 
 // What an answer is known for: two answers alike in this do not disagree.
 const outcome = (one) => ["incorrect", "halt"].map((verdict) => one.verdicts.includes(verdict)).join();
@@ -44,9 +46,32 @@ function show() {
   more.hidden = found <= limit;
 }
 
-form.addEventListener("input", () => { limit = STEP; show(); });
+form.addEventListener("input", () => { limit = FIRST; show(); });
 form.addEventListener("submit", (event) => event.preventDefault());
 more.addEventListener("click", () => { limit += STEP; show(); });
+
+// The boxes of every legend show and hide a model in all figures.
+const boxes = [...document.querySelectorAll(".legend input")];
+function draw() {
+  const hidden = new Set(boxes.filter((box) => !box.checked).map((box) => box.value));
+  for (const part of document.querySelectorAll("[data-model]")) part.classList.toggle("off", hidden.has(part.dataset.model));
+}
+for (const box of boxes) {
+  box.addEventListener("change", () => {
+    for (const other of boxes) if (other.value === box.value) other.checked = box.checked;
+    draw();
+  });
+}
+draw();
+
+// On a phone a cell stands under the title of its row: it needs that of its column.
+for (const table of document.querySelectorAll("table")) {
+  const titles = [...table.querySelectorAll("thead th")].map((one) => one.textContent);
+  for (const row of table.tBodies[0].rows) {
+    for (const cell of row.querySelectorAll("td")) cell.dataset.label = cell.colSpan > 1 ? "" : titles[cell.cellIndex] || "";
+  }
+  table.classList.add("labelled");
+}
 
 // One stop of the tab key an answer; the arrows move on inside.
 for (const response of document.querySelectorAll(".response")) {

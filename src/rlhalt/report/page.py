@@ -19,10 +19,10 @@ from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.switch_point import RESAMPLES
 from rlhalt.records import write_atomic
-from rlhalt.report import findings, frontier, halting, plots, summary, switch_point, winloss
+from rlhalt.report import findings, frontier, halting, obedience, plots, summary, switch_point, winloss
 from rlhalt.report.cost import costs
 from rlhalt.report.examples import VERDICTS, examples
-from rlhalt.report.palette import legend
+from rlhalt.report.palette import MOST, legend
 
 
 def unbroken(sentence: str) -> str:
@@ -40,6 +40,9 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
+    measured = {decoding: tables.rows(comparison, decoding) for decoding in comparison.decodings}
+    sources = tables.sources(comparison)
+    known = {name for table in sources.values() for name, numbers in table if numbers}
     return template.render(
         comparison=comparison,
         several_seeds=any(len(one.seeds) > 1 for one in comparison.metrics),
@@ -50,7 +53,11 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         caption=tables.caption(comparison),
         sentences=[unbroken(sentence) for sentence in summary.sentences(comparison)],
         others=[unbroken(sentence) for sentence in summary.others(comparison)],
-        rows={decoding: tables.rows(comparison, decoding) for decoding in comparison.decodings},
+        rows={decoding: [row for row in rows if not row.same] for decoding, rows in measured.items()},
+        same={
+            decoding: [f"{row.title.strip()} {row.cells[0].value}" for row in rows if row.same]
+            for decoding, rows in measured.items()
+        },
         definitions=DEFINITIONS,
         by_threshold=BY_THRESHOLD,
         base_name=comparison.design.base.name,
@@ -59,7 +66,8 @@ def render(comparison: Comparison, evaluations: Sequence[Evaluation]) -> str:
         about_tests=tables.tested(comparison),
         about_cut=tables.cut_note(comparison),
         relations={one: tables.relations(comparison, one) for one in comparison.decodings if comparison.relations},
-        sources=tables.sources(comparison),
+        sources={model: [one for one in table if one[0] in known] for model, table in sources.items()},
+        not_measured=[name for name, _ in next(iter(sources.values()), []) if name not in known],
         cell=tables.cell,
         number=tables.number,
         percent=tables.percent,
@@ -78,7 +86,8 @@ def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[
     won = winloss.wins(comparison, first)
     trained = len(comparison.models) > 1
     return {
-        "legend": legend(comparison),
+        "legend": legend(comparison, summary.featured(comparison)),
+        "most_shown": MOST,
         "middle": middle,
         "trade_offs": {one: frontier.trade_off(comparison, one, middle) for one in decodings},
         "utility_lines": {one: plots.utility_lines(comparison, one) for one in decodings},
@@ -99,6 +108,11 @@ def _figures(comparison: Comparison, evaluations: Sequence[Evaluation]) -> dict[
             for one in decodings
         },
         "switch_resamples": RESAMPLES,
+        "obedience": {
+            one: {name: obedience.facts_over_thresholds(comparison, one, name) for name in its}
+            for one in decodings
+            if (its := obedience.families(comparison, one))
+        },
         "rightness": {one: switch_point.correctness(comparison, one) for one in decodings},
         "halts": halts,
         "endings": halting.ENDINGS,

@@ -1,4 +1,4 @@
-"""One colour a model, the same in every figure."""
+"""One colour per model, the same in every figure, and which models the figures show at first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from markupsafe import Markup
 
 from rlhalt.evaluation.comparison import Comparison
 
-# As many as the style sheet names; further ones begin anew.
+# More models than this in one picture cannot be told apart; the legend shows the others.
+MOST = 8
+# As many as the style sheet names; further ones begin again.
 HUES = 4
 FLAT = 5
 
@@ -40,10 +42,26 @@ def _start(comparison: Comparison) -> str | None:
     return supervised[from_it.index(max(from_it))]
 
 
-def legend(comparison: Comparison) -> Markup:
-    """Every model beside its colour."""
-    keys = "".join(
-        f'<li><span class="key" style="--c:{colour(comparison, model)}"></span>{escape(model)}</li>'
-        for model in comparison.models
-    )
-    return Markup(f'<ul class="legend">{keys}</ul>')
+def of(comparison: Comparison, model: str) -> Markup:
+    """The attributes of what is drawn for a model: its number, by which the page hides it, and its colour."""
+    number = comparison.models.index(model)
+    return Markup(f'data-model="{number}" style="--c:{colour(comparison, model)}"')
+
+
+def at_first(comparison: Comparison, featured: str) -> list[str]:
+    """The models that the figures show at first, `MOST` at most: base, the featured one, then in order."""
+    first = list(dict.fromkeys([comparison.base, featured, *comparison.models]))[:MOST]
+    return [one for one in comparison.models if one in first]
+
+
+def legend(comparison: Comparison, featured: str) -> Markup:
+    """Every model beside its colour; where there are more than `MOST`, each with a box that shows it."""
+    first = at_first(comparison, featured)
+    keys = []
+    for number, model in enumerate(comparison.models):
+        key = f'<span class="key" style="--c:{colour(comparison, model)}"></span>{escape(model)}'
+        if len(first) < len(comparison.models):
+            checked = " checked" if model in first else ""
+            key = f'<label><input type="checkbox" name="shown" value="{number}"{checked}>{key}</label>'
+        keys.append(f"<li>{key}</li>")
+    return Markup(f'<ul class="legend">{"".join(keys)}</ul>')

@@ -80,7 +80,7 @@ def _against_base(comparison: Comparison, model: str, decoding: str) -> str:
     own, base = comparison.get(model, decoding), comparison.get(comparison.base, decoding)
     if not own["right"].value and base["right"].value:
         return (
-            f"{spoken(model)} says nothing right: {_facts(own)} a response, where {comparison.base} says "
+            f"{spoken(model)} says nothing right: {_facts(own)} per response, where {comparison.base} says "
             f"{_facts(base)}."
         )
     difference = comparison.difference(model, comparison.base, decoding)
@@ -146,7 +146,7 @@ def _gain(comparison: Comparison, model: str, decoding: str) -> str:
         if (difference.model, difference.decoding, difference.planned) == (model, decoding, True)
     ]
     earned = cell(own.utility[own.threshold], number).value
-    return f"Its utility at its own τ is {earned} a response: {' and '.join(parts)}."
+    return f"Its utility at its own τ is {earned} per response: {' and '.join(parts)}."
 
 
 def _step(difference: Difference, threshold: float) -> str:
@@ -204,7 +204,7 @@ def _strict(comparison: Comparison, model: str, decoding: str) -> str:
         return ""
     earned, before = own.utility_strict[threshold], base.utility_strict[threshold]
     return (
-        f"If all that cannot be checked were wrong ({number(own['unverifiable'].value)} statements a response), "
+        f"If all that cannot be checked were wrong ({number(own['unverifiable'].value)} statements per response), "
         f"{spoken(model)} would earn {number(earned.value or 0)} at τ = {threshold:g}, and {comparison.base} "
         f"{number(before.value or 0)}."
     )

@@ -97,6 +97,11 @@ def frame(
     return parts
 
 
+def note(x: Axis, y: Axis, words: str) -> str:
+    """Why there is nothing in a frame, in its middle."""
+    return text((x.first + x.last) / 2, (y.first + y.last) / 2, words, "tick", "middle")
+
+
 def spread(one: Estimate) -> tuple[float, float]:
     """Both ends of the interval; the value itself where there is none."""
     value = one.value or 0.0

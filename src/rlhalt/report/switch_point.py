@@ -11,7 +11,7 @@ from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.switch_point import Reading
 from rlhalt.evaluation.tables import cell, percent
 from rlhalt.report import svg
-from rlhalt.report.palette import colour
+from rlhalt.report.palette import of
 from rlhalt.report.plots import short
 from rlhalt.report.svg import Axis
 
@@ -27,7 +27,7 @@ def curves(comparison: Comparison, decoding: str, reading: Literal["matter", "wo
     parts.append(svg.line(x.first, y(0.5), x.last, y(0.5), "zero"))
     for one in (one for one in comparison.speaking if one.decoding == decoding):
         its: Reading = getattr(one, reading)
-        parts.append(f'<g style="--c:{colour(comparison, one.model)}"><title>{escape(one.model)}</title>')
+        parts.append(f"<g {of(comparison, one.model)}><title>{escape(one.model)}</title>")
         if one.threshold is not None:
             parts.append(svg.line(x(one.threshold), y(0), x(one.threshold), y(1), "own-threshold"))
         parts.append(svg.path([(x(b.confidence), y(b.accuracy)) for b in its.bins], "curve"))
@@ -38,6 +38,8 @@ def curves(comparison: Comparison, decoding: str, reading: Literal["matter", "wo
             title = f"{one.model} passes 50 % at {cell(its.switch, percent)} %"
             parts.append(svg.dot(x(its.switch.value), y(0.5), 6, "open", title))
         parts.append("</g>")
+    if not any(getattr(one, reading).bins for one in comparison.speaking if one.decoding == decoding):
+        parts.append(svg.note(x, y, "base made too few statements with a verdict to compare"))
     said = f"How much of what base said a model {how}, {decoding}; the table has the numbers"
     return svg.figure(width, height, said, parts)
 
@@ -53,8 +55,10 @@ def correctness(comparison: Comparison, decoding: str) -> Markup:
         if one.decoding != decoding or one.threshold is None or right.value is None:
             continue
         (low, high), at = svg.spread(right), x(one.threshold)
-        parts.append(f'<g style="--c:{colour(comparison, one.model)}">')
+        parts.append(f"<g {of(comparison, one.model)}>")
         parts.append(svg.line(at, y(low), at, y(high), "whisker"))
         parts.append(svg.dot(at, y(right.value), 5, "dot", f"{one.model}: correctness {cell(right, percent)} %"))
         parts.append("</g>")
+    if all(one.threshold is None for one in comparison.metrics):
+        parts.append(svg.note(x, y, "no model was trained at a τ"))
     return svg.figure(width, height, f"Correctness over τ, {decoding}; the table has the numbers", parts)

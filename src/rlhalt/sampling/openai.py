@@ -44,6 +44,7 @@ class OpenaiEngine:
         self._client = Client(
             Server(address, model, key_variable, body=body),
             Limits(concurrency=concurrency, timeout=timeout, max_bytes=_LONGEST_REPLY),
+            waits=False,
         )
 
     def complete(

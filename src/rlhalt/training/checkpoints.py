@@ -1,4 +1,4 @@
-"""Going on where a training was stopped."""
+"""Resuming a training that was stopped."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from rlhalt.errors import InputError
 
 @dataclasses.dataclass(kw_only=True)
 class Resumable:
-    """What every training can be told.
+    """Keys that every training has.
 
     Attributes:
-        resume: go on from the newest whole checkpoint in `output_dir`, or begin where there is none: the same command
-            starts a training and goes on with it.
+        resume: resume from the newest whole checkpoint in `output_dir`, or begin where there is none: the same command
+            starts a training and resumes it.
         base_template: the chat template for a model that has none, `plain` (`rlhalt.plain`) or a .jinja file; it is
             saved with the trained model. A model's own template stays.
     """
 
     resume: bool = dataclasses.field(
-        default=False, metadata={"help": "Go on from the newest whole checkpoint in output_dir, if there is one."}
+        default=False, metadata={"help": "Resume from the newest whole checkpoint in output_dir, if there is one."}
     )
     base_template: str | None = dataclasses.field(
         default=None, metadata={"help": "Chat template for a model that has none: plain, or a .jinja file."}

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from collections.abc import Sequence
 
 from rlhalt.contamination import prompts_seen
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
-from rlhalt.records import Prompt, read
+from rlhalt.records import Message, Prompt, read
 from rlhalt.rewards import check_threshold
 from rlhalt.templates import turn_ends
+from rlhalt.threshold_prompt import drawn_thresholds, stated, with_threshold
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.fragment_grpo.advantages import CREDITS, Pay
@@ -34,6 +36,8 @@ class GrpoData(Resumable, JudgeArguments):
         train_file: prompts with references, JSON lines of `rlhalt.records.Prompt`.
         domain: a domain under reward/, or a folder with domain.yaml.
         threshold: τ; the domain's own where None.
+        draws: thresholds for each prompt, each stated in it, see `asked_at`: the model learns every τ. If None, it is
+            trained at `threshold` alone.
         credit, alpha: see `rlhalt.training.fragment_grpo.advantages.advantages`.
         credited: see `rlhalt.training.fragment_grpo.tokens.Credited`.
         unverifiable, repeated, unfinished: prices, see `rlhalt.training.fragment_grpo.advantages.Pay`.
@@ -45,21 +49,50 @@ class GrpoData(Resumable, JudgeArguments):
     train_file: str = dataclasses.field(metadata={"help": "Prompts: JSON lines with prompt and reference."})
     domain: str = dataclasses.field(metadata={"help": "A domain under reward/, or a folder with domain.yaml."})
     threshold: float | None = dataclasses.field(default=None, metadata={"help": "τ; the domain's own if not given."})
-    credit: str = dataclasses.field(default="fragment", metadata={"help": "How rewards become advantages."})
-    alpha: float = dataclasses.field(default=1.0, metadata={"help": "Of credit mixed: the fragment's own part."})
-    credited: str = dataclasses.field(default="fragment", metadata={"help": "Tokens of a fragment: fragment, opening."})
-    unverifiable: float = dataclasses.field(default=0.0, metadata={"help": "What an uncheckable fragment earns, ≤ 0."})
-    repeated: float = dataclasses.field(default=-0.5, metadata={"help": "What saying the same again earns, ≤ 0."})
-    unfinished: float = dataclasses.field(default=-1.0, metadata={"help": "What running into the token limit earns."})
-    max_refused: float = dataclasses.field(default=0.98, metadata={"help": "Share of claimless responses to stop at."})
-    max_drift: float = dataclasses.field(default=8.0, metadata={"help": "Times longer or shorter than at the start."})
-    max_empty: float = dataclasses.field(default=0.98, metadata={"help": "Share of groups without any gradient."})
-    patience: int = dataclasses.field(default=5, metadata={"help": "Logged steps in a row before a run is stopped."})
+    draws: int | None = dataclasses.field(
+        default=None, metadata={"help": "Thresholds for each prompt, stated in it, in place of one threshold."}
+    )
+    credit: str = dataclasses.field(
+        default="fragment", metadata={"help": f"How rewards become advantages: {', '.join(CREDITS)}."}
+    )
+    alpha: float = dataclasses.field(
+        default=1.0, metadata={"help": "With credit mixed: the weight of the fragment's own reward."}
+    )
+    credited: str = dataclasses.field(
+        default="fragment", metadata={"help": f"Which tokens of a fragment get its advantage: {', '.join(CREDITED)}."}
+    )
+    unverifiable: float = dataclasses.field(
+        default=0.0, metadata={"help": "Reward of a fragment that cannot be checked, ≤ 0."}
+    )
+    repeated: float = dataclasses.field(default=-0.5, metadata={"help": "Reward of a repeated fragment, ≤ 0."})
+    unfinished: float = dataclasses.field(
+        default=-1.0, metadata={"help": "Reward of a response that reaches the token limit."}
+    )
+    max_refused: float = dataclasses.field(
+        default=0.98, metadata={"help": "Stop above this share of responses without a claim."}
+    )
+    max_drift: float = dataclasses.field(
+        default=8.0, metadata={"help": "Stop where responses are so many times longer or shorter than at the start."}
+    )
+    max_empty: float = dataclasses.field(
+        default=0.98, metadata={"help": "Stop above this share of groups whose advantages are all zero."}
+    )
+    patience: int = dataclasses.field(
+        default=5, metadata={"help": "Logged steps in a row beyond a limit that stop the run."}
+    )
     # A step waits for all its verdicts: more calls under way than for a file that is scored in the background.
     judge_concurrency: int = dataclasses.field(default=64, kw_only=True, metadata={"help": "Calls under way at once."})
-    unsafe: bool = dataclasses.field(default=False, metadata={"help": "Run generated code without a sandbox."})
+    unsafe: bool = dataclasses.field(
+        default=False, metadata={"help": "Run generated code although no sandbox works here."}
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.draws is not None and self.threshold is not None:
+            raise InputError(
+                f"expected either a threshold or draws, found threshold {self.threshold} and draws {self.draws}",
+                field="draws",
+            )
         if self.credit not in CREDITS:
             raise InputError(f"expected {', '.join(CREDITS)}, found {self.credit!r}", field="credit")
         if self.credited not in CREDITED:
@@ -98,7 +131,9 @@ def main(argv: Sequence[str]) -> None:
         from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer, stop_vllm
         from rlhalt.training.template import rows_as_sampled
 
-        run.result(prompts=prompts_seen(rows), thresholds=[pay.threshold], verifier=scorer.verifier.name)
+        asked = asked_at(rows, data.draws, args.seed)
+        thresholds = sorted({at for prompt, _ in asked if (at := stated(prompt)) is not None}) or [pay.threshold]
+        run.result(prompts=prompts_seen(rows), thresholds=thresholds, verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         stop_vllm(args, turn_ends(tokenizer, model.generation_config))
         with rows_as_sampled(tokenizer, args.chat_template_kwargs) as template:
@@ -111,7 +146,7 @@ def main(argv: Sequence[str]) -> None:
                 credited=data.credited,
                 limits=limits,
                 train_dataset=Dataset.from_list(
-                    [{"prompt": row.prompt, "reference": json.dumps(row.reference)} for row in rows]
+                    [{"prompt": prompt, "reference": json.dumps(row.reference)} for prompt, row in asked]
                 ),
                 processing_class=tokenizer,
                 peft_config=peft_config,
@@ -119,6 +154,18 @@ def main(argv: Sequence[str]) -> None:
         # Prompts are rendered at every step.
         trainer.chat_template = template.source
         fit(trainer, run, (data, args, model_args))
+
+
+def asked_at(rows: Sequence[Prompt], draws: int | None, seed: int) -> list[tuple[list[Message], Prompt]]:
+    """What is asked: each prompt as it is, or at `draws` thresholds that it states.
+
+    A group of responses has one prompt and so one τ: its baseline is right, and no τ outweighs another, because the
+    difference between a right and a wrong fragment is 1 at every τ.
+    """
+    if not draws:
+        return [(row.prompt, row) for row in rows]
+    rng = random.Random(seed)
+    return [(with_threshold(row.prompt, at), row) for row in rows for at in drawn_thresholds(draws, rng)]
 
 
 def _check(rows: Sequence[Prompt], path: str) -> None:

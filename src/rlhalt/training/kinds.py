@@ -35,6 +35,11 @@ _BOUNDS: Mapping[str, tuple[float, bool, float]] = {
 }
 
 
+# Keys that name a file, and the words that stand for none.
+_FILES: Mapping[str, tuple[str, ...]] = {"mix_file": ("own",), "base_template": ("plain",), "deepspeed": ()}
+KINDS = ("sft", "dpo", "decisions", "grpo")
+
+
 def kinds(kind: str) -> tuple[type[Any], ...]:
     """The dataclasses that a configuration of sft, dpo, decisions or grpo is parsed into."""
     from trl import DPOConfig, GRPOConfig, ModelConfig, SFTConfig
@@ -128,11 +133,15 @@ def check_bounds(values: Mapping[str, Any], path: str | Path | None = None) -> N
 
 
 def check_configuration(kind: str, path: str | Path) -> None:
-    """See that a configuration has keys that its training knows, with values of their types; nothing else is done.
+    """See that a configuration has keys that its training knows, with values of their types, and files that are there.
 
     transformers' arguments are not made: they write the precision into the environment.
 
     Raises:
         InputError: naming the file and the key.
     """
-    settings_of(kinds(kind), path)
+    settings = settings_of(kinds(kind), path)
+    for key, words in _FILES.items():
+        value = settings.get(key)
+        if isinstance(value, str) and value not in words and not Path(value).is_file():
+            raise InputError(f"expected a file, found none at {value}", path=path, field=key)

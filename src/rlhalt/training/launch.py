@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from rlhalt.errors import InputError
+
+# What transformers imports for each.
+_FLASH = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
 
 
 def check_processes(args: Any, environment: Mapping[str, str] = os.environ) -> None:
@@ -65,6 +69,32 @@ def check_accelerator(args: Any, accelerator: Any, environment: Mapping[str, str
             f"expected mixed precision '{precision}', as the configuration says, found "
             f"'{accelerator.mixed_precision}'; set bf16 or fp16 there, and no mixed_precision for accelerate",
             field="bf16",
+        )
+
+
+def check_attention(name: str | None) -> None:
+    """See that FlashAttention has what it needs, before anything is loaded.
+
+    Args:
+        name: as `attn_implementation` of the configuration.
+
+    Raises:
+        InputError: there is no GPU, or its package is not installed.
+    """
+    import torch
+
+    module = _FLASH.get(name or "")
+    if module is None:
+        return
+    if not torch.cuda.is_available():
+        raise InputError(
+            f"expected a GPU for {name}, found none; set attn_implementation: sdpa", field="attn_implementation"
+        )
+    if importlib.util.find_spec(module) is None:
+        raise InputError(
+            f"{name} needs the package {module}, which is not installed here; install it, or set "
+            "attn_implementation: sdpa",
+            field="attn_implementation",
         )
 
 

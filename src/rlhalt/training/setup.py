@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
@@ -16,8 +17,9 @@ from rlhalt.provenance import Run
 from rlhalt.templates import prepare
 from rlhalt.training import secret
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
+from rlhalt.training.help import help_text
 from rlhalt.training.kinds import check_bounds, settings_of
-from rlhalt.training.launch import announce, check_accelerator, check_processes
+from rlhalt.training.launch import announce, check_accelerator, check_attention, check_processes
 
 
 def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
@@ -33,8 +35,12 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     from trl import TrlParser
 
     argv, settings = list(argv), {}
+    if {"-h", "--help"} & set(argv):
+        print(help_text(kinds), end="")
+        raise SystemExit(0)
     if "--config" in argv[:-1]:
         settings = settings_of(kinds, argv[argv.index("--config") + 1])
+    _refuse_unknown(kinds, argv)
     # Before anything is parsed: transformers writes the precision into the environment, where it stays.
     if _emulated(argv, settings):
         print(
@@ -48,11 +54,30 @@ def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
     try:
         parsed = tuple(parser.parse_args_and_config(args=argv, fail_with_unknown_args=True))
     except (ValueError, TypeError, NotImplementedError, ArithmeticError) as error:
-        raise InputError(" ".join(str(error).split())[:600]) from None
+        told = " ".join(str(error).split())
+        if "bf16/gpu" in told:
+            raise InputError("expected a GPU, found none; on a CPU set use_cpu: true", field="use_cpu") from None
+        raise InputError(told[:600]) from None
+    check_attention(getattr(parsed[-1], "attn_implementation", None))
     for one in parsed:
         check_bounds({field.name: getattr(one, field.name) for field in dataclasses.fields(one)})
     check_processes(parsed[1])
     return parsed
+
+
+def _refuse_unknown(kinds: Sequence[type[Any]], argv: Sequence[str]) -> None:
+    """See that every key is one, before the parser makes anything of the others.
+
+    Raises:
+        InputError: naming the unknown key and the known one that is nearest.
+    """
+    known = {"config", *(one.name for kind in kinds for one in dataclasses.fields(kind))}
+    for word in argv:
+        name = word.partition("=")[0].removeprefix("--")
+        if word.startswith("--") and name.replace("-", "_").removeprefix("no_") not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean '--{near[0]}'?" if near else "--help lists the keys"
+            raise InputError(f"unrecognized arguments: --{name}; {hint}")
 
 
 def _emulated(argv: Sequence[str], settings: Mapping[str, Any]) -> bool:
@@ -162,11 +187,11 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
     checkpoint = args.resume_from_checkpoint
     if parsed[0].resume and args.save_only_model:
         raise InputError(
-            "expected checkpoints to go on from, found that only the model is kept", field="save_only_model"
+            "expected checkpoints to resume from, found that only the model is kept", field="save_only_model"
         )
     if parsed[0].resume and checkpoint is None:
         checkpoint = newest(args.output_dir, accelerator.num_processes)
-        accelerator.print(f"going on from {checkpoint}" if checkpoint else "no checkpoint yet", file=sys.stderr)
+        accelerator.print(f"resuming from {checkpoint}" if checkpoint else "no checkpoint yet", file=sys.stderr)
     load_onto_numbered_cpus()
     if checkpoint and not trainer.is_deepspeed_enabled and not trainer.is_fsdp_enabled:
         load_adapter(trainer.model, checkpoint)

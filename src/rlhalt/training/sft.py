@@ -12,6 +12,7 @@ from pathlib import Path
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Rows, Target
+from rlhalt.trained_threshold import thresholds_stated
 from rlhalt.training import training_run
 from rlhalt.training.mixing import Mixing, dataset_of, mixed_in
 from rlhalt.training.rows import on_disk
@@ -51,6 +52,8 @@ def main(argv: Sequence[str]) -> None:
             dataset = concatenate_datasets([dataset, dataset_of(general)])
             run.result(mixed=mixed)
         run.result(prompts=sorted({*prompts, *prompts_seen(general)}))
+        if thresholds := thresholds_stated(rows):
+            run.result(thresholds=thresholds)
         model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
             trainer = SFTTrainer(

@@ -65,7 +65,12 @@ def pieces(response: str, fragments: Sequence[Fragment], kept: Collection[int]) 
 
 
 def compose(response: str, fragments: Sequence[Fragment], kept: Collection[int]) -> str:
-    """The text of `pieces`."""
+    """The response without the fragments whose numbers are not in `kept`; see `pieces`.
+
+    >>> parts = [Fragment(0, 4, "sentence", "One."), Fragment(5, 9, "sentence", "Two.")]
+    >>> compose("One. Two.", parts, [1])
+    'Two.'
+    """
     return "".join(pieces(response, fragments, kept))
 
 

@@ -69,6 +69,10 @@ def threshold(calibration: Sequence[Answer], error: float, share: float = 1.0) -
 
     Raises:
         InputError: no prompts, or an error or share outside its interval.
+
+    >>> rows = [Answer([0.9, 0.5], [True, False]), Answer([0.8, 0.7], [True, True]), Answer([0.6], [False])]
+    >>> round(threshold(rows, error=0.5), 3)
+    0.5
     """
     if not 0 < error < 1:
         raise InputError(f"expected an error between 0 and 1, both excluded, found {error}", field="error")

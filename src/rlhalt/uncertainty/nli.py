@@ -75,6 +75,9 @@ def lexical(pairs: Sequence[tuple[str, str]]) -> list[Relation]:
     "Luanda"): neutral. Another value: contradiction. Without a common frame: neutral.
 
     It takes every frame to hold one value at a time, which is wrong for "borders". It knows no synonyms and no truth.
+
+    >>> lexical([("Its capital is Rome.", "Its capital is Paris."), ("It is big.", "It is big.")])
+    ['contradiction', 'entailment']
     """
     return [_compare(words(premise), words(hypothesis)) for premise, hypothesis in pairs]
 

@@ -2,8 +2,8 @@
 
     Ida has 12 coins. Add 30. Divide by 6. How many coins does Ida have now?
 
-    12 + 30 = 42
-    42 / 6 = 7
+    Add 30: 12 + 30 = 42
+    Divide by 6: 42 / 6 = 7
     #### 7
 
 Each step uses the result of the one before it, so the domain is causal: a step after an error rests on the error.
@@ -36,7 +36,7 @@ def problems() -> tuple[Problem, ...]:
 
 
 class Arithmetic(Task):
-    """320 problems of two to five steps."""
+    """320 problems of one to four steps."""
 
     def own_prompts(self) -> list[Prompt]:
         """The generated problems; one in four is held out."""

@@ -24,29 +24,30 @@ NAMES = [
     "Paul",
 ]
 THINGS = ["apples", "marbles", "stamps", "coins", "books", "pencils", "shells", "cards", "stickers", "buttons"]
-# No number is larger, and each sentence names its operation. Sampled at 0.7, a model of 135M parameters got 14 % of the
-# first steps of stories right ("finds 6 more", "puts them into 2 equal boxes"), and 46 % of these.
+# No number is larger. Each sentence names its operation and each step of the solution repeats the sentence. Sampled at
+# 0.7, a model of 135M parameters gets 55 % of the first steps right and 23 % of the solutions; of first steps that do
+# not repeat the sentence 40 %, and of stories ("finds 6 more") 14 %.
 LARGEST = 40
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A question, and its solution: a line per calculation, and the result after ####."""
+    """A question, and its solution: a line per sentence with its calculation, and the result after ####."""
 
     question: str
     solution: str
 
 
 def problem(rng: random.Random) -> Problem:
-    """A problem of two to five steps, each of which uses the result of the step before it."""
+    """A problem of one to four steps, each of which uses the result of the step before it."""
     name, thing = rng.choice(NAMES), rng.choice(THINGS)
     value = rng.randint(3, 12)
     told, worked = [f"{name} has {value} {thing}."], []
-    for _ in range(rng.randint(2, 5)):
+    for _ in range(rng.randint(1, 4)):
         sentence, sign, operand = _step(rng, value)
         result = {"+": value + operand, "-": value - operand, "*": value * operand, "/": value // operand}[sign]
         told.append(f"{sentence}.")
-        worked.append(f"{value} {sign} {operand} = {result}")
+        worked.append(f"{sentence}: {value} {sign} {operand} = {result}")
         value = result
     question = " ".join([*told, f"How many {thing} does {name} have now?"])
     return Problem(question, "\n".join([*worked, f"#### {value}"]))

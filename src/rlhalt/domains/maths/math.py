@@ -46,7 +46,7 @@ def _result(solution: str) -> str:
     r"""What stands in the last box of a solution, on one line; empty where there is none.
 
     >>> _result(r"It is $\boxed{\frac{1}{2}}$."), _result(r"It is $\boxed 5$.")
-    ('\\\\frac{1}{2}', '5')
+    ('\\frac{1}{2}', '5')
     """
     found = list(_BOX.finditer(solution))
     if not found:

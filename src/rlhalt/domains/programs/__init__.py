@@ -1,6 +1,6 @@
-"""Programs: small Python functions over a list of numbers, generated with unit tests and a reference.
+"""Programs: small Python functions, generated with unit tests and a reference.
 
-    Write a Python function `count_even(xs)`. It returns how many of the even numbers there are in the list xs.
+    Write a Python function sum_doubled(a, b). It returns the sum of a and b, doubled.
 
 A statement rests on those before it, so the domain is causal. The reference has HumanEval's fields.
 """
@@ -27,7 +27,7 @@ def shuffled() -> tuple[Function, ...]:
 
 
 class Programs(Task):
-    """Every combination of a condition, a change and a result; one function in four is held out."""
+    """Every function of two numbers and of a list; one in four is held out."""
 
     def own_prompts(self) -> list[Prompt]:
         """The generated functions."""

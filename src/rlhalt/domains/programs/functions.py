@@ -1,19 +1,41 @@
-"""Functions over a list of numbers: a condition on each number, a change of it, and what is made of the rest."""
+"""Functions to write, in two families: one of a number, and one of a list, of which some numbers are used.
+
+Sampled at 0.7 with three examples, a model of 135M parameters writes a third of them right: nearly all of some and none
+of others. Of functions with a condition, a change and a loop it wrote 8 % right.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rlhalt.records import Json
 
-Test = Callable[[int], bool]
-Change = Callable[[int], int]
-
-# The words, the Python expression of x, and the same as a function.
-CONDITIONS: dict[str, tuple[str, str, Test]] = {
+# The words with a number k, the Python expression of x, and the same as a function of x and k.
+CHANGES: dict[str, tuple[str, str, Callable[[int, int], object]]] = {
+    "plus": ("x plus {}", "x + {}", lambda x, k: x + k),
+    "minus": ("x minus {}", "x - {}", lambda x, k: x - k),
+    "times": ("x times {}", "x * {}", lambda x, k: x * k),
+    "modulo": ("x modulo {}", "x % {}", lambda x, k: x % k),
+    "from": ("{} minus x", "{} - x", lambda x, k: k - x),
+    "above": ("True if x is above {}, and False otherwise", "x > {}", lambda x, k: x > k),
+    "square_plus": ("the square of x, plus {}", "x * x + {}", lambda x, k: x * x + k),
+    "at_most": ("the smaller of x and {}", "min(x, {})", lambda x, k: min(x, k)),
+}
+NUMBERS = range(2, 12)
+# The words, the Python expression of the numbers that are left, and the same as a function.
+RESULTS: dict[str, tuple[str, str, Callable[[list[int]], object]]] = {
+    "sum": ("the sum of", "sum({})", sum),
+    "list": ("a list of", "[{}]", list),
+    "count": ("the number of", "len([{}])", len),
+    "product": ("the product of", "math.prod({})", math.prod),
+    "squares": ("a list of the squares of", "[{}]", lambda xs: [x * x for x in xs]),
+    "doubles": ("a list of twice", "[{}]", lambda xs: [2 * x for x in xs]),
+}
+CONDITIONS: dict[str, tuple[str, str, Callable[[int], bool]]] = {
     "even": ("even numbers", "x % 2 == 0", lambda x: x % 2 == 0),
     "odd": ("odd numbers", "x % 2 == 1", lambda x: x % 2 == 1),
     "positive": ("numbers above 0", "x > 0", lambda x: x > 0),
@@ -22,20 +44,8 @@ CONDITIONS: dict[str, tuple[str, str, Test]] = {
     "small": ("numbers below 5", "x < 5", lambda x: x < 5),
     "by_three": ("numbers that 3 divides", "x % 3 == 0", lambda x: x % 3 == 0),
 }
-CHANGES: dict[str, tuple[str, str, Change]] = {
-    "": ("", "x", lambda x: x),
-    "double": ("twice ", "2 * x", lambda x: 2 * x),
-    "square": ("the squares of ", "x * x", lambda x: x * x),
-    "next": ("one more than ", "x + 1", lambda x: x + 1),
-    "minus": ("the negatives of ", "-x", lambda x: -x),
-}
-# The words, the value to begin with, what a number does to it, and how the result is made of all of them.
-RESULTS: dict[str, tuple[str, str, str, Callable[[list[int]], object]]] = {
-    "sum": ("the sum of", "0", "result += {}", sum),
-    "list": ("a list of", "[]", "result.append({})", list),
-    "last": ("the last of", "None", "result = {}", lambda values: values[-1] if values else None),
-    "product": ("the product of", "1", "result *= {}", lambda values: _product(values)),
-}
+# What is made of each number of a list; the number itself elsewhere.
+EACH = {"squares": "x * x", "doubles": "2 * x"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,52 +57,44 @@ class Function:
     reference: Json
 
 
-def functions() -> Iterator[Function]:
-    """Every combination, in a fixed order."""
-    for (how, result), (what, change), (which, condition) in itertools.product(
-        RESULTS.items(), CHANGES.items(), CONDITIONS.items()
+def functions() -> list[Function]:
+    """All of them, in a fixed order."""
+    return [*_of_a_number(), *_of_a_list()]
+
+
+def _of_a_number() -> Iterator[Function]:
+    for (how, (words, expression, change)), k in itertools.product(CHANGES.items(), NUMBERS):
+        name = f"{how}_{k}"
+        rng = random.Random(name)
+        checks = [((x,), change(x, k)) for x in (0, k, *(rng.randint(-9, 20) for _ in range(4)))]
+        yield _function(name, "x", words.format(k), f"    return {expression.format(k)}\n", checks)
+
+
+def _of_a_list() -> Iterator[Function]:
+    for (how, (words, expression, of)), (which, (said, condition, holds)) in itertools.product(
+        RESULTS.items(), CONDITIONS.items()
     ):
-        name = "_".join(part for part in (how, what, which) if part)
-        yield _function(name, result, change, condition)
+        name = f"{how}_{which}"
+        rng = random.Random(name)
+        lists = [[], *([rng.randint(-12, 24) for _ in range(rng.randint(3, 8))] for _ in range(5))]
+        each = EACH.get(how, "x")
+        returned = f"    return {expression.format(f'{each} for x in xs if {condition}')}\n"
+        body = f"    import math\n{returned}" if "math." in returned else returned
+        checks = [((xs,), of([x for x in xs if holds(x)])) for xs in lists]
+        yield _function(name, "xs", f"{words} the {said} in the list xs", body, checks)
 
 
 def _function(
-    name: str,
-    result: tuple[str, str, str, Callable[[list[int]], object]],
-    change: tuple[str, str, Change],
-    condition: tuple[str, str, Test],
+    name: str, arguments: str, returned: str, body: str, checks: Sequence[tuple[Sequence[object], object]]
 ) -> Function:
-    start = f"def {name}(xs):\n"
-    body = (
-        f"    result = {result[1]}\n"
-        "    for x in xs:\n"
-        f"        if {condition[1]}:\n"
-        f"            {result[2].format(change[1])}\n"
-        "    return result\n"
-    )
-    ends = ", or None where there are none" if name.startswith("last") else ""
-    returned = f"{result[0]} {change[0]}the {condition[0]} in the list xs{ends}"
-    question = f"Write a Python function {name}(xs). It returns {returned}."
-    values = {str(xs): result[3]([change[2](x) for x in xs if condition[2](x)]) for xs in _inputs(name)}
-    checks = "\n".join(f"    assert candidate({xs}) == {value!r}" for xs, value in values.items())
+    start = f"def {name}({arguments}):\n"
+    asserted = "\n".join(f"    assert candidate({', '.join(map(repr, given))}) == {value!r}" for given, value in checks)
     reference: Json = {
         "task_id": f"programs/{name}",
         "prompt": start,
         "canonical_solution": body,
-        "test": f"def check(candidate):\n{checks}\n",
+        "test": f"def check(candidate):\n{asserted}\n",
         "entry_point": name,
+        "answer": f"```python\n{start}{body}```",
     }
-    return Function(question, start + body, reference)
-
-
-def _inputs(name: str) -> list[list[int]]:
-    """Lists to call it with: the empty one, and five drawn for its name."""
-    rng = random.Random(name)
-    return [[], *([rng.randint(-12, 24) for _ in range(rng.randint(3, 8))] for _ in range(5))]
-
-
-def _product(values: list[int]) -> int:
-    found = 1
-    for one in values:
-        found *= one
-    return found
+    return Function(f"Write a Python function {name}({arguments}). It returns {returned}.", start + body, reference)

@@ -46,9 +46,9 @@ from rlhalt.statement import said_before
 Credit = Literal["fragment", "sum", "response", "mixed", "flip"]
 CREDITS: tuple[str, ...] = get_args(Credit)
 PRICES = {
-    "unverifiable": "what cannot be checked",
-    "repeated": "what is said again",
-    "unfinished": "a response that is cut off",
+    "unverifiable": "statements that cannot be checked",
+    "repeated": "repetition",
+    "unfinished": "responses that are cut off",
 }
 
 
@@ -76,7 +76,8 @@ class Pay:
         for name, what in PRICES.items():
             if getattr(self, name) > 0:
                 raise InputError(
-                    f"expected 0 or less for {what}, or it would be paid for, found {getattr(self, name)}", field=name
+                    f"expected 0 or less, because a positive value would reward {what}, found {getattr(self, name)}",
+                    field=name,
                 )
 
 
@@ -106,6 +107,11 @@ def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None, *,
     Args:
         asked: how many facts the prompt asks for, see `rlhalt.reference.n_asked`.
         unfinished: whether the response ran into the limit of tokens, so that its last fragment is none.
+
+    >>> labels = ("correct", "incorrect")
+    >>> response = [Fragment(at, at + 1, "sentence", "ab"[at], label) for at, label in enumerate(labels)]
+    >>> earned(response, Pay(0.75, "independent"))
+    Earned(rewards=(0.25, -0.75, 0.0), total=-0.5)
     """
     finished = fragments[:-1] if unfinished else fragments
     rewards: list[float | None] = []
@@ -154,6 +160,12 @@ def advantages(group: Sequence[Earned], credit: Credit = "fragment", alpha: floa
 
     Returns:
         One list a response, with one number a decision, 0 where there is no gradient.
+
+    >>> group = [Earned((0.5, -0.5, 0.0), 0.0), Earned((0.5, 0.0), 0.5)]
+    >>> advantages(group, "sum")
+    [[-0.5, -0.5, -0.5], [0.5, 0.5]]
+    >>> advantages(group, "fragment")
+    [[-0.5, -0.5, 0.0], [0.5, 0.5]]
     """
     if credit == "fragment":
         return _from_there_on(group)

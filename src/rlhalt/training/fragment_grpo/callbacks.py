@@ -1,8 +1,8 @@
-"""When a run of online training has gone astray: read off its log, and stopped with a clear error.
+"""When a run of online training has diverged: the log shows it, and the run stops with a clear error.
 
-A reward that can be had without work is found. The signs are known: everything is refused, answers grow or shrink
-beyond measure, whole groups have nothing to tell apart, the verifier breaks. One bad step is noise; a sign that stands
-through several logged steps in a row is not.
+Training finds every reward that needs no right answer. There are four signs: most responses make no claim, responses
+become many times longer or shorter, all advantages of most groups are zero, the verifier breaks. One bad step is noise;
+a sign that lasts for several logged steps in a row is not.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def check(history: Sequence[Mapping[str, float]], limits: Limits) -> None:
         )
     if stands("groups/empty", limits.empty):
         raise TrainingDiverged(
-            f"more than {limits.empty:.0%} of groups had nothing to tell apart {since}; take prompts with more doubt "
-            "in them or more num_generations, or raise max_empty"
+            f"in more than {limits.empty:.0%} of groups all advantages were zero {since}; use prompts that the model "
+            "sometimes gets wrong, or more num_generations, or raise max_empty"
         )
     start = first.get("completions/mean_length") or 0.0
     lengths = [one.get("completions/mean_length") or 0.0 for one in last]

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.reference import n_asked
+from rlhalt.rewards import check_threshold
 from rlhalt.scoring import Scorer
 from rlhalt.statement import said_before
+from rlhalt.threshold_prompt import stated
 from rlhalt.time_limit import applies_here
 from rlhalt.training.fragment_grpo.advantages import Earned, Pay, earned
 
@@ -42,6 +46,48 @@ class FragmentReward:
         self.pay = pay
         self.opening = opening
         self._pool = concurrent.futures.ThreadPoolExecutor(scorer.workers, thread_name_prefix="rlhalt.domains")
+        self._of_domain: tuple[str, float | None, str] | None = None
+
+    @classmethod
+    def of_domain(cls, domain: str | Path, threshold: float | None = None, opening: str = "") -> Self:
+        """The reward of a domain, which can be pickled: it is made again of these arguments where it is unpickled.
+
+        Trainers that generate in other processes send it there (AsyncGRPO, Ray). A verifier cannot be sent: it may hold
+        tables, locks and connections.
+
+        Args:
+            domain: a name, or a folder with domain.yaml; one that needs no judge.
+            threshold: τ; the domain's own if None.
+
+        Raises:
+            InputError: see `rlhalt.load_domain` and `Domain.scorer`.
+
+        >>> import pickle
+        >>> reward = pickle.loads(pickle.dumps(FragmentReward.of_domain("elements", 0.8)))
+        >>> its = reward.judge("The symbol of iron is Fe.", {"subject": "Iron"}).result()
+        >>> round(reward.earned(its).total, 2)
+        0.2
+        """
+        from rlhalt.domains import load_domain
+
+        found = load_domain(domain)
+        scorer = found.scorer()
+        at = check_threshold(found.threshold if threshold is None else threshold)
+        made = cls(scorer, Pay(at, scorer.halting), opening)
+        made._of_domain = (str(domain), threshold, opening)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """See `of_domain`.
+
+        Raises:
+            TypeError: the reward was made of a scorer.
+        """
+        if self._of_domain is None:
+            raise TypeError(
+                "expected a reward of a domain: make it with FragmentReward.of_domain, then it can be pickled"
+            )
+        return type(self).of_domain, self._of_domain
 
     def judge(self, completion: Completion, reference: Json | str) -> Judged:
         """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`.
@@ -63,6 +109,7 @@ class FragmentReward:
         reference: Sequence[Json | str],
         judged: Sequence[Judged] | None = None,
         unfinished: Sequence[bool] | None = None,
+        prompts: Sequence[Any] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
@@ -74,6 +121,7 @@ class FragmentReward:
                 not).
             judged: what `judge` returned for each, where they have been begun.
             unfinished: which of them ran into the limit of tokens; none where not given.
+            prompts: theirs. A prompt that states τ (`rlhalt.threshold_prompt`) is paid at that τ.
             log_metric: takes the shares of `measures`, where given; TRL gives one.
 
         Raises:
@@ -87,14 +135,27 @@ class FragmentReward:
                 log_metric(name, value)
         asked_B = [n_asked(as_json(one)) for one in reference]
         cut_B = unfinished or [False] * len(fragments_B)
+        at_B = [stated_in(one) for one in prompts] if prompts is not None else [None] * len(fragments_B)
         return [
-            self.earned(fragments, asked, unfinished=cut).total
-            for fragments, asked, cut in zip(fragments_B, asked_B, cut_B, strict=True)
+            self.earned(fragments, asked, unfinished=cut, threshold=threshold).total
+            for fragments, asked, cut, threshold in zip(fragments_B, asked_B, cut_B, at_B, strict=True)
         ]
 
-    def earned(self, fragments: Sequence[Fragment], asked: int | None = None, *, unfinished: bool = False) -> Earned:
-        """What each decision of a judged response earned; see `rlhalt.training.fragment_grpo.advantages.earned`."""
-        return earned(fragments, self.pay, asked, unfinished=unfinished)
+    def earned(
+        self,
+        fragments: Sequence[Fragment],
+        asked: int | None = None,
+        *,
+        unfinished: bool = False,
+        threshold: float | None = None,
+    ) -> Earned:
+        """What each decision of a judged response earned; see `rlhalt.training.fragment_grpo.advantages.earned`.
+
+        Args:
+            threshold: τ of this response, where its prompt states one; that of `pay` if None.
+        """
+        pay = self.pay if threshold is None else dataclasses.replace(self.pay, threshold=threshold)
+        return earned(fragments, pay, asked, unfinished=unfinished)
 
 
 def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
@@ -119,6 +180,11 @@ def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
         "responses/halted": sum(halted) / size,
         "responses/refused": sum(not one for one in claims) / size,
     }
+
+
+def stated_in(prompt: Any) -> float | None:
+    """The threshold that a row's prompt states, see `rlhalt.threshold_prompt`; None for one that is plain text."""
+    return None if isinstance(prompt, str) else stated(prompt)
 
 
 def _text(completion: Completion) -> str:

@@ -29,7 +29,7 @@ from rlhalt.records import Fragment
 from rlhalt.reference import n_asked
 from rlhalt.training.fragment_grpo import callbacks
 from rlhalt.training.fragment_grpo.advantages import UNSEEN, Credit, advantages
-from rlhalt.training.fragment_grpo.reward import FragmentReward, as_json
+from rlhalt.training.fragment_grpo.reward import FragmentReward, as_json, stated_in
 from rlhalt.training.fragment_grpo.tokens import Credited, openings, spread, token_starts
 from rlhalt.training.fragment_grpo.vllm_cpu import cpu_engine, sync_weights
 
@@ -128,7 +128,8 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 field="model_name_or_path",
             )
         begin = thinking.split(self._reward.opening + text)[1] - len(self._reward.opening)
-        return _Response(fragments, n_asked(as_json(row["reference"])), row["unfinished"], begin, len(text))
+        asked, threshold = n_asked(as_json(row["reference"])), stated_in(row["prompt"])
+        return _Response(fragments, asked, threshold, row["unfinished"], begin, len(text))
 
     def _decided(self, responses: Sequence[_Response]) -> list[tuple[list[float], list[int] | None]]:
         """The advantages and the openings of this process's responses; a group may lie on several processes."""
@@ -140,7 +141,9 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         empty = 0
         for group in groups:
             earned = [
-                UNSEEN if one.unseen else self._reward.earned(one.fragments, one.asked, unfinished=one.unfinished)
+                UNSEEN
+                if one.unseen
+                else self._reward.earned(one.fragments, one.asked, unfinished=one.unfinished, threshold=one.threshold)
                 for one in group
             ]
             values = advantages(earned, self._credit, self._alpha)
@@ -155,10 +158,13 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
 
 @dataclasses.dataclass(frozen=True)
 class _Response:
-    """A judged response: how many facts were asked for, whether it was cut off, where its answer begins, its length."""
+    """A judged response: how many facts were asked for, at which τ where its prompt states one, whether it was cut off,
+    where its answer begins, its length.
+    """
 
     fragments: Sequence[Fragment]
     asked: int | None
+    threshold: float | None
     unfinished: bool
     begin: int
     length: int

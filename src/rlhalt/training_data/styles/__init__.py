@@ -51,6 +51,17 @@ def pairs(rows: Iterable[Scored], threshold: float, style: Style, phrase: str = 
 
     Raises:
         InputError: τ outside (0, 1), or an unknown style.
+
+    >>> from rlhalt.records import Fragment, Scored
+    >>> text = "It is in Asia. Its capital is Rome."
+    >>> right = Fragment(0, 14, "sentence", text[:14], "correct")
+    >>> wrong = Fragment(15, 35, "sentence", text[15:], "incorrect")
+    >>> question = [{"role": "user", "content": "Where is it?"}]
+    >>> row = Scored("1", "q", 0, question, text, {}, "mine", "train", "stop", {}, 9, [right, wrong])
+    >>> for one in pairs([row], 0.8, "remove"):
+    ...     print(f"{one.weight:.1f}", one.chosen[0]["content"], "≻", one.rejected[0]["content"])
+    0.2 It is in Asia. ≻ Unsure from here.
+    0.8 It is in Asia. ≻ It is in Asia. Its capital is Rome.
     """
     check_threshold(threshold)
     check_style(style)
@@ -80,6 +91,15 @@ def targets(rows: Iterable[Scored], style: Style, phrase: str = HALT_PHRASE) -> 
 
     Raises:
         InputError: an unknown style.
+
+    >>> from rlhalt.records import Fragment, Scored
+    >>> text = "It is in Asia. Its capital is Rome."
+    >>> right = Fragment(0, 14, "sentence", text[:14], "correct")
+    >>> wrong = Fragment(15, 35, "sentence", text[15:], "incorrect")
+    >>> question = [{"role": "user", "content": "Where is it?"}]
+    >>> row = Scored("1", "q", 0, question, text, {}, "mine", "train", "stop", {}, 9, [right, wrong])
+    >>> [one.completion[0]["content"] for one in targets([row], "unsure")]
+    ['It is in Asia. Unsure from here.']
     """
     for row in rows:
         if usable(row):

@@ -70,6 +70,15 @@ def supervised(rows: Iterable[Scored], method: Method, phrase: str = HALT_PHRASE
 
     Raises:
         InputError: see the functions that make them.
+
+    >>> from rlhalt.records import Fragment, Scored
+    >>> text = "It is in Asia. Its capital is Rome."
+    >>> right = Fragment(0, 14, "sentence", text[:14], "correct")
+    >>> wrong = Fragment(15, 35, "sentence", text[15:], "incorrect")
+    >>> question = [{"role": "user", "content": "Where is it?"}]
+    >>> row = Scored("1", "q", 0, question, text, {}, "mine", "train", "stop", {}, 9, [right, wrong])
+    >>> [one.completion[0]["content"] for one in supervised([row], Method("halt"))]
+    ['It is in Asia.']
     """
     match method.name:
         case "halt":

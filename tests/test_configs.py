@@ -1,0 +1,47 @@
+"""Configurations by name, and copied."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from rlhalt.cli import main
+from rlhalt.configs import config_file, config_names
+
+
+def test_every_configuration_has_a_name(capsys):
+    assert main(["configs"]) == 0
+    assert capsys.readouterr().out.split() == config_names()
+    assert {"dpo/8b_lora", "recipes/quickstart", "accelerate/ddp"} <= set(config_names())
+    for name in config_names():
+        assert yaml.safe_load(config_file(name).read_text(encoding="utf-8"))
+
+
+def test_they_are_copied_and_nothing_is_overwritten(tmp_path, capsys):
+    assert main(["configs", "--copy", str(tmp_path / "mine")]) == 0
+    assert (tmp_path / "mine" / "dpo" / "8b_lora.yaml").read_bytes() == config_file("dpo/8b_lora").read_bytes()
+    (tmp_path / "mine" / "sft" / "8b_lora.yaml").write_text("changed: true\n")
+    assert main(["configs", "--copy", str(tmp_path / "mine")]) == 2
+    assert "choose another folder" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "sft" / "8b_lora.yaml").read_text() == "changed: true\n"
+
+
+def test_a_file_comes_before_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dpo").mkdir()
+    (tmp_path / "dpo" / "8b_lora").write_text("a: 1\n")
+    assert config_file("dpo/8b_lora").read_text() == "a: 1\n"
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_training_takes_the_name(kind, tmp_path, capsys):
+    argv = ["train", kind, "--config", f"{kind}/countries", "--train_file", str(tmp_path / "none.jsonl")]
+    assert main([*argv, "--output_dir", str(tmp_path / "out"), "--model_name_or_path", str(tmp_path / "m")]) == 2
+    error = capsys.readouterr().err
+    assert "none.jsonl" in error or str(tmp_path / "m") in error
+    assert "countries" not in error
+
+
+def test_a_name_that_is_none_is_said(tmp_path, capsys):
+    assert main(["doctor", "dpo", "--config", "dpo/8b_lor"]) == 2
+    assert "dpo/8b_lor" in capsys.readouterr().err
