@@ -67,6 +67,7 @@ def test_a_question_is_answered_and_cut_again_by_the_slider(address, width, dark
         async with Browser(width, 900, dark) as browser:
             await browser.open(address)
             # The question has the focus; all else is reached by the keyboard.
+            await browser.until("document.activeElement.id === 'question'")
             await browser.type("State five facts about Norway.")
             await browser.press(*ENTER, modifiers=CONTROL)
             await browser.until("document.querySelectorAll('#fragments li').length === 5")
@@ -117,6 +118,7 @@ def test_an_error_is_said(address):
             await browser.open(address)
             await browser.run("settings.model = 3")
             await browser.run("fetch = () => Promise.reject(new Error('no network'))")
+            await browser.until("document.activeElement.id === 'question'")
             await browser.type("Why?")
             await browser.press(*ENTER, modifiers=CONTROL)
             await browser.until("document.getElementById('state').textContent === 'No answer: no network'")
