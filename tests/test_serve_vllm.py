@@ -23,9 +23,11 @@ pytest.importorskip("vllm", reason="vLLM is not installed (GPU: rlhalt[vllm]; CP
 pytest.importorskip("starlette", reason="the server's packages are not installed (rlhalt[serve])")
 
 import openai
+import torch
 from transformers import AutoTokenizer
 
 from calibrated_model import calibrated
+from rlhalt import models
 from rlhalt.cli import main
 from rlhalt.cut.calibration import calibration_file, read
 from rlhalt.cut.respond import probabilities
@@ -102,8 +104,10 @@ def test_near_0_it_is_vllm(vllm, address, country):
     assert b'"logprobs":{' not in ours
 
 
-def test_it_says_what_answer_says_of_the_same_text(vllm, address, model):
+def test_it_says_what_answer_says_of_the_same_text(vllm, address, model, monkeypatch):
     """Probabilities too, where the tokens are those that the tokenizer makes of the text: `answer` reads these."""
+    # As vLLM was started here.
+    monkeypatch.setattr(models, "inference_dtype", lambda: torch.float32)
     fitted, splitter = read(calibration_file(str(model))), load_domain("countries").splitter()
     tokenizer = AutoTokenizer.from_pretrained(model)
     compared = 0

@@ -34,6 +34,16 @@ def test_the_tokens_of_a_fragment_decode_to_it(tokenizer, text):
         assert fragment.text.rstrip(".") in tokenizer.decode(ids[low:high])
 
 
+def test_the_first_fragment_begins_behind_the_prompt(tokenizer):
+    """Though the prompt ends with a token that is blank, as of "assistant⏎"."""
+    prompt = Template(tokenizer).asked([{"role": "user", "content": "State five facts about Norway."}])
+    before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(before[-1:]) == "\n"
+    ids, spans = fragment_tokens(tokenizer, prompt, "Norway is in Europe.", sentences("Norway is in Europe."))
+    assert ids[: len(before)] == before
+    assert spans == [(len(before), len(ids))]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 @given(text=st.text(max_size=60))
 def test_spans_are_sorted_inside_and_disjoint_for_any_text(tokenizer, text):

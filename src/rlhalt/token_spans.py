@@ -26,7 +26,10 @@ def fragment_tokens(
     """
     encoded = tokenizer(prompt + response, add_special_tokens=False, return_offsets_mapping=True)
     text = prompt + response
-    starts = [first_character(text, start, end) for start, end in encoded["offset_mapping"]]
+    # A prompt that ends with a blank token ("assistant\\n") would give it to the first fragment: no model wrote it.
+    starts = [
+        first_character(text, start, end) if end > len(prompt) else -1 for start, end in encoded["offset_mapping"]
+    ]
     return encoded["input_ids"], [
         tokens_of(starts, len(prompt) + one.start, len(prompt) + one.end) for one in fragments
     ]
