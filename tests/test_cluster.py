@@ -117,7 +117,10 @@ def test_the_policy_writes_the_same_here_and_in_workers(tiny_model, tmp_path):
     assert made["fingerprint"] == earlier(files["transformers"])["fingerprint"]
 
 
-def test_stopped_and_then_a_worker_killed_nothing_is_lost_or_doubled(two_workers, tmp_path):
+def test_stopped_and_then_a_worker_killed_nothing_is_lost_or_doubled(two_workers, tiny_model, tmp_path):
+    # Looked for before a worker is started; the engine itself is Echo.
+    settings = dataclasses.replace(SETTINGS, model=str(tiny_model))
+
     class Stopped(Cluster):
         def each(self, make: Callable, jobs: Iterable) -> Iterator:
             yield from itertools.islice(super().each(make, jobs), 6)
@@ -126,12 +129,12 @@ def test_stopped_and_then_a_worker_killed_nothing_is_lost_or_doubled(two_workers
     asked, output = tmp_path / "asked", tmp_path / "responses.jsonl"
     with pytest.raises(KeyboardInterrupt):
         # Of a file of its own: what a stopped run has under way may still be written down.
-        sample(PROMPTS, SETTINGS, output, lambda *_: Echo(tmp_path / "before"), Stopped(1))
+        sample(PROMPTS, settings, output, lambda *_: Echo(tmp_path / "before"), Stopped(1))
     assert len(list(read(tmp_path / "responses.jsonl.part", Response))) == 6
-    rows = sample(PROMPTS, SETTINGS, output, lambda *_: Echo(asked, killed=tmp_path / "killed"), two_workers)
+    rows = sample(PROMPTS, settings, output, lambda *_: Echo(asked, killed=tmp_path / "killed"), two_workers)
     assert (tmp_path / "killed").exists()
     assert len(asked.read_text().splitlines()) == 2
-    assert rows == sample(PROMPTS, SETTINGS, tmp_path / "straight.jsonl", lambda *_: Echo(asked))
+    assert rows == sample(PROMPTS, settings, tmp_path / "straight.jsonl", lambda *_: Echo(asked))
 
 
 def test_scored_the_same_although_a_verifier_breaks_and_a_worker_is_killed(two_workers, tmp_path):

@@ -373,7 +373,7 @@ def test_one_output_has_one_writer(tmp_path, kenya, capsys):
     for output, argv in {
         "a.jsonl": ["score", "--responses", str(kenya)],
         "b.jsonl": ["pairs", "--scored", str(kenya)],
-        "c.jsonl": ["prompts"],
+        "c.jsonl": ["prompts", "--domain", "countries"],
     }.items():
         with locked(tmp_path / output):
             refused(capsys, *argv, "--output", tmp_path / output, says="being written")
