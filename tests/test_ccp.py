@@ -17,6 +17,7 @@ from rlhalt.models import load_policy
 from rlhalt.records import Fragment
 from rlhalt.templates import Template
 from rlhalt.token_spans import fragment_tokens
+from rlhalt.uncertainty import batches as batching
 from rlhalt.uncertainty import ccp as module
 from rlhalt.uncertainty.ccp import (
     Alternative,
@@ -220,7 +221,7 @@ def test_all_alternatives_together_are_certain(tiny_model, tokenizer, rows):
 
 def test_however_the_rows_are_batched_the_alternatives_are_the_same(tiny_model, rows, monkeypatch):
     together = list(alternatives(str(tiny_model), rows))
-    monkeypatch.setattr(module, "LOGITS", 1)
+    monkeypatch.setattr(batching, "LOGITS", 1)
     monkeypatch.setattr(module, "WINDOW", 2)
     for one, other in zip(together, alternatives(str(tiny_model), rows), strict=True):
         for positions, others in zip(one, other, strict=True):
@@ -236,9 +237,9 @@ def test_the_token_probability_is_the_one_that_evaluation_reads_off(tiny_model, 
 
 
 def test_no_batch_holds_more_logits_than_the_limit(monkeypatch):
-    monkeypatch.setattr(module, "LOGITS", 1000)
+    monkeypatch.setattr(batching, "LOGITS", 1000)
     encoded = [([0] * length, [(10, length)]) for length in (12, 15, 20, 22, 40, 110)]
-    batches = list(module._batches(range(len(encoded)), encoded, 10))
+    batches = list(batching.batches(range(len(encoded)), encoded, 10))
     assert [one for batch in batches for one in batch] == list(range(6))
     for batch in batches:
         kept = max(len(encoded[one][0]) for one in batch) - 9
@@ -377,7 +378,7 @@ def test_the_whole_way_is_lm_polygraphs(polygraph, tiny_model, tokenizer, rows, 
         return nli([(premise.strip(), hypothesis.strip()) for premise, hypothesis in pairs])
 
     monkeypatch.setattr(polygraph.calculators, "eval_nli_model", Answering(clean))
-    monkeypatch.setattr(module, "LOGITS", 1)
+    monkeypatch.setattr(batching, "LOGITS", 1)
     compared = 0
     for row, found in zip(rows, alternatives(str(tiny_model), rows), strict=True):
         ids, spans = fragment_tokens(tokenizer, Template(tokenizer).asked(row.prompt), row.response, row.fragments)

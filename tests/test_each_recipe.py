@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from rlhalt.cli import main
+from rlhalt.cut.calibration import read as read_calibration
 from rlhalt.domains import countries, load_domain
 from rlhalt.domains.hub import hub_name, on_hub
 from rlhalt.errors import InputError
 from rlhalt.recipes.recipe import load_recipe, recipe_names
-from rlhalt.records import Pair, Scored, Target, read
+from rlhalt.records import Pair, Prompt, Scored, Target, read
 from rlhalt.sampling import Completion
 from tiny_training import TRAINING
 
@@ -186,6 +187,27 @@ def test_a_recipe_runs_from_prompts_to_report_in_two_steps_a_training(name, tiny
     for kind in ("dpo-0.5" if key == "dpo" else key for key in trained):
         assert json.loads((out / "seed0" / kind / "run.json").read_text())["steps"] == 2
     assert (out / "report" / "report.html").is_file() == ("annotated" not in whole)
+
+
+def test_one_model_of_a_recipe_is_calibrated_on_prompts_that_no_model_was_trained_on(
+    tiny_model, tmp_path, monkeypatch, capsys
+):
+    from rlhalt.sampling import local
+
+    monkeypatch.chdir(tmp_path)
+    Path("keys.yaml").write_text(yaml.safe_dump({**KEYS, "model_name_or_path": "m"}))
+    whole = RECIPES["elements"] | {"model": str(tiny_model), "output": "out", "responses": 2, "prompts": 3}
+    whole |= {"sft": "keys.yaml", "dpo": None, "calibrated": "sft", "calibration": 20}
+    Path("recipe.yaml").write_text(yaml.safe_dump(whole))
+    monkeypatch.setattr(local.TransformersEngine, "complete", Answers("elements", []).complete)
+    assert main(["run", "recipe.yaml"]) == 0
+    fitted = read_calibration(Path("out/calibration/calibration.json"))
+    every = {one.key: one.split for one in read(Path("out/prompts.jsonl"), Prompt)}
+    assert [every[key] for key in fitted.prompts] == ["train"] * 20
+    assert {one.prompt_key for one in read(Path("out/base/scored.jsonl"), Scored)}.isdisjoint(fitted.prompts)
+    printed = capsys.readouterr().out
+    assert "with the probability that each fragment is correct" in printed
+    assert "τ = 0.95" in printed
 
 
 def test_a_recipe_with_a_misspelt_key_of_the_judge(tmp_path):

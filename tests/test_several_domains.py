@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate
 from rlhalt.evaluation.several_domains import MACRO, markdown, mean, overview
 from rlhalt.recipes.recipe import load_recipe
+from rlhalt.recipes.run import run
 from rlhalt.records import Pair, Target, read
 from taught_model import taught_several
 from test_recipes import recipe
@@ -31,11 +33,17 @@ def about_an_element(reference):
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("several")
+def talking_about_two(tiny_model, tmp_path_factory):
     answers = {"countries": about_a_country, "elements": about_an_element}
-    model = taught_several(tiny_model, answers, tmp_path_factory.mktemp("model"))
-    path = recipe(folder, model, domain=["countries", "elements"], max_tokens=96, **ONE_AT_A_TIME)
+    return taught_several(tiny_model, answers, tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def trained(talking_about_two, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("several")
+    path = recipe(
+        folder, talking_about_two, domain=["countries", "elements"], max_tokens=96, responses=4, **ONE_AT_A_TIME
+    )
     assert main(["run", str(path)]) == 0
     return folder / "out"
 
@@ -69,7 +77,10 @@ def test_every_model_is_evaluated_on_every_domain_and_in_the_mean(trained):
         assert found[MACRO]["utility@0.5"]["value"] == pytest.approx(sum(values) / 2, abs=1e-5)
     text = (trained / "report" / "domains.md").read_text()
     assert "| DPO τ=0.5 | all (macro) |" in text
+    page = (trained / "report" / "report.html").read_text()
     for one in ("countries", "elements"):
+        [link] = re.findall(rf'href="([^"]*/{one}/[^"]*)"', page)
+        assert (trained / "report" / link).resolve() == trained / one / "report" / "report.html"
         assert (trained / one / "report" / "report.html").is_file()
 
 
@@ -88,6 +99,7 @@ def test_nothing_is_done_twice(trained, capfd):
         ({"domain": ["countries", "elements"]}, "grpo"),
         ({"domain": ["countries", "elements"], "train_file": "rows.jsonl", **ONE_AT_A_TIME}, "train_file"),
         ({"domain": ["countries", 3], **ONE_AT_A_TIME}, "domain"),
+        ({"calibrated": "reference", "annotated": ["labels.jsonl"], **ONE_AT_A_TIME}, "calibrated"),
     ],
 )
 def test_what_does_not_go_with_several_domains(tmp_path, changes, field):
@@ -95,6 +107,15 @@ def test_what_does_not_go_with_several_domains(tmp_path, changes, field):
     with pytest.raises(InputError) as error:
         load_recipe(path)
     assert str(error.value.field).startswith(field)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("halt", "sft, reference"), ("conditioned-0.5", "states no τ")])
+def test_a_calibrated_model_is_one_of_the_recipe(tmp_path, talking_about_two, name, expected):
+    keys = {"supervised": ["reference"], "calibrated": name, **ONE_AT_A_TIME}
+    path = recipe(tmp_path, talking_about_two, domain=["countries", "elements"], **keys)
+    with pytest.raises(InputError, match=expected):
+        run(load_recipe(path))
+    assert not list(tmp_path.rglob("responses.jsonl"))
 
 
 def test_rounds_deal_the_prompts_of_one_domain(tmp_path, capfd):

@@ -57,7 +57,7 @@ def add(verb: Verb) -> None:
     flags.spreading(one)
     one.add_argument("--responses", type=flags.count, default=4, help="responses per prompt")
     one.add_argument("--temperature", type=flags.at_least_0, default=0.7, help="0 is greedy")
-    one.add_argument("--batch-size", type=flags.count, default=64, help="prompts that are sampled together")
+    one.add_argument("--batch-size", type=flags.count, default=32, help="prompts sampled together; vLLM takes hundreds")
     flags.serving(one)
     one.add_argument("--output", required=True, help="JSON lines of responses; sampling resumes from it")
 

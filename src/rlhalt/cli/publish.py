@@ -26,8 +26,8 @@ def add(verb: Verb) -> None:
         "card",
         _card,
         "print the card of a trained model, or of a file of pairs",
-        "rlhalt card --model runs/quickstart/seed0/dpo-0.5 --report runs/quickstart/report",
-        "rlhalt card --pairs runs/quickstart/base/pairs-0.5.jsonl",
+        "rlhalt card --model runs/quickstart/seed0/dpo-0.5 --report runs/quickstart/countries/report",
+        "rlhalt card --pairs runs/quickstart/joined/pairs-0.5.jsonl",
     )
     _what(one)
 
@@ -35,7 +35,7 @@ def add(verb: Verb) -> None:
         "push",
         _push,
         "upload a trained model, or a file of pairs, with its card to a model hub",
-        "rlhalt push --model merged --report runs/quickstart/report --repository me/halting-model",
+        "rlhalt push --model merged --report runs/quickstart/countries/report --repository me/halting-model",
         "rlhalt push --pairs pairs.jsonl --repository me/halting-pairs --public",
     )
     _what(one)

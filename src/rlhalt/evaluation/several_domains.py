@@ -29,8 +29,8 @@ MACRO = "all (macro)"
 Reports = Mapping[str, list[Json]]
 
 
-def write_overview(reports: Sequence[Path], out: Path) -> None:
-    """Write `domains.json` and `domains.md`, and print the table of the greedy responses.
+def write_overview(reports: Sequence[Path], out: Path) -> list[Json]:
+    """Write `domains.json` and `domains.md`, and print the table of the greedy responses. Returns the rows.
 
     Args:
         reports: folders that `rlhalt compare` wrote, one a domain.
@@ -47,7 +47,7 @@ def write_overview(reports: Sequence[Path], out: Path) -> None:
         write_atomic(out / "domains.md", [markdown(rows)])
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(_table([row for row in rows if row["decoding"] == "greedy"]))
-    console.print(f"all domains: {out / 'domains.md'}", soft_wrap=True, highlight=False)
+    return rows
 
 
 def overview(reports: Reports) -> list[Json]:
@@ -57,9 +57,9 @@ def overview(reports: Reports) -> list[Json]:
         reports: by domain, the rows of `metrics.json`.
 
     Returns:
-        `{model, decoding, domain, n_prompts, seeds}`, the `MEASURES` and `utility@τ` as `{value, low, high}`. The mean
-        of a measure is over the domains where it is defined: `over` of `of`. A model that is not
-        in every domain has no row `all (macro)`.
+        `{model, decoding, domain, n_prompts, seeds}`, the `MEASURES`, `utility@τ`, and `cut@τ` (the utility with a
+        calibrated cut), each as `{value, low, high}`. The mean of a measure is over the domains where it is defined:
+        `over` of `of`. A model that is not in every domain has no row `all (macro)`.
     """
     rows = []
     kinds = dict.fromkeys((one["model"], one["decoding"]) for report in reports.values() for one in report)
@@ -92,11 +92,13 @@ def _read(files: Sequence[Path]) -> dict[str, list[Json]]:
 
 def _measures(row: Json) -> Json:
     utilities = {f"utility@{at}": one for at, one in row["utility"].items()}
+    cuts = {f"cut@{at}": one for at, one in row.get("utility_cut", {}).items()}
     return {
         "n_prompts": row["n_prompts"],
         "seeds": row["seeds"],
         **{name: row[name] for name in MEASURES},
         **utilities,
+        **cuts,
     }
 
 
@@ -132,7 +134,8 @@ def _given(value: float | None) -> float:
     return value
 
 
-def _columns(rows: Sequence[Json]) -> list[tuple[str, str]]:
+def columns(rows: Sequence[Json]) -> list[tuple[str, str]]:
+    """The measures of a table: their names in the rows, and their titles."""
     titles = {
         "correctness": "correct",
         "completeness": "of base",
@@ -140,31 +143,42 @@ def _columns(rows: Sequence[Json]) -> list[tuple[str, str]]:
         "f1_full": "F1",
         "halt_rate": "halts",
     }
-    utilities = [name for name in rows[0] if name.startswith("utility@")]
-    return [*titles.items(), *((name, f"utility {name.removeprefix('utility@')}") for name in utilities)]
+    found = list(titles.items())
+    for at in (name.removeprefix("utility@") for name in rows[0] if name.startswith("utility@")):
+        found.append((f"utility@{at}", f"utility {at}"))
+        if f"cut@{at}" in rows[0]:
+            found.append((f"cut@{at}", f"{at} + cut"))
+    return found
 
 
-def _cell(name: str, one: Json, intervals: bool) -> str:
+def cell(name: str, one: Json) -> tuple[str, str]:
+    """A measure as text: its value, and its interval with the number of domains where it is not defined in all.
+
+    >>> cell("correctness", {"value": 0.6, "low": 0.5, "high": 0.7})
+    ('60 %', '(50 to 70)')
+    """
     if one["value"] is None:
-        return "–"
-    utility = name.startswith("utility")
+        return "–", ""
+    utility = name.startswith(("utility", "cut"))
     value, *bounds = (
-        f"{x:.2f}" if utility else f"{100 * x:.0f}" for x in (one["value"], one["low"], one["high"]) if x is not None
+        (f"{x:.2f}" if utility else f"{100 * x:.0f}").replace("-", "−")
+        for x in (one["value"], one["low"], one["high"])
+        if x is not None
     )
-    between = f" ({' to '.join(bounds)})" if intervals and bounds else ""
-    lacking = f", {one['over']} of {one['of']} domains" if one.get("over", 0) < one.get("of", 0) else ""
-    return f"{value}{'' if utility else ' %'}{between}{lacking}".replace("-", "−")
+    between = f"({' to '.join(bounds)})" if bounds else ""
+    lacking = f"{one['over']} of {one['of']} domains" if one.get("over", 0) < one.get("of", 0) else ""
+    return f"{value}{'' if utility else ' %'}", ", ".join(filter(None, (between, lacking)))
 
 
 def markdown(rows: Sequence[Json]) -> str:
     """A table for each decoding, with 95 % intervals."""
     text = "# All domains\n\nEach model on each domain, and the mean over the domains, with 95 % intervals.\n"
-    columns = _columns(rows)
+    named = columns(rows)
     for decoding in dict.fromkeys(row["decoding"] for row in rows):
-        text += f"\n## {decoding}\n\n| model | domain | prompts | {' | '.join(title for _, title in columns)} |\n"
-        text += "| --- | --- |" + " --: |" * (len(columns) + 1) + "\n"
+        text += f"\n## {decoding}\n\n| model | domain | prompts | {' | '.join(title for _, title in named)} |\n"
+        text += "| --- | --- |" + " --: |" * (len(named) + 1) + "\n"
         for row in (one for one in rows if one["decoding"] == decoding):
-            cells = " | ".join(_cell(name, row[name], True) for name, _ in columns)
+            cells = " | ".join(" ".join(cell(name, row[name])).strip() for name, _ in named)
             text += f"| {row['model']} | {row['domain']} | {row['n_prompts']} | {cells} |\n"
     return text
 
@@ -172,14 +186,21 @@ def markdown(rows: Sequence[Json]) -> str:
 def _table(rows: Sequence[Json]) -> Any:
     from rich.table import Table
 
-    columns = _columns(rows)
+    # A terminal has no room for the cut.
+    named = [one for one in columns(rows) if not one[0].startswith("cut")]
     table = Table(title="greedy responses", title_justify="left")
     table.add_column("model")
     table.add_column("domain")
-    for _, title in columns:
+    for _, title in named:
         table.add_column(title, justify="right")
     for row in rows:
         last = row["domain"] == MACRO
-        cells = [_cell(name, row[name], False) for name, _ in columns]
+        cells = [_without_interval(*cell(name, row[name])) for name, _ in named]
         table.add_row(row["model"], row["domain"], *cells, end_section=last, style="bold" if last else None)
     return table
+
+
+def _without_interval(value: str, interval: str) -> str:
+    """What fits a terminal: the value, and of how many domains it is."""
+    lacking = interval.rpartition(", ")[2]
+    return f"{value}, {lacking}" if lacking.endswith("domains") else value

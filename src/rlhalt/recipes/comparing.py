@@ -41,11 +41,20 @@ def comparing(recipe: Recipe, part: Part, policies: Mapping[str, Policy]) -> lis
     return [*stages, Stage("compare", said.strip(), to, functools.partial(report, list(folders.values()), to))]
 
 
-def several(reports: Sequence[Path], out: Path) -> list[Stage]:
-    """Puts the reports of several domains into one table."""
-    from rlhalt.evaluation.several_domains import write_overview
+def several(reports: Mapping[str, Path], out: Path) -> list[Stage]:
+    """Puts the reports of several domains, by the name of the domain, into one table and one page."""
+    return [Stage("compare", "all domains", out, functools.partial(_several, reports, out))]
 
-    return [Stage("compare", "all domains", out, functools.partial(write_overview, reports, out))]
+
+def _several(reports: Mapping[str, Path], out: Path) -> None:
+    from rich.console import Console
+
+    from rlhalt.evaluation.several_domains import write_overview
+    from rlhalt.report.domains_page import write_domains
+
+    rows = write_overview(list(reports.values()), out)
+    write_domains(rows, reports, out / "report.html")
+    Console().print(f"all domains: {out / 'report.html'}", soft_wrap=True, highlight=False)
 
 
 def report(folders: Sequence[Path], out: Path) -> Path:

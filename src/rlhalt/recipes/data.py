@@ -22,7 +22,7 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.provenance import once
 from rlhalt.recipes.recipe import Recipe
-from rlhalt.records import Decision, Pair, Prompt, Response, Rows, Target, read
+from rlhalt.records import Decision, Json, Pair, Prompt, Response, Rows, Target, read
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
@@ -48,6 +48,7 @@ class Part:
 
     Attributes:
         scorer: None where a domain needs a judge and the recipe, which trains on people's labels, names none.
+        calibration: training prompts that no model is trained on.
         folder: where its files go: the recipe's own folder where it has no other domain.
         base: the pretrained model, as it is asked about this domain.
     """
@@ -56,6 +57,7 @@ class Part:
     scorer: Scorer | None
     style: Style
     train: list[Prompt]
+    calibration: list[Prompt]
     held_out: list[Prompt]
     base: Policy
     folder: Path
@@ -82,33 +84,47 @@ def parts(recipe: Recipe, out: Path, client: Client | None = None) -> list[Part]
 def _part(recipe: Recipe, name: str, out: Path, client: Client | None) -> Part:
     domain = load_domain(name)
     labels_alone = bool(recipe.annotated) and client is None
-    train, held_out = ([], []) if labels_alone else _prompts(recipe, domain)
+    train, calibration, held_out = ([], [], []) if labels_alone else _prompts(recipe, domain)
     return Part(
         domain,
         None if labels_alone else domain.scorer(client),
         recipe.style or default_style(domain.halting),
         train,
+        calibration,
         held_out,
         Policy("base", recipe.model, few_shot=domain.few_shot() if domain.has_examples else (), role="base"),
         out / domain.domain if len(recipe.domains) > 1 else out,
     )
 
 
-def _prompts(recipe: Recipe, domain: Domain) -> tuple[list[Prompt], list[Prompt]]:
-    """The training prompts and the held-out prompts of a recipe.
+def _prompts(recipe: Recipe, domain: Domain) -> tuple[list[Prompt], list[Prompt], list[Prompt]]:
+    """The training prompts of a recipe, those of the calibration, and the held-out prompts.
 
     Raises:
-        InputError: the domain has no prompts of its own and the recipe names no file, or one of the two is empty.
+        InputError: the domain has no prompts of its own and the recipe names no file, or one of the three is empty.
     """
-    train = domain.prompts(recipe.train_file, "train")[: recipe.prompts]
+    every = domain.prompts(recipe.train_file, "train")
+    kept_out = evenly_spaced(len(every), recipe.calibration) if recipe.calibrated else set()
+    train = [one for place, one in enumerate(every) if place not in kept_out][: recipe.prompts]
+    calibration = [every[place] for place in sorted(kept_out)]
     held_out = domain.prompts(recipe.heldout_file or recipe.train_file, "heldout")[: recipe.prompts]
     if not (train and held_out):
         raise InputError(
             f"expected prompts of '{domain.domain}' for training and for evaluation, found {len(train)} and "
-            f"{len(held_out)}",
+            f"{len(held_out)}" + (f", and {len(calibration)} for the calibration" if recipe.calibrated else ""),
             field="train_file",
         )
-    return train, held_out
+    return train, calibration, held_out
+
+
+def evenly_spaced(n: int, wanted: int) -> set[int]:
+    """So many places of n, evenly spaced: prompts may be sorted, by name or by difficulty. All if there are fewer.
+
+    >>> sorted(evenly_spaced(10, 3))
+    [1, 5, 8]
+    """
+    wanted = min(wanted, n)
+    return {(2 * place + 1) * n // (2 * wanted) for place in range(wanted)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +152,11 @@ def data(recipe: Recipe, found: Sequence[Part], out: Path) -> tuple[Data, list[S
 def prompts_stage(recipe: Recipe, part: Part) -> Stage:
     """Writes all prompts of a domain down."""
     inputs = sorted({one for one in (recipe.train_file, recipe.heldout_file) if one})
-    config = {"domain": part.domain.domain, "prompts": recipe.prompts}
+    config: Json = {"domain": part.domain.domain, "prompts": recipe.prompts}
+    if recipe.calibrated:
+        config["calibration"] = recipe.calibration
     file = part.folder / "prompts.jsonl"
-    asked = [*part.train, *part.held_out]
+    asked = [*part.train, *part.calibration, *part.held_out]
     said = part.domain.domain if len(recipe.domains) > 1 else ""
     return Stage("prompts", said, file, lambda: once("prompts", file, inputs, config, lambda: asked))
 

@@ -49,6 +49,9 @@ class Recipe:
             `rlhalt.training_data.targets.methods`, each trained as `sft` says; `halt-per-tau` at every τ.
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
+        calibrated: the model that gets a calibrated cut in each domain, by the name of its folder (`sft`, `reference`,
+            `dpo-0.5`), of the first seed. The recipe ends with its answer to a question at several τ; none if null.
+        calibration: so many training prompts of each domain are kept out of training, for that calibration.
         prompts: use only so many training and held-out prompts, all if null.
         train_file, heldout_file: where prompts are read from that do not come with the domain, a file or a name of the
             hub (`rlhalt.domains.hub`); both splits are in `train_file` if only that one is given.
@@ -73,6 +76,8 @@ class Recipe:
     engine: EngineName = "transformers"
     style: Style | None = None
     dpo_from: Literal["sft", "base"] = "sft"
+    calibrated: str | None = None
+    calibration: int = 30
     prompts: int | None = None
     train_file: str | None = None
     heldout_file: str | None = None
@@ -114,6 +119,10 @@ def load_recipe(path: str | Path | None) -> Recipe:
     if data.get("distilled") and data.get("annotated"):
         raise InputError(
             "expected none with annotated answers: its generators answer prompts", path=path, field="distilled"
+        )
+    if data.get("calibrated") and data.get("annotated"):
+        raise InputError(
+            "expected none with annotated answers: no prompts are kept out of training", path=path, field="calibrated"
         )
     online = data.get("online_thresholds", [])
     if online and not data.get("dpo"):
@@ -181,7 +190,7 @@ def _check_values(data: Json, path: Path) -> None:
     within("best", "a share above 0 and up to 1", lambda one: 0 < one <= 1)
     within("temperature", "a number above 0", lambda one: one > 0)
     within("evaluation_responses", "a number of at least 0", lambda one: 0 <= one < 2**31)
-    for key in ("responses", "max_tokens", "prompts", "draws"):
+    for key in ("responses", "max_tokens", "prompts", "draws", "calibration"):
         within(key, "a number of at least 1", lambda one: 1 <= one < 2**31)
 
 

@@ -4,11 +4,12 @@ The folder of a recipe holds what each step made:
 
     prompts.jsonl base/   see `rlhalt.recipes.data`
     seed0/                see `rlhalt.recipes.training`
+    calibration/          see `rlhalt.recipes.calibrating`
     evaluation/           a folder a model and seed
     report/               report.html metrics.json metrics.csv comparison.json table.md
 
 A recipe of several domains has a folder for each, with `prompts.jsonl`, `base/`, `evaluation/` and `report/`; `report/`
-of the recipe itself then has `domains.md` and `domains.json`, see `rlhalt.evaluation.several_domains`.
+of the recipe itself then has `report.html`, `domains.md` and `domains.json`, see `rlhalt.evaluation.several_domains`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlhalt.cut.calibration import FILE, FOLDER
 from rlhalt.jsonl import check_folder
+from rlhalt.recipes.calibrating import calibrated_name, calibrating
 from rlhalt.recipes.comparing import comparing, several
-from rlhalt.recipes.data import data, parts
+from rlhalt.recipes.data import data, parts, shown
 from rlhalt.recipes.distilling import distilling
-from rlhalt.recipes.example import example
+from rlhalt.recipes.example import at_every_threshold, example
 from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
@@ -54,11 +57,16 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
         run_stages([*making, *training])
         print("no judge is named: the models are trained and not evaluated", file=sys.stderr)
         return out
+    name = calibrated_name(recipe, policies)
     compared = [stage for part in found for stage in comparing(recipe, part, policies)]
-    overview = several([part.folder / "report" for part in found], out / "report") if len(found) > 1 else []
-    run_stages([*making, *training, *compared, *overview])
+    reports = {part.domain.domain: part.folder / "report" for part in found}
+    overview = several(reports, out / "report") if len(found) > 1 else []
+    run_stages([*making, *training, *calibrating(recipe, found, policies), *compared, *overview])
     last = list(policies)[-1]
     for part in found:
         evaluations = part.folder / "evaluation"
-        example(evaluations / "base", evaluations / last, f"{policies[last].name}, τ = {policies[last].threshold:g}")
-    return out / "report" / ("domains.md" if overview else "report.html")
+        example(evaluations / "base", evaluations / last, shown(policies[last].name, policies[last].threshold))
+        if name is not None:
+            title, calibration = shown(policies[name].name, policies[name].threshold), part.folder / FOLDER / FILE
+            at_every_threshold(evaluations / "base", evaluations / name, title, calibration, part.judging)
+    return out / "report" / "report.html"

@@ -33,6 +33,7 @@ from rlhalt.progress import track
 from rlhalt.records import Fragment, Json, Message, Scored
 from rlhalt.templates import Template
 from rlhalt.token_spans import fragment_tokens, tokens_of
+from rlhalt.uncertainty.batches import Encoded, batches, first_read
 from rlhalt.uncertainty.nli import NLI, Relation, is_function_word, relations
 
 K = 10
@@ -150,9 +151,6 @@ def token_probability(fragment: Sequence[Position]) -> float:
     return math.exp(sum(written) / len(written)) if written else math.nan
 
 
-# A batch: rows, and numbers in its logits (256 MiB in bfloat16).
-BATCH = 32
-LOGITS = 1 << 27
 WINDOW = 128
 
 
@@ -161,9 +159,8 @@ def alternatives(
 ) -> Iterator[list[list[Position]]]:
     """The policy's alternatives at every token of every fragment: one forward pass over prompt and response.
 
-    Probabilities are the model's own, at temperature 1, whatever the responses were drawn with. Rows of like length go
-    through together, `BATCH` at most; no more logits are in memory than `LOGITS` or one row's, nor alternatives than of
-    `WINDOW` rows.
+    Probabilities are the model's own, at temperature 1, whatever the responses were drawn with. Batches are those of
+    `rlhalt.uncertainty.batches`; no more alternatives are in memory than those of `WINDOW` rows.
 
     Args:
         model: the policy, see `rlhalt.models.resolve_model`.
@@ -187,7 +184,7 @@ def alternatives(
         ]
         order = sorted(range(len(encoded)), key=lambda index: len(encoded[index][0]))
         found: dict[int, list[list[Position]]] = {}
-        for batch in _batches(order, encoded, policy.config.get_text_config().vocab_size):
+        for batch in batches(order, encoded, policy.config.get_text_config().vocab_size):
             tops = _top(policy, [encoded[index] for index in batch], k)
             for index, top in zip(batch, tops, strict=True):
                 ids, spans = encoded[index]
@@ -195,34 +192,16 @@ def alternatives(
         yield from (found[index] for index in range(len(encoded)))
 
 
-_Encoded = tuple[list[int], list[tuple[int, int]]]
 # Token id → log-probability, by position; empty before the first fragment.
 _Top = list[dict[int, float]]
 
 
-def _first(encoded: _Encoded) -> int:
-    return min((low for low, high in encoded[1] if high), default=len(encoded[0]))
-
-
-def _batches(order: Sequence[int], encoded: Sequence[_Encoded], vocabulary: int) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for index in order:
-        wanted = [encoded[one] for one in (*batch, index)]
-        kept = max(len(ids) for ids, _ in wanted) - min(map(_first, wanted)) + 1
-        if batch and (len(wanted) > BATCH or len(wanted) * kept * vocabulary > LOGITS):
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def _top(policy: Any, batch: Sequence[_Encoded], k: int) -> list[_Top]:
+def _top(policy: Any, batch: Sequence[Encoded], k: int) -> list[_Top]:
     import torch
 
     longest = max(len(ids) for ids, _ in batch)
     # Position t predicts token t + 1, so nothing predicts the very first one.
-    first = max(1, min(map(_first, batch)))
+    first = max(1, min(map(first_read, batch)))
     # Padded behind: what is padded with is masked, and nothing looks forward.
     ids_B_T = torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in batch], device=policy.device)
     mask_B_T = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in batch], device=policy.device)

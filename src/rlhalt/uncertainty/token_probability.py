@@ -10,8 +10,7 @@ from rlhalt.progress import track
 from rlhalt.records import HALT_PHRASE, Confidence, Json, Message, Scored
 from rlhalt.templates import Template, turn_ends
 from rlhalt.token_spans import fragment_tokens
-
-BATCH = 32
+from rlhalt.uncertainty.batches import batches, first_read
 
 
 def geometric_mean(log_probabilities: Sequence[float]) -> float:
@@ -59,38 +58,35 @@ def confidences(
     # The phrase begins a response without, and goes on after a sentence with a space before it.
     halting += [tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in (phrase, f" {phrase}")]
     halting = sorted(set(halting))
+    encoded = [
+        fragment_tokens(tokenizer, rendered.before([*few_shot, *row.prompt], row.response), row.response, row.fragments)
+        for row in rows
+    ]
     # Rows of like length together: padding is computed too.
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index].response))
+    order = sorted(range(len(rows)), key=lambda index: len(encoded[index][0]))
     found: dict[int, Confidence] = {}
-    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    for batch in track(batches, "confidence"):
-        encoded = [
-            fragment_tokens(
-                tokenizer,
-                rendered.before([*few_shot, *rows[index].prompt], rows[index].response),
-                rows[index].response,
-                rows[index].fragments,
-            )
-            for index in batch
-        ]
-        longest = max(len(ids) for ids, _ in encoded)
+    vocabulary = policy.config.get_text_config().vocab_size
+    for batch in track(list(batches(order, encoded, vocabulary)), "confidence"):
+        rows_ids = [encoded[index][0] for index in batch]
+        longest = max(map(len, rows_ids))
         pad = tokenizer.pad_token_id
-        ids_B_T = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in encoded], device=policy.device)
-        mask_B_T = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in encoded]).to(policy.device)
-        first = min((span[0] for _, spans in encoded for span in spans if span[1]), default=1)
+        ids_B_T = torch.tensor([ids + [pad] * (longest - len(ids)) for ids in rows_ids], device=policy.device)
+        mask_B_T = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in rows_ids]).to(policy.device)
+        # Position t predicts token t + 1; everything before the first fragment is the prompt.
+        first = max(1, min(first_read(encoded[index]) for index in batch))
         with torch.no_grad():
-            # Position t predicts token t + 1; everything before the first fragment is the prompt.
-            logits = policy(input_ids=ids_B_T, attention_mask=mask_B_T, logits_to_keep=longest - first + 1).logits
-            log_probs_B_T_V = logits[:, :-1].float().log_softmax(-1)
-        chosen_B_T = log_probs_B_T_V.gather(-1, ids_B_T[:, first:, None])[..., 0].tolist()
-        halt_B_T = log_probs_B_T_V[..., halting].exp().sum(-1).tolist()
+            logits_B_T_V = policy(input_ids=ids_B_T, attention_mask=mask_B_T, logits_to_keep=longest - first + 1).logits
         for row, index in enumerate(batch):
-            spans = encoded[row][1]
-            likely = [chosen_B_T[row][low - first : high - first] if high else [] for low, high in spans]
+            ids, spans = encoded[index]
+            # One row at a time: in float32 a batch takes gigabytes.
+            log_probs_T_V = logits_B_T_V[row, : len(ids) - first].float().log_softmax(-1)
+            chosen_T = log_probs_T_V.gather(-1, ids_B_T[row, first : len(ids), None])[:, 0].tolist()
+            halt_T = log_probs_T_V[:, halting].exp().sum(-1).tolist()
+            likely = [chosen_T[low - first : high - first] if high else [] for low, high in spans]
             found[index] = Confidence(
                 key=rows[index].key,
                 token_probability=[geometric_mean(one) for one in likely],
                 token_minimum=[least(one) for one in likely],
-                halt_probability=[min(1.0, halt_B_T[row][low - first]) if high else math.nan for low, high in spans],
+                halt_probability=[min(1.0, halt_T[low - first]) if high else math.nan for low, high in spans],
             )
     return [found[index] for index in range(len(rows))]
