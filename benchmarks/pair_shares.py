@@ -21,7 +21,7 @@ from rlhalt.training.token_alignment import align, reasons
 from rlhalt.training_data import Method, Style, pairs, supervised
 from rlhalt.training_data.pieces import finished
 from rlhalt.training_data.statistics import shares
-from rlhalt.training_data.targets.methods import MethodName
+from rlhalt.training_data.targets.methods import METHODS
 from rlhalt.training_data.targets.selection import by_prompt
 from rlhalt.training_data.targets.self_consistency import by_agreement
 
@@ -92,11 +92,13 @@ def _pairs(rows: Sequence[Scored], threshold: float, tokenizer: Any, phrase: str
 
 def _targets(rows: Sequence[Scored], threshold: float, phrase: str) -> str:
     lines = ["| method | targets | only the phrase | characters |", "| --- | --: | --: | --: |"]
-    for name in get_args(MethodName):
-        if name == "reference" and not all("answer" in row.reference for row in rows):
+    for name in METHODS:
+        if name in ("reference", "s3ft") and not all("answer" in row.reference for row in rows):
             continue
         made = list(supervised(rows, Method(name, threshold=threshold), phrase))
         texts = [one.completion[0]["content"] for one in made]
+        if not texts:
+            continue
         silent = sum(text == phrase for text in texts)
         mean = sum(map(len, texts)) / len(texts)
         lines.append(f"| `{name}` | {len(texts)} | {silent / len(texts):.0%} | {mean:.0f} |")

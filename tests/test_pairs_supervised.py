@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -16,10 +15,10 @@ from rlhalt.training_data import Method, supervised, write_supervised
 from rlhalt.training_data.styles.reflect import HEADING
 from rlhalt.training_data.targets import self_consistency
 from rlhalt.training_data.targets.alignment_for_honesty import VERBAL, expected_accuracy
-from rlhalt.training_data.targets.methods import MethodName
+from rlhalt.training_data.targets.methods import METHODS
 from rlhalt.training_data.targets.selection import at_percentile, by_prompt, correctness
 
-NAMES = get_args(MethodName)
+NAMES = list(METHODS)
 
 
 def texts(rows, name, **options) -> list[str]:
@@ -230,7 +229,8 @@ def test_keys_are_unique_and_made_of_content(prompt, name):
     rows = [row for key in "abc" for row in prompt("+-", "+-", "++", key=key)]
     rows = [dataclasses.replace(row, reference={"answer": "24"}) for row in rows]
     made = list(supervised(rows, Method(name)))
-    assert len({one.key for one in made}) == len(made) >= 3
+    # CRaFT keeps the half of the prompts.
+    assert len({one.key for one in made}) == len(made) >= (2 if name == "craft" else 3)
     assert [one.key for one in supervised(rows, Method(name))] == [one.key for one in made]
 
 

@@ -421,3 +421,26 @@ class TestTrlHooks:
         given = model(input_ids=ids, shift_labels=torch.tensor([[6, 7, 8, UNSCORED]]), fused_lm_head=True).log_probs
         assert torch.equal(shifted, given[:, :-1])
         assert given[0, -1] == 0
+
+
+@pytest.mark.parametrize("precompute", [False, True])
+def test_a_margin_makes_the_chosen_side_count_less(make, precompute):
+    """-log σ(β (m - margin)): loss and gradients of pairs with a margin, of a policy that is its reference."""
+    from transformers import AutoModelForCausalLM
+
+    margin, data = 2.5, rows(4)
+    keys = {"beta": 0.5, "precompute_ref_log_probs": precompute}
+    if not precompute:
+        keys["ref_model"] = lambda model: _copy(AutoModelForCausalLM, model)
+    mine = make(True, [{**one, "margin": margin} for one in data], **keys)
+    given = next(iter(mine.get_train_dataloader()))
+    assert given["margin"].tolist() == [margin] * len(given["margin"])
+    loss, gradients = step(mine, given)
+    # A fresh policy is its reference: m = 0 for every pair.
+    assert loss == pytest.approx(math.log1p(math.exp(0.5 * margin)), abs=1e-4)
+    without, weaker = step(make(True, data, **keys), {name: one for name, one in given.items() if name != "margin"})
+    assert without == pytest.approx(math.log(2), abs=1e-4)
+    # σ(β margin) in place of ½ weighs the same gradient.
+    scale = 2 / (1 + math.exp(-0.5 * margin))
+    for name, one in weaker.items():
+        assert torch.allclose(gradients[name], scale * one, rtol=1e-3, atol=1e-4), name

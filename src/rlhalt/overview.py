@@ -10,12 +10,14 @@ def overview() -> dict[str, list[str]]:
     from rlhalt.domains.domain import domain_names
     from rlhalt.embedded import SOURCES
     from rlhalt.recipes.recipe import recipe_names
+    from rlhalt.training_data.preferences.methods import PREFERENCES
     from rlhalt.training_data.styles import Style
-    from rlhalt.training_data.targets.methods import MethodName
+    from rlhalt.training_data.targets.methods import METHODS
 
     return {
         "domains": domain_names(),
-        "methods": list(get_args(MethodName)),
+        "methods": list(METHODS),
+        "preferences": list(PREFERENCES),
         "styles": list(get_args(Style)),
         "recipes": recipe_names(),
         "models": sorted(SOURCES),

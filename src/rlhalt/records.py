@@ -321,6 +321,8 @@ class Pair:
         threshold: τ.
         cut: character offset into the two assistant texts where the whole fragments that both begin with end.
         source: the key of the scored response it was made from; "" where people brought the row.
+        margin: how much more the log-ratios of the sides have to differ, in nats: -log σ(β (m - margin)); see
+            `rlhalt.training_data.preferences.f_dpo`.
     """
 
     required: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected")
@@ -334,6 +336,7 @@ class Pair:
     threshold: float
     cut: int
     source: str
+    margin: float = 0.0
 
     @property
     def same_sides(self) -> bool:
@@ -359,6 +362,8 @@ class Pair:
             raise Wrong("weight", f"expected a number above 0 and up to 1, found {self.weight:g}")
         if not 0 < self.threshold < 1:
             raise Wrong("threshold", f"expected a number above 0 and below 1, found {self.threshold:g}")
+        if not math.isfinite(self.margin):
+            raise Wrong("margin", f"expected a finite number, found {self.margin}")
         if not 0 <= self.cut <= min(len(self.chosen[-1]["content"]), len(self.rejected[-1]["content"])):
             raise Wrong("cut", f"expected an offset into both texts, found {self.cut}")
         if self.same_sides:

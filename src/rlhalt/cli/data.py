@@ -32,6 +32,11 @@ def add(verb: Verb) -> None:
     one.add_argument("--domain", required=True, help="a name that `rlhalt list domains` shows, or a folder")
     one.add_argument("--file", help="GSM8K's train.jsonl, hub://openai/gsm8k/main/train, or your own rows")
     one.add_argument("--split", choices=("train", "heldout", "all"), default="all", help="which prompts")
+    one.add_argument(
+        "--ask-wrongly",
+        action="store_true",
+        help="ask for a wrong answer that sounds right: the rejected sides of `pairs --preferences grath`",
+    )
     one.add_argument("--output", required=True, help="JSON lines of prompts")
 
     one = verb(
@@ -113,7 +118,18 @@ def add(verb: Verb) -> None:
     )
     one.add_argument(
         "--method",
-        help="halt, halt-per-tau, unit, idk, random-trim, absolute, ...; see docs/pairs.md (default: the better sides)",
+        help="halt, r-tuning, semantic-entropy, craft, s3ft, ...; see docs/methods.md (default: the better sides)",
+    )
+    one.add_argument(
+        "--preferences",
+        metavar="METHOD",
+        help="write the pairs of another method: rlkf, own-pairs, f-dpo, ...; see docs/methods.md (default: the "
+        "style's pairs)",
+    )
+    one.add_argument(
+        "--others",
+        metavar="FILE",
+        help="scored responses of a second model to the same prompts, for grath, other-chosen, temporal and craft",
     )
     one.add_argument("--percentile", type=flags.share, default=0.6, help="of halt, idk and random-trim: α")
     one.add_argument(
@@ -173,6 +189,7 @@ def _prompts(args: argparse.Namespace) -> None:
     from rlhalt.domains.hub import local_file
     from rlhalt.provenance import once
     from rlhalt.records import content_key
+    from rlhalt.training_data.preferences.grath import asked_wrongly
 
     domain = load_domain(args.domain)
     file = args.file and local_file(args.file)
@@ -180,6 +197,8 @@ def _prompts(args: argparse.Namespace) -> None:
     chosen = domain.prompts(file, args.split)
     if not chosen:
         flags.of_split(domain.prompts(file, "all"), args.split, file or args.domain)
+    if args.ask_wrongly:
+        chosen = [asked_wrongly(one) for one in chosen]
     # Prompts that come with a domain have no file whose hash could say that they have changed.
     content = content_key([dataclasses.asdict(one) for one in chosen])
     config = {"domain": domain.domain, "split": args.split, "content": content}
@@ -277,12 +296,22 @@ def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.domains import read_domain
     from rlhalt.jsonl import check_name
     from rlhalt.records import Pair, Target, content_key, read
-    from rlhalt.training_data import Method, default_style, write_pairs, write_supervised, write_targets
+    from rlhalt.training_data import (
+        Method,
+        Preference,
+        default_style,
+        write_pairs,
+        write_preferences,
+        write_supervised,
+        write_targets,
+    )
+    from rlhalt.training_data.preferences.methods import PREFERENCES
     from rlhalt.training_data.statistics import summary
+    from rlhalt.training_data.targets.methods import METHODS
 
     if args.method is not None and args.targets is None:
         raise InputError("expected --targets with it: the file that the method's targets go to", field="--method")
-    flags.separate([args.scored], [args.output, args.targets])
+    flags.separate([args.scored, args.others], [args.output, args.targets])
     if args.targets is not None:
         check_name(args.targets)
     domain = read_domain(flags.domain_of(args.domain, args.scored))
@@ -294,11 +323,19 @@ def _pairs(args: argparse.Namespace) -> None:
         if args.method is not None
         else None
     )
+    preference = Preference(args.preferences, style, threshold) if args.preferences is not None else None
+    for_targets = args.others if method and METHODS[method.name].others != "none" else None
+    for_pairs = args.others if preference and PREFERENCES[preference.name].others != "none" else None
+    if args.others and not (for_targets or for_pairs):
+        raise InputError("expected a --method or --preferences that reads it, found none", field="--others")
     phrase = domain.halting_phrase
-    write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed, phrase)
-    print(summary(read(args.output, Pair)))
+    if preference:
+        write_preferences(args.scored, args.output, preference, args.draws, args.seed, phrase, for_pairs)
+    else:
+        write_pairs(args.scored, args.output, threshold, style, args.draws, args.seed, phrase)
+    print(summary(read(args.output, Pair), decisions=preference is None))
     if method:
-        write_supervised(args.scored, args.targets, method, phrase)
+        write_supervised(args.scored, args.targets, method, phrase, for_targets)
     elif args.targets is not None:
         write_targets(args.scored, args.targets, style, args.best, phrase)
     if args.targets is not None:

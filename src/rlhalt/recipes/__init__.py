@@ -5,7 +5,8 @@
                                                ├─ pairs at τ ─► train dpo ─► evaluate ─► compare ─► report.html
                                                │                  └─► train grpo ┤
                                                ├─ decisions ──► train decisions ─┤
-                                               └─ targets of other methods ──────┘
+                                               ├─ targets of other methods ──────┤
+                                               └─ pairs of other methods ────────┘
 
 The pairs too are made of the pretrained model's answers: asked about a country it was trained on, the SFT model is
 right far more often than about another, and pairs made of what it says there would teach it to trust itself.
@@ -15,6 +16,7 @@ A recipe of several domains answers, scores and evaluates each by itself, and tr
     recipe      the YAML file
     data        what training reads, made of the answers of the pretrained model, domain by domain
     training    the models, each trained from the one before it
+    preferring  the preference methods: pairs and a model of each
     comparing   each model evaluated and compared, domain by domain
     run         all of it, stage by stage
     rounds      the same repeated: the trained model answers, is scored, paired and trained again

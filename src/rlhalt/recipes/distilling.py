@@ -25,7 +25,7 @@ from rlhalt.recipes.training import training_stage
 from rlhalt.records import Json, Scored, Target, read
 from rlhalt.stages import Stage
 from rlhalt.training_data.files import training_rows
-from rlhalt.training_data.targets.methods import reference
+from rlhalt.training_data.targets import reference
 
 HALVES = (0, 1)
 
@@ -74,7 +74,7 @@ def distilling(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
 
 def _write_references(scored: Path, file: Path, keys: Collection[str], half: int) -> None:
     def make() -> Iterator[Target]:
-        return reference(row for row in training_rows(scored) if row.prompt_key in keys)
+        return reference.targets(row for row in training_rows(scored) if row.prompt_key in keys)
 
     once("targets", file, [scored], {"name": "reference", "half": half}, make)
 

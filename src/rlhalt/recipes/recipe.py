@@ -17,7 +17,9 @@ from rlhalt.records import Json
 from rlhalt.sampling import EngineName
 from rlhalt.strict_yaml import read_fields, read_yaml
 from rlhalt.training_data import Style
-from rlhalt.training_data.targets.methods import MethodName
+from rlhalt.training_data.preferences.methods import PREFERENCES
+from rlhalt.training_data.table import check_name
+from rlhalt.training_data.targets.methods import METHODS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Recipe:
         draws: the thresholds at which each response of its targets is cut.
         grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
         supervised: other methods to make targets of the same responses, by their names in
-            `rlhalt.training_data.targets.methods`, each trained as `sft` says; `halt-per-tau` at every τ.
+            `rlhalt.training_data.targets.methods`, each trained as `sft` says; those that know τ at every τ.
+        preferences: methods to make pairs of the same responses, by their names in
+            `rlhalt.training_data.preferences.methods`, each trained as `dpo` says; see `rlhalt.recipes.preferring`.
+        other_model: the second model of the method `other-chosen`.
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         calibrated: the model that gets a calibrated cut in each domain, by the name of its folder (`sft`, `reference`,
@@ -89,7 +94,9 @@ class Recipe:
     draws: int = 6
     grpo: str | None = None
     online_thresholds: list[float] = dataclasses.field(default_factory=list)
-    supervised: list[MethodName] = dataclasses.field(default_factory=list)
+    supervised: list[str] = dataclasses.field(default_factory=list)
+    preferences: list[str] = dataclasses.field(default_factory=list)
+    other_model: str | None = None
 
     @property
     def domains(self) -> list[str]:
@@ -134,6 +141,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
             path=path,
             field="online_thresholds",
         )
+    _check_preferences(data, path)
     for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "distilled", "grpo"):
         if data.get(key) is not None:
             data[key] = str(_beside(path, data[key]))
@@ -177,7 +185,7 @@ def _check_values(data: Json, path: Path) -> None:
         if not data[key]:
             raise InputError("expected at least one, found an empty list", path=path, field=key)
     # Folders and files are named after thresholds as they are shown.
-    for key, shown in {"thresholds": "{:g}", "seeds": "{}", "supervised": "{}"}.items():
+    for key, shown in {"thresholds": "{:g}", "seeds": "{}", "supervised": "{}", "preferences": "{}"}.items():
         names = [shown.format(one) for one in data.get(key, [])]
         if len(set(names)) < len(names):
             raise InputError(f"expected different values, found {', '.join(names)}", path=path, field=key)
@@ -185,6 +193,12 @@ def _check_values(data: Json, path: Path) -> None:
         within(key, "text", lambda one: bool(one.strip()))
     for key in ("thresholds", "online_thresholds"):
         within(key, "thresholds above 0 and below 1", lambda one: 0 < one < 1)
+    for key, table in (("supervised", METHODS), ("preferences", PREFERENCES)):
+        for one in data.get(key, []):
+            try:
+                check_name(one, table, key)
+            except InputError as error:
+                raise InputError(error.message, path=path, field=key) from None
     within("seeds", f"whole numbers from 0 to {2**32 - 1}", lambda one: 0 <= one < 2**32)
     within("engine", "transformers or vllm", lambda one: one != "openai")
     within("best", "a share above 0 and up to 1", lambda one: 0 < one <= 1)
@@ -202,9 +216,30 @@ def _check_several(data: Json, path: Path) -> None:
     """
     if not data["domain"] or len(set(data["domain"])) < len(data["domain"]):
         raise InputError(f"expected domains, each once, found {data['domain']}", path=path, field="domain")
-    for key in ("distilled", "grpo", "train_file", "heldout_file", "annotated"):
+    for key in ("distilled", "grpo", "preferences", "train_file", "heldout_file", "annotated"):
         if data.get(key):
             raise InputError("expected none with several domains: it goes with one", path=path, field=key)
+
+
+def _check_preferences(data: Json, path: Path) -> None:
+    """See that what the preference methods of a recipe need is there.
+
+    Raises:
+        InputError: naming the key.
+    """
+    methods = data.get("preferences", [])
+    if methods and not data.get("dpo"):
+        raise InputError("expected a training configuration: preference methods train with it", path=path, field="dpo")
+    if methods and data.get("annotated"):
+        raise InputError("expected none with annotated answers: they compare N", path=path, field="preferences")
+    if "temporal" in methods and "own-pairs" not in methods:
+        raise InputError(
+            "expected own-pairs beside temporal, which reads that model's answers", path=path, field="preferences"
+        )
+    if ("other-chosen" in methods) != bool(data.get("other_model")):
+        raise InputError(
+            "expected a model where preferences has other-chosen, and none where not", path=path, field="other_model"
+        )
 
 
 def _recipe_file(name: str | Path) -> Path:

@@ -25,6 +25,7 @@ from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts, shown
 from rlhalt.recipes.distilling import distilling
 from rlhalt.recipes.example import at_every_threshold, example
+from rlhalt.recipes.preferring import preferring
 from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
@@ -51,8 +52,9 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     check_model(recipe)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)
-    more, distilled = distilling(recipe, found[0], out)
-    policies, training = policies | more, [*training, *distilled]
+    for add in (preferring, distilling):
+        more, stages = add(recipe, found[0], out)
+        policies, training = policies | more, [*training, *stages]
     if any(part.scorer is None for part in found):
         run_stages([*making, *training])
         print("no judge is named: the models are trained and not evaluated", file=sys.stderr)

@@ -19,6 +19,7 @@ from rlhalt.provenance import already_done
 from rlhalt.recipes.data import Data, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.stages import Stage
+from rlhalt.training_data.targets.methods import METHODS
 
 
 def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], list[Stage]]:
@@ -50,7 +51,8 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
         add("SFT", sft, seed, role="supervised")
         for method, file in made.supervised.items():
             to = folder / folder_name(method.name, method.at)
-            model = train(make("sft", recipe.sft, file, to, seed, recipe.model, name=shown(method.name, method.at)))
+            name, keys = shown(method.name, method.at), METHODS[method.name].keys
+            model = train(make("sft", recipe.sft, file, to, seed, recipe.model, keys, name=name))
             add(method.name, model, seed, method.at, role="supervised")
         for threshold, file in made.pairs.items():
             at = f"τ = {threshold:g}"

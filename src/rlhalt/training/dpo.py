@@ -123,7 +123,10 @@ def main(argv: Sequence[str]) -> None:
                 f"{len(taken.refused)} of {count} pairs are not trained on: {reasons(taken.refused)}", file=sys.stderr
             )
         drawn = [taken.numbers[index] for index in draw(taken.weights, data.draws, args.seed)]
-        dataset = on_disk(rows, ("prompt", "chosen", "rejected"))
+        margins = any(one.margin for one in rows)
+        if margins and not data.shared:
+            raise InputError("expected true: TRL's own DPOTrainer would drop the pairs' margins", field="shared")
+        dataset = on_disk(rows, ("prompt", "chosen", "rejected", *(("margin",) if margins else ())))
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
             trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
                 model=model,

@@ -23,41 +23,49 @@ checked. A response with a failed fragment gives nothing, and a fragment cut off
 
 Decisions have no sides: each says what generating a fragment is worth at a point that the trained policy will reach.
 
-Supervised targets are the better sides, or those of the methods that rlhalt is compared with.
+Supervised targets are the better sides, or those of the methods that rlhalt is compared with. Other methods make pairs
+too, most of them of two whole responses (docs/methods.md).
 
-    styles/     the styles, one module each: what the better and the worse side of a pair are
-    targets/    supervised targets of other methods: HALT and its baselines, Alignment for Honesty
-    decisions   the decisions of a response one by one, trained at the tokens where speaking and halting part
-    pieces      a response in pieces, and a pair of two of them
-    files       from file to file, of training prompts alone
-    statistics  how many pairs of each kind a style makes
+    styles/       the styles, one module each: what the better and the worse side of a pair are
+    targets/      supervised targets of other methods, one module each
+    preferences/  preference pairs of other methods, one module each
+    table         what the tables of both share
+    decisions     the decisions of a response one by one, trained at the tokens where speaking and halting part
+    pieces        a response in pieces, and a pair of two of them
+    files         from file to file, of training prompts alone
+    statistics    how many pairs of each kind a style makes
 """
 
 from rlhalt.training_data.files import (
     write_conditioned_decisions,
     write_decisions,
     write_pairs,
+    write_preferences,
     write_supervised,
     write_targets,
 )
 from rlhalt.training_data.pieces import compose
+from rlhalt.training_data.preferences.methods import Preference, preferred
 from rlhalt.training_data.styles import Style, check_style, default_style, pairs, targets
 from rlhalt.training_data.targets.methods import Method, supervised
 from rlhalt.training_data.targets.selection import best
 
 __all__ = [
     "Method",
+    "Preference",
     "Style",
     "best",
     "check_style",
     "compose",
     "default_style",
     "pairs",
+    "preferred",
     "supervised",
     "targets",
     "write_conditioned_decisions",
     "write_decisions",
     "write_pairs",
+    "write_preferences",
     "write_supervised",
     "write_targets",
 ]

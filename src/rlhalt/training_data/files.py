@@ -11,10 +11,12 @@ from pathlib import Path
 from rlhalt.errors import InputError
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.provenance import once
-from rlhalt.records import HALT_PHRASE, Json, Pair, Scored, content_key, read
+from rlhalt.records import HALT_PHRASE, Json, Pair, Scored, Target, content_key, read
 from rlhalt.training_data.decisions import conditioned_decisions, decisions
+from rlhalt.training_data.preferences.methods import PREFERENCES, Preference, preferred
 from rlhalt.training_data.styles import Style, pairs, targets
-from rlhalt.training_data.targets.methods import Method, supervised
+from rlhalt.training_data.table import check_others
+from rlhalt.training_data.targets.methods import METHODS, Method, supervised
 from rlhalt.training_data.targets.selection import best
 
 
@@ -75,6 +77,36 @@ def write_pairs(
         config,
         lambda: drawn(list(pairs(training_rows(scored), threshold, style, phrase)), draws, seed),
     )
+
+
+def write_preferences(
+    scored: str | Path,
+    output: str | Path,
+    method: Preference,
+    draws: int | None = None,
+    seed: int = 0,
+    phrase: str = HALT_PHRASE,
+    others: str | Path | None = None,
+) -> None:
+    """The pairs of a method, of a file of scored responses, into a file; see `preferred`.
+
+    Args:
+        draws, seed: see `write_pairs`.
+        others: scored responses of a second model to the same prompts, for methods that read them.
+
+    Raises:
+        InputError: see `training_rows`, `preferred` and `rlhalt.training_data.table.check_others`.
+    """
+    check_others(method.name, PREFERENCES[method.name], others)
+
+    def make() -> Iterator[Pair]:
+        made = preferred(training_rows(scored), method, phrase, training_rows(others) if others else ())
+        return made if draws is None else drawn(list(made), draws, seed)
+
+    config: Json = {"preferences": dataclasses.asdict(method), **named(phrase)}
+    if draws is not None:
+        config |= {"draws": draws, "seed": seed}
+    once("pairs", output, [scored, *([others] if others else [])], config, make)
 
 
 def drawn(rows: Sequence[Pair], count: int, seed: int) -> Iterator[Pair]:
@@ -145,11 +177,25 @@ def write_targets(
     once("targets", output, [scored], config, lambda: targets(best(training_rows(scored), share), style, phrase))
 
 
-def write_supervised(scored: str | Path, output: str | Path, method: Method, phrase: str = HALT_PHRASE) -> None:
+def write_supervised(
+    scored: str | Path,
+    output: str | Path,
+    method: Method,
+    phrase: str = HALT_PHRASE,
+    others: str | Path | None = None,
+) -> None:
     """The targets of a method, of a file of scored responses, into a file; see `supervised`.
 
+    Args:
+        others: scored responses of a second model to the same prompts, for methods that read them.
+
     Raises:
-        InputError: see `training_rows` and `supervised`.
+        InputError: see `training_rows`, `supervised` and `rlhalt.training_data.table.check_others`.
     """
+    check_others(method.name, METHODS[method.name], others)
+
+    def make() -> Iterator[Target]:
+        return supervised(training_rows(scored), method, phrase, training_rows(others) if others else ())
+
     config = dataclasses.asdict(method) | named(phrase)
-    once("targets", output, [scored], config, lambda: supervised(training_rows(scored), method, phrase))
+    once("targets", output, [scored, *([others] if others else [])], config, make)

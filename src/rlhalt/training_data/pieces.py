@@ -36,6 +36,11 @@ def wrong(fragments: Sequence[Fragment]) -> list[int]:
     return [index for index, one in enumerate(fragments) if one.label == "incorrect"]
 
 
+def claims(row: Scored) -> list[int]:
+    """Which finished fragments of a response are no halts, whatever their verdicts."""
+    return [index for index, one in enumerate(finished(row)) if one.label != "halt"]
+
+
 def until_wrong(fragments: Sequence[Fragment]) -> int:
     """How many fragments stand before the first wrong one or the first halt."""
     ends = (index for index, one in enumerate(fragments) if one.label in ("incorrect", "halt"))
@@ -94,14 +99,15 @@ def halted(row: Scored, stop: int, phrase: str) -> Side:
     return (*pieces(row.response, row.fragments, range(stop)), lead + phrase)
 
 
-def _assistant(text: str) -> list[Message]:
+def assistant(text: str) -> list[Message]:
+    """A text as the assistant's turn."""
     return [{"role": "assistant", "content": text}]
 
 
 def target(row: Scored, text: str, style: str) -> Target:
     """A supervised example made of one response, with the reasoning of that response before the text."""
     text = reasoning(row) + text
-    return Target(content_key(row.key, text, style), row.prompt, _assistant(text), style, row.key)
+    return Target(content_key(row.key, text, style), row.prompt, assistant(text), style, row.key)
 
 
 def pair(
@@ -117,8 +123,8 @@ def pair(
     return Pair(
         key=content_key(row.key, better, worse, style, threshold, decides),
         prompt=row.prompt,
-        chosen=_assistant(better),
-        rejected=_assistant(worse),
+        chosen=assistant(better),
+        rejected=assistant(worse),
         weight=weight,
         style=style,
         threshold=threshold,

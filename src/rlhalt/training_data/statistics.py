@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from rlhalt.records import HALT_PHRASE, Pair, Scored
+from rlhalt.records import HALT_PHRASE, Pair, Scored, content_key
 from rlhalt.training_data.styles import Style, pairs
 
 
@@ -65,9 +65,15 @@ def shares(rows: Sequence[Scored], threshold: float, style: Style, phrase: str =
     )
 
 
-def summary(made: Iterable[Pair]) -> str:
-    """One line on pairs for the terminal: how many, of how many responses, and how many of them prefer to halt."""
+def summary(made: Iterable[Pair], decisions: bool = True) -> str:
+    """One line on pairs for the terminal: how many, of how many responses, and how many of them prefer to halt.
+
+    Args:
+        decisions: whether they decide to halt or to speak; most pairs of other methods compare two responses.
+    """
     made = list(made)
+    if made and not decisions:
+        return f"{len(made)} pairs for {len({content_key(one.prompt) for one in made})} prompts"
     halting, speaking = (_counted(one for one in made if (one.style == "keep") is kept) for kept in (False, True))
     if not made:
         return "no pairs: nothing in the responses is right or wrong"

@@ -24,6 +24,7 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
         places                                 (2D, T - 1)  where in the trees (flattened) each next token is scored
         tree_ids, _positions, _ends, _labels   (R, L)       see `rlhalt.training.prefix_sharing.layout`
         attention_mask                         (R, L)       which tokens of the trees are real; TRL counts them
+        margin                                 (D,)         of the pairs, where they have one
 
     Attributes:
         whole: whether tokens that both sides share are scored too. Where a loss reads nothing but the difference
@@ -71,6 +72,8 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
             [torch.tensor([0] * (first - given) + said[first:]) for _, said, first, given in views]
         )
         batch.update({name: stock[name] for name in ("ref_chosen_logps", "ref_rejected_logps") if name in stock})
+        if "margin" in examples[0]:
+            batch["margin"] = torch.tensor([one["margin"] for one in examples])
         return batch
 
 

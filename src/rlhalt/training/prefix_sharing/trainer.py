@@ -3,6 +3,9 @@
 The loss is TRL's, with all its options: `Shared` stands in the model's place, runs it over the trees, and hands TRL the
 log-probabilities of the sides as if they had been computed one by one.
 
+A pair may have a margin, by which the chosen side's log-ratio counts less (F-DPO, arXiv 2601.03027). It is added to the
+reference's log-probability of that side, so that it reaches every loss of TRL, and the logged rewards with it.
+
 Where the loss reads nothing but the difference between the sides (`sigmoid` and its like), the tokens that both begin
 with are not scored: they cancel. Entropy, accuracy, logits and the log-probabilities and rewards of one side are then
 logged over the tokens that differ; loss, margins, accuracies of rewards and the gradient are what they were.
@@ -72,6 +75,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     """
 
     precompute_ref_logps: bool
+    _signature_columns: Any
     _checked = False
 
     def __init__(self, model: Any, args: Any, train_dataset: Any, **rest: Any) -> None:
@@ -122,17 +126,27 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             dataset = dataset.add_column(column, [values[key][side] for key in keys])
         return dataset
 
+    def _set_signature_columns_if_needed(self) -> None:
+        if self._signature_columns is None:
+            super()._set_signature_columns_if_needed()
+            self._signature_columns = [*(self._signature_columns or ()), "margin"]
+
     def compute_ref_log_probs(self, model: Any, inputs: dict[str, Any]) -> Any:
         """The reference's log-probabilities of both sides, (D,) each."""
+        inputs = {name: one for name, one in inputs.items() if name != "margin"}
         self._check(model, inputs)
         return super().compute_ref_log_probs(Shared(model, self.model.config), inputs)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         inputs = dict(inputs)
+        margin = inputs.pop("margin", None)
         self._check(model, inputs)
         if "ref_chosen_logps" not in inputs:
             reference = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
             inputs["ref_chosen_logps"], inputs["ref_rejected_logps"] = reference
+        if margin is not None:
+            # -log σ(β (m - margin)): the loss reads the reference in this difference alone.
+            inputs["ref_chosen_logps"] = inputs["ref_chosen_logps"] + margin
         # Wherever they come from, the reference values are in the batch now.
         precomputed, self.precompute_ref_logps = self.precompute_ref_logps, True
         loss = super()._compute_loss(Shared(model, self.model.config), inputs, return_outputs)

@@ -15,6 +15,9 @@ from rlhalt.training_data.styles import cut, flip, reflect, remove
 
 Style = Literal["remove", "unsure", "truncate", "keep", "reflect", "flip"]
 
+CUTS: tuple[Style, ...] = ("unsure", "truncate", "keep")
+"""The styles for causal domains: an answer ends where it goes wrong."""
+
 # For each style, the pairs of a response at τ, and their better side; both with the halting phrase.
 _STYLES: dict[str, tuple[Callable[[Scored, float, str], Iterator[Pair]], Callable[[Scored, str], Side]]] = {
     "remove": (remove.pairs, remove.ideal),

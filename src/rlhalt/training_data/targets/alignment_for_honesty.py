@@ -33,7 +33,8 @@ def expected_accuracy(group: Sequence[Scored]) -> float | None:
     return sum(found) / len(found) if found else None
 
 
-def _most_correct(group: Sequence[Scored]) -> Scored:
+def most_correct(group: Sequence[Scored]) -> Scored:
+    """Of a prompt's responses the most correct one, then the one with the most right fragments, then the first."""
     return max(group, key=lambda row: (correctness(row) or 0.0, len(right(finished(row)))))
 
 
@@ -42,7 +43,7 @@ def _answers(rows: Iterable[Scored]) -> Iterator[tuple[Scored, str, float]]:
     for group in by_prompt(rows):
         accuracy = expected_accuracy(group)
         if accuracy is not None:
-            row = _most_correct(group)
+            row = most_correct(group)
             yield row, "".join(whole(row)), accuracy
 
 

@@ -11,11 +11,9 @@ from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Scored, Target
 from rlhalt.rewards import check_threshold
 from rlhalt.training_data.pieces import Side, finished, pieces, right, target, until_wrong, whole, wrong
-from rlhalt.training_data.styles import Style, check_style, cut, ideal
+from rlhalt.training_data.styles import CUTS, Style, check_style, cut, ideal
 from rlhalt.training_data.targets import self_consistency
 from rlhalt.training_data.targets.selection import Reading, at_percentile, by_prompt
-
-_CUTS = ("unsure", "truncate", "keep")
 
 
 def halt(
@@ -45,7 +43,7 @@ def halt_per_tau(rows: Iterable[Scored], style: Style, threshold: float, phrase:
     check_threshold(threshold)
     check_style(style)
     groups = by_prompt(rows)
-    likely = self_consistency.by_position(groups) if style in _CUTS else self_consistency.by_agreement(groups)
+    likely = self_consistency.by_position(groups) if style in CUTS else self_consistency.by_agreement(groups)
     for group in groups:
         sifted = [_doubted(row, likely[row.key], threshold) for row in group]
         row = max(sifted, key=lambda one: len(_said(one, style)))
@@ -65,7 +63,7 @@ def _doubted(row: Scored, likely: list[float], threshold: float) -> Scored:
 
 def _said(row: Scored, style: Style) -> list[int]:
     fragments = finished(row)
-    return right(fragments[: until_wrong(fragments)] if style in _CUTS else fragments)
+    return right(fragments[: until_wrong(fragments)] if style in CUTS else fragments)
 
 
 def idk(rows: Iterable[Scored], percentile: float, reading: Reading, phrase: str = HALT_PHRASE) -> Iterator[Target]:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Iterator
-from typing import Literal, assert_never, get_args
 
-from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Scored, Target
-from rlhalt.training_data.pieces import target
-from rlhalt.training_data.styles import Style, targets
-from rlhalt.training_data.targets import alignment_for_honesty, halt_method
-from rlhalt.training_data.targets.selection import Reading, by_prompt
-
-MethodName = Literal[
-    "halt",
-    "halt-per-tau",
-    "unit",
-    "idk",
-    "random-trim",
-    "absolute",
-    "confidence-num",
-    "confidence-verb",
-    "multisample",
-    "reference",
-]
+from rlhalt.training_data.styles import Style
+from rlhalt.training_data.table import Entry, check_name
+from rlhalt.training_data.targets import (
+    alignment_for_honesty,
+    craft,
+    expert_iteration,
+    halt_method,
+    instruction_modelling,
+    r_tuning,
+    reference,
+    s3ft,
+    semantic_entropy,
+    unit,
+)
+from rlhalt.training_data.targets.selection import Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,16 +28,15 @@ class Method:
     """How targets are made.
 
     Attributes:
-        name: `halt` (HALT), `halt-per-tau` (HALT per τ), `unit` (UNIT), `idk` (whole-answer abstention), `random-trim`,
-            `absolute`, `confidence-num`, `confidence-verb`, `multisample` (Alignment for Honesty) or `reference`
-            (standard fine-tuning). See `halt_method`, `alignment_for_honesty` and `supervised`.
-        style: how `halt`, `halt-per-tau` and `random-trim` get rid of a fragment.
+        name: one of `METHODS`; docs/methods.md says what each does, and where it comes from.
+        style: how `halt`, `halt-per-tau`, `random-trim` and `instruction-modelling` get rid of a fragment; and whether
+            a method for one short answer acts per response or per fragment (`one_answer`).
         percentile, reading: which of N responses `halt`, `idk` and `random-trim` take, see `at_percentile`.
-        threshold: τ of `halt-per-tau`.
+        threshold: τ of the methods that know one.
         seed: of `random-trim`.
     """
 
-    name: MethodName
+    name: str
     style: Style = "remove"
     percentile: float = 0.6
     reading: Reading = "ascending"
@@ -52,21 +46,54 @@ class Method:
     @property
     def at(self) -> float | None:
         """τ, of a method that knows one."""
-        return self.threshold if self.name == "halt-per-tau" else None
+        return self.threshold if METHODS[self.name].per_tau else None
 
     def __post_init__(self) -> None:
-        known = get_args(MethodName)
-        if self.name not in known:
-            near = difflib.get_close_matches(str(self.name), known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"expected one of {', '.join(known)}, found '{self.name}'{hint}", field="method")
+        check_name(self.name, METHODS, "method")
 
 
-def supervised(rows: Iterable[Scored], method: Method, phrase: str = HALT_PHRASE) -> Iterator[Target]:
+# A line a method: what it reads of the scored responses, those of a second model, the settings and the phrase.
+METHODS: dict[str, Entry[Method, Target]] = {
+    "halt": Entry(lambda rows, _, how, phrase: halt_method.halt(rows, how.style, how.percentile, how.reading, phrase)),
+    "halt-per-tau": Entry(
+        lambda rows, _, how, phrase: halt_method.halt_per_tau(rows, how.style, how.threshold, phrase), per_tau=True
+    ),
+    "unit": Entry(lambda rows, _, how, phrase: unit.targets(rows, phrase)),
+    "idk": Entry(lambda rows, _, how, phrase: halt_method.idk(rows, how.percentile, how.reading, phrase)),
+    "random-trim": Entry(
+        lambda rows, _, how, phrase: halt_method.random_trim(
+            rows, how.style, how.percentile, how.reading, how.seed, phrase
+        )
+    ),
+    "absolute": Entry(lambda rows, _, how, phrase: alignment_for_honesty.absolute(rows, phrase)),
+    "confidence-num": Entry(lambda rows, _, how, phrase: alignment_for_honesty.confidence_num(rows, phrase)),
+    "confidence-verb": Entry(lambda rows, _, how, phrase: alignment_for_honesty.confidence_verb(rows, phrase)),
+    "multisample": Entry(lambda rows, _, how, phrase: alignment_for_honesty.multisample(rows, phrase)),
+    "reference": Entry(lambda rows, _, how, phrase: reference.targets(rows)),
+    "r-tuning": Entry(lambda rows, _, how, phrase: r_tuning.targets(rows, how.style)),
+    "semantic-entropy": Entry(
+        lambda rows, _, how, phrase: semantic_entropy.targets(rows, how.style, how.threshold, phrase), per_tau=True
+    ),
+    "craft": Entry(lambda rows, others, how, phrase: craft.targets(rows, others, phrase), others="optional"),
+    "s3ft": Entry(lambda rows, _, how, phrase: s3ft.targets(rows)),
+    "expert-iteration": Entry(
+        lambda rows, _, how, phrase: expert_iteration.targets(rows, how.style, how.threshold), per_tau=True
+    ),
+    "instruction-modelling": Entry(
+        lambda rows, _, how, phrase: instruction_modelling.targets(rows, how.style, phrase),
+        keys=instruction_modelling.KEYS,
+    ),
+}
+
+
+def supervised(
+    rows: Iterable[Scored], method: Method, phrase: str = HALT_PHRASE, others: Iterable[Scored] = ()
+) -> Iterator[Target]:
     """The targets of a method, from N scored responses a prompt.
 
     Args:
         phrase: what the domain halts with.
+        others: scored responses of a second model to the same prompts, for methods that read them.
 
     Raises:
         InputError: see the functions that make them.
@@ -80,53 +107,4 @@ def supervised(rows: Iterable[Scored], method: Method, phrase: str = HALT_PHRASE
     >>> [one.completion[0]["content"] for one in supervised([row], Method("halt"))]
     ['It is in Asia.']
     """
-    match method.name:
-        case "halt":
-            return halt_method.halt(rows, method.style, method.percentile, method.reading, phrase)
-        case "halt-per-tau":
-            return halt_method.halt_per_tau(rows, method.style, method.threshold, phrase)
-        case "idk":
-            return halt_method.idk(rows, method.percentile, method.reading, phrase)
-        case "random-trim":
-            return halt_method.random_trim(rows, method.style, method.percentile, method.reading, method.seed, phrase)
-        case "absolute":
-            return alignment_for_honesty.absolute(rows, phrase)
-        case "confidence-num":
-            return alignment_for_honesty.confidence_num(rows, phrase)
-        case "confidence-verb":
-            return alignment_for_honesty.confidence_verb(rows, phrase)
-        case "multisample":
-            return alignment_for_honesty.multisample(rows, phrase)
-        case "unit":
-            return unit(rows, phrase)
-        case "reference":
-            return reference(rows)
-        case _:
-            assert_never(method.name)
-
-
-def unit(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterator[Target]:
-    """UNIT (arXiv 2502.11962): the first response to each prompt, whole, with a reflection on what is wrong in it.
-
-    Every prompt here asks for information; UNIT leaves out the reflection for those that do not.
-    """
-    for one in targets((group[0] for group in by_prompt(rows)), "reflect", phrase):
-        yield dataclasses.replace(one, style="unit")
-
-
-def reference(rows: Iterable[Scored]) -> Iterator[Target]:
-    """Standard fine-tuning: the text `answer` of each prompt's reference, whatever the model knows of it.
-
-    Raises:
-        InputError: a reference without one.
-    """
-    for group in by_prompt(rows):
-        row = group[0]
-        answer = row.reference.get("answer")
-        if not isinstance(answer, str) or not answer.strip():
-            raise InputError(
-                f"expected a text 'answer' in the reference, found {answer!r} (key {row.key}); this domain has no "
-                "reference answers to fine-tune on",
-                field="reference",
-            )
-        yield target(row, answer.strip(), "reference")
+    return METHODS[method.name].make(rows, others, method, phrase)

@@ -8,7 +8,10 @@ from typing import Literal, get_args
 
 from rlhalt.errors import InputError
 from rlhalt.records import Scored
-from rlhalt.training_data.pieces import finished, right, usable, wrong
+from rlhalt.reference import n_asked
+from rlhalt.rewards import Halting, response_reward
+from rlhalt.training_data.pieces import claims, finished, right, usable, wrong
+from rlhalt.training_data.styles import CUTS, Style
 
 Reading = Literal["ascending", "descending"]
 
@@ -27,6 +30,25 @@ def correctness(row: Scored) -> float | None:
     fragments = finished(row)
     n_right, n_wrong = len(right(fragments)), len(wrong(fragments))
     return n_right / (n_right + n_wrong) if n_right + n_wrong else None
+
+
+def one_answer(row: Scored, style: Style) -> bool:
+    """Whether a response is one answer and not a list of facts: a single claim, or a chain (a style that cuts)."""
+    return style in CUTS or len(claims(row)) <= 1
+
+
+def reward(row: Scored, style: Style, threshold: float) -> float | None:
+    """The τ-utility of a response, see `rlhalt.rewards.response_reward`; styles that cut are causal.
+
+    None where a fragment has no verdict.
+    """
+    halting: Halting = "causal" if style in CUTS else "independent"
+    return response_reward(finished(row), threshold, halting, n_asked(row.reference))
+
+
+def rewarded(group: Iterable[Scored], style: Style, threshold: float) -> list[tuple[float, Scored]]:
+    """The responses whose reward is known, each with its reward, in the order given."""
+    return [(found, row) for row in group if (found := reward(row, style, threshold)) is not None]
 
 
 def best(rows: Iterable[Scored], share: float) -> list[Scored]:

@@ -1,0 +1,129 @@
+"""`rlhalt run methods` on a tiny model: every method makes its data, trains for a step, and has a row in the table."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rlhalt.cli import main
+from rlhalt.domains import load_domain
+from rlhalt.errors import InputError
+from rlhalt.recipes.recipe import load_recipe
+from rlhalt.records import Pair, Response, Target, read
+from rlhalt.sampling import Completion
+from rlhalt.training_data.preferences.grath import WRONGLY
+from rlhalt.training_data.preferences.methods import PREFERENCES
+from rlhalt.training_data.targets.methods import METHODS
+from test_recipes import recipe
+
+SHIPPED = yaml.safe_load((Path(__file__).parents[1] / "configs" / "recipes" / "methods.yaml").read_text())
+FEW = {"supervised": ["r-tuning", "instruction-modelling"], "preferences": ["f-dpo", "own-pairs", "temporal", "grath"]}
+OFF = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo"))
+
+
+class Answers:
+    """In a model's place: answers of which some are right, some wrong, and some stop, in turns."""
+
+    def __init__(self) -> None:
+        references = {one.prompt[-1]["content"]: one.reference for one in load_domain("countries").prompts(None, "all")}
+        self._subject = {question: its["subject"] for question, its in references.items()}
+        self._turn = itertools.count()
+
+    def complete(self, chats: Any, **_: object) -> list[Completion]:
+        asked = [[one["content"] for one in chat if one["role"] == "user"][-1] for chat in chats]
+        return [Completion(self._answer(one), 9, "stop") for one in asked]
+
+    def _answer(self, question: str) -> str:
+        name = self._subject[question.removeprefix(WRONGLY)]
+        if question.startswith(WRONGLY):
+            return f"{name} is in Antarctica."
+        africa, asia = f"{name} is in Africa.", f"{name} is in Asia."
+        english = f"The official language of {name} is English."
+        turns = [f"{africa} {english} {asia}", asia, africa, "Unsure from here.", f"{english} {asia}"]
+        return turns[next(self._turn) % len(turns)]
+
+
+@pytest.fixture
+def answering(monkeypatch) -> None:
+    from rlhalt.sampling import local
+
+    monkeypatch.setattr(local.TransformersEngine, "complete", Answers().complete)
+
+
+def run(folder: Path, model: Path, **methods: object) -> Path:
+    path = recipe(folder, model, **OFF, online_thresholds=[], responses=5, evaluation_responses=0, **methods)
+    assert main(["run", str(path)]) == 0
+    return folder / "out"
+
+
+def named(out: Path) -> set[str]:
+    return {one["model"] for one in json.loads((out / "report" / "metrics.json").read_text())}
+
+
+def test_a_few_methods_share_one_set_of_answers_and_one_table(answering, tiny_model, tmp_path, monkeypatch):
+    out = run(tmp_path, tiny_model, **FEW)
+    # Pairs that know no τ weigh the same, as at ½.
+    at_half = {f"{name} τ=0.5" for name in ("DPO", *FEW["preferences"])}
+    assert named(out) == {"base", "SFT", "r-tuning", "instruction-modelling"} | at_half
+    assert {one.style for one in read(out / "base" / "targets-r-tuning.jsonl", Target)} == {"r-tuning"}
+    assert {one.margin for one in read(out / "preferences" / "f-dpo.jsonl", Pair)} >= {1.0}
+    # The untruthful answers were asked for, and their pairs have the prompt as it is.
+    asked = {row.prompt[-1]["content"] for row in read(out / "preferences" / "grath" / "responses.jsonl", Response)}
+    assert all(one.startswith(WRONGLY) for one in asked)
+    assert not any(one.prompt[-1]["content"] in asked for one in read(out / "preferences" / "grath.jsonl", Pair))
+    # The future model is the one that own-pairs trained.
+    answers = out / "seed0" / "temporal-0.5-answers" / "responses.jsonl"
+    (future,) = {row.sampler["model"] for row in read(answers, Response)}
+    (first,) = {row.sampler["model"] for row in read(out / "base" / "responses.jsonl", Response)}
+    assert future != first
+    config = json.loads((out / "seed0" / "instruction-modelling" / "run.json").read_text())["parameters"]
+    assert config["completion_only_loss"] is False
+    for name in ("f-dpo", "temporal-0.5"):
+        record = json.loads((out / "seed0" / name / "run.json").read_text())
+        assert record["parameters"]["model_name_or_path"] == str(out / "seed0" / "sft")
+    # Resumed, nothing is done again.
+    import rlhalt.training.dpo
+    import rlhalt.training.sft
+
+    before = {path: path.read_bytes() for path in out.rglob("*.jsonl")}
+    monkeypatch.setattr(rlhalt.training.dpo, "main", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
+    assert main(["run", str(tmp_path / "recipe.yaml")]) == 0
+    assert {path: path.read_bytes() for path in out.rglob("*.jsonl")} == before
+
+
+@pytest.mark.slow
+def test_every_method_of_the_recipe_has_a_row(answering, tiny_model, tmp_path):
+    methods = {key: SHIPPED[key] for key in ("supervised", "preferences")}
+    out = run(tmp_path, tiny_model, **methods, other_model=str(tiny_model))
+    rows = {name.partition(" ")[0] for name in named(out)}
+    assert rows == {"base", "SFT", "DPO", *methods["supervised"], *methods["preferences"]}
+
+
+def test_the_recipe_that_comes_with_rlhalt_has_every_method():
+    assert set(SHIPPED["supervised"]) == set(METHODS)
+    assert set(SHIPPED["preferences"]) == set(PREFERENCES)
+    assert load_recipe("methods").preferences == SHIPPED["preferences"]
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"preferences": ["rlkff"]}, "did you mean 'rlkf'"),
+        ({"preferences": ["temporal"]}, "own-pairs"),
+        ({"preferences": ["other-chosen"]}, "other_model"),
+        ({"other_model": "m"}, "other_model"),
+        ({"preferences": ["rlkf"], "dpo": None}, "dpo"),
+        ({"preferences": ["rlkf"], "domain": ["countries", "elements"]}, "preferences"),
+        ({"preferences": ["rlkf", "rlkf"]}, "preferences"),
+    ],
+)
+def test_a_recipe_whose_methods_lack_something_is_one_line(tmp_path, change, names):
+    with pytest.raises(InputError, match=names) as caught:
+        load_recipe(recipe(tmp_path, tmp_path, **{**OFF, "online_thresholds": [], **change}))
+    assert "\n" not in str(caught.value)
