@@ -1,0 +1,111 @@
+"""A linear probe: P(correct) from the hidden states of a frozen model (Obeso et al., arXiv 2509.03531).
+
+    P(correct) = σ(w · (h - mean) / scale + b)
+
+w and b have the highest likelihood under a normal prior on w (logistic regression with an L2 penalty). The problem is
+convex and is solved in double precision from zero, so the result depends on the data alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+PENALTIES = (0.001, 0.01, 0.1, 1.0)
+"""What the L2 penalty is chosen from, for each fragment's loss."""
+_ITERATIONS = 200
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Probe:
+    """A linear probe.
+
+    Attributes:
+        layer: whose output it reads; 0 is the embedding.
+        mean_H, scale_H: of the training fragments' hidden states.
+        weight_H, bias: of the standardised states.
+    """
+
+    layer: int
+    mean_H: Floats
+    scale_H: Floats
+    weight_H: Floats
+    bias: float
+
+    def scores(self, states_N_H: npt.NDArray[np.floating]) -> Floats:
+        """The log-odds that each of N fragments is correct; NaN for NaN."""
+        standard_N_H = (np.asarray(states_N_H, dtype=np.float64) - self.mean_H) / self.scale_H
+        found: Floats = standard_N_H @ self.weight_H + self.bias
+        return found
+
+
+def fit(states_N_H: npt.NDArray[np.floating], correct_N: npt.NDArray[np.floating], layer: int, penalty: float) -> Probe:
+    """The probe of the highest penalised likelihood: the mean log-loss plus penalty / 2 · |w|² is smallest.
+
+    Args:
+        states_N_H: hidden states of N fragments.
+        correct_N: 1 for a correct fragment, 0 for an incorrect one.
+        layer: where the states come from.
+        penalty: above 0.
+
+    >>> states = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])
+    >>> probe = fit(states, np.array([0.0, 0.0, 1.0, 1.0]), layer=1, penalty=0.01)
+    >>> (probe.scores(states) > 0).tolist()
+    [False, False, True, True]
+    """
+    import torch
+
+    states = np.asarray(states_N_H, dtype=np.float64)
+    mean, spread = states.mean(0), states.std(0)
+    # A state that is the same everywhere says nothing; it is left at 0.
+    scale = np.where(spread > 1e-9, spread, 1.0)
+    inputs = torch.tensor((states - mean) / scale)
+    target = torch.tensor(np.asarray(correct_N, dtype=np.float64))
+    weight = torch.zeros(states.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        solver.zero_grad()
+        value = torch.nn.functional.binary_cross_entropy_with_logits(inputs @ weight + bias, target)
+        value = value + penalty / 2 * weight.square().sum()
+        value.backward()
+        return value
+
+    solver.step(loss)  # type: ignore[no-untyped-call]
+    return Probe(layer, mean, scale, weight.detach().numpy(), float(bias.detach()))
+
+
+def log_loss(scores_N: Floats, correct_N: npt.NDArray[np.floating]) -> float:
+    """The mean negative log-likelihood, nats a fragment."""
+    return float((np.logaddexp(0, scores_N) - correct_N * scores_N).mean())
+
+
+def chosen(
+    train_N_L_H: npt.NDArray[np.floating],
+    correct_N: npt.NDArray[np.floating],
+    validation_M_L_H: npt.NDArray[np.floating],
+    validation_M: npt.NDArray[np.floating],
+    layers: Sequence[int],
+) -> tuple[Probe, float]:
+    """The probe of the layer and the penalty with the lowest log-loss on other prompts, and that penalty.
+
+    Args:
+        train_N_L_H, correct_N: what is fitted on, N fragments at L layers.
+        validation_M_L_H, validation_M: what is chosen by.
+        layers: the L layers.
+    """
+    best: tuple[float, Probe, float] | None = None
+    for place, layer in enumerate(layers):
+        for penalty in PENALTIES:
+            probe = fit(train_N_L_H[:, place], correct_N, layer, penalty)
+            loss = log_loss(probe.scores(validation_M_L_H[:, place]), validation_M)
+            if best is None or loss < best[0]:
+                best = loss, probe, penalty
+    assert best is not None
+    return best[1], best[2]
