@@ -30,7 +30,7 @@ def card(told: Description) -> str:
         tags=["rlhalt", "reward-model", "factuality"],
     )
     reads = (
-        f"A linear probe on the hidden states of `{told.model}`, layer {told.layer}, at the last token of each fragment."
+        f"A linear probe on the hidden states of `{told.model}`, layer {told.layer}, at each fragment's last token."
         if told.kind == "probe"
         else f"A token classifier: a LoRA adapter of `{told.model}`, read at the last token of each fragment."
     )
@@ -42,8 +42,8 @@ def card(told: Description) -> str:
             f"trained with [rlhalt](https://github.com/rlhalt/rlhalt) on verdicts of `{told.verifier}`.\n",
             f"## Measured\n\n```\n{table(told)}\n```\n",
             _USE,
-            "## Limits\n\nIt has learnt what one verifier said of one kind of question, split by one fragmenter. On other "
-            "questions, and on responses of other models, its probabilities may be wrong: measure them there. A policy "
-            "that is trained to please it will find what it overrates.\n",
+            "## Limits\n\nIt has learnt what one verifier said of one kind of question, split by one fragmenter. On "
+            "other questions, and on responses of other models, its probabilities may be wrong: measure them there. A "
+            "policy that is trained on its rewards may find what it overrates.\n",
         ]
     )

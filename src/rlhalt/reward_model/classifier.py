@@ -124,8 +124,8 @@ def base(name: str) -> tuple[Any, Any]:
     try:
         model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=2, dtype=torch.float32)
     except ValueError as error:
-        raise InputError(f"expected a model with a token classifier in transformers: {' '.join(str(error).split())[:200]}",
-                         field="--model") from None  # fmt: skip
+        told = " ".join(str(error).split())[:200]
+        raise InputError(f"expected a model with a token classifier in transformers: {told}", field="--model") from None
     tokenizer = give_template(AutoTokenizer.from_pretrained(folder))
     prepare(tokenizer, _generation(folder, model))
     return model, tokenizer

@@ -11,8 +11,8 @@ from rlhalt.evaluation.bootstrap import Estimate, Floats, divide, estimate, weig
 from rlhalt.evaluation.calibration import ece, equal_width
 from rlhalt.evaluation.confidence_arrays import Judged, judged
 from rlhalt.evaluation.selective_prediction import auprc, auroc
-from rlhalt.reward_model.labels import fragment_labels
 from rlhalt.records import Scored
+from rlhalt.reward_model.labels import fragment_labels
 from rlhalt.rewards import Halting
 
 

@@ -1,10 +1,10 @@
 """The folder of a reward model: what lies in it, and the check that it is used for what it was trained on.
 
-    reward.json                  what it reads, what it was trained on, its calibration, how well it does
-    probe.safetensors            of a probe: standardisation, weights, bias
-    adapter_model.safetensors    of a classifier, with adapter_config.json
-    README.md                    the card
-    run.json                     how it was trained, and on which prompts
+reward.json                  what it reads, what it was trained on, its calibration, how well it does
+probe.safetensors            of a probe: standardisation, weights, bias
+adapter_model.safetensors    of a classifier, with adapter_config.json
+README.md                    the card
+run.json                     how it was trained, and on which prompts
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Description:
             InputError: another domain, or another fragmenter.
         """
         expected = {"domain": scorer.domain, "fragmenter": scorer.fragmenter}
-        differs = [f"{name} {getattr(self, name)!r}" for name, value in expected.items() if getattr(self, name) != value]
+        differs = [
+            f"{name} {getattr(self, name)!r}" for name, value in expected.items() if getattr(self, name) != value
+        ]
         if differs:
             raise InputError(
                 f"expected a reward model for the domain '{scorer.domain}' with the fragmenter '{scorer.fragmenter}', "

@@ -36,8 +36,8 @@ class Parts:
         numbers = ", ".join(f"{its.decided} in {name}" for name, its in found.items())
         if any(one.decided < FEWEST for one in found.values()):
             raise InputError(
-                f"expected at least {FEWEST} fragments that are correct or incorrect in each part of the prompts, found "
-                f"{numbers}; give more prompts, or more responses to each",
+                f"expected at least {FEWEST} fragments that are correct or incorrect in each part of the prompts, "
+                f"found {numbers}; give more prompts, or more responses to each",
                 field="--scored",
             )
         for name, its in found.items():

@@ -27,20 +27,20 @@ class Probe:
 
     Attributes:
         layer: whose output it reads; 0 is the embedding.
-        mean_H, scale_H: of the training fragments' hidden states.
-        weight_H, bias: of the standardised states.
+        mean, scale: of the training fragments' hidden states, shape (H,).
+        weight: of the standardised states, shape (H,); bias: one number.
     """
 
     layer: int
-    mean_H: Floats
-    scale_H: Floats
-    weight_H: Floats
+    mean: Floats
+    scale: Floats
+    weight: Floats
     bias: float
 
     def scores(self, states_N_H: npt.NDArray[np.floating]) -> Floats:
         """The log-odds that each of N fragments is correct; NaN for NaN."""
-        standard_N_H = (np.asarray(states_N_H, dtype=np.float64) - self.mean_H) / self.scale_H
-        found: Floats = standard_N_H @ self.weight_H + self.bias
+        standard_N_H = (np.asarray(states_N_H, dtype=np.float64) - self.mean) / self.scale
+        found: Floats = standard_N_H @ self.weight + self.bias
         return found
 
 
@@ -74,7 +74,7 @@ def fit(states_N_H: npt.NDArray[np.floating], correct_N: npt.NDArray[np.floating
         solver.zero_grad()
         value = torch.nn.functional.binary_cross_entropy_with_logits(inputs @ weight + bias, target)
         value = value + penalty / 2 * weight.square().sum()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
     solver.step(loss)  # type: ignore[no-untyped-call]

@@ -17,12 +17,12 @@ from rlhalt.reward_model.probe import Floats, Probe
 _NAMES = ("mean", "scale", "weight", "bias")
 
 
-def write_probe(folder: Path, probe: Probe) -> None:
+def write_probe(probe: Probe, folder: Path) -> None:
     """Write `probe.safetensors`, whole or not at all."""
     from safetensors.numpy import save_file
 
     part = folder / f".{PROBE}.part"
-    numbers = (probe.mean_H, probe.scale_H, probe.weight_H, np.array([probe.bias]))
+    numbers = (probe.mean, probe.scale, probe.weight, np.array([probe.bias]))
     save_file({name: np.ascontiguousarray(one) for name, one in zip(_NAMES, numbers, strict=True)}, part)
     part.replace(folder / PROBE)
 
@@ -45,17 +45,19 @@ def read_probe(folder: Path, layer: int | None) -> Probe:
     except SafetensorError as error:
         raise InputError(f"expected a safetensors file, found {error}", path=path) from None
     missing = [name for name in _NAMES if name not in found]
+    if layer is None:
+        missing.append("layer")
     if missing or layer is None:
-        raise InputError(f"expected a probe, found no {', no '.join([*missing, *(['layer'] if layer is None else [])])}",
-                         path=path)  # fmt: skip
+        names = ", no ".join(missing)
+        raise InputError(f"expected a probe, found no {names}", path=path)
     return Probe(layer, found["mean"], found["scale"], found["weight"], float(found["bias"][0]))
 
 
 def probe_scores(policy: Any, probe: Probe) -> Any:
     """What a probe says of responses, as `rlhalt.reward_model.reader.Scores`."""
     size = int(policy.config.get_text_config().hidden_size)
-    if len(probe.weight_H) != size:
-        raise InputError(f"expected a probe of {size} numbers, found one of {len(probe.weight_H)}", field="model")
+    if len(probe.weight) != size:
+        raise InputError(f"expected a probe of {size} numbers, found one of {len(probe.weight)}", field="model")
 
     def scores(readings: Sequence[Reading]) -> list[Floats]:
         return [probe.scores(one[:, 0]) for one in hidden_states(policy, readings, [probe.layer])]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rlhalt.errors import InputError
+from rlhalt.fragments import thinking
 from rlhalt.models import identity, load_policy
 from rlhalt.records import Fragment, Json, Message, Scored, content_key
 from rlhalt.reward_model import labels
@@ -17,6 +18,7 @@ from rlhalt.reward_model.folder import Description, read_description
 from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.probe import Floats
 from rlhalt.templates import Template
+from rlhalt.threshold_prompt import without_threshold
 
 Scores = Callable[[Sequence[Reading]], list[Floats]]
 """The log-odds of each fragment of each response; NaN for a fragment without tokens."""
@@ -52,12 +54,17 @@ class Reader:
         return cls(tokenizer, Template(tokenizer, template_args), longest)
 
     def read(self, prompt: Sequence[Message], response: str, fragments: Sequence[Fragment]) -> Reading:
-        """A response as the model reads it, see `rlhalt.reward_model.labels.reading`."""
-        return labels.reading(self.tokenizer, self.template, prompt, response, fragments, self.longest)
+        """An answer as the model reads it, see `rlhalt.reward_model.labels.reading`; a τ in the prompt is left out."""
+        asked = without_threshold(prompt)
+        return labels.reading(self.tokenizer, self.template, asked, response, fragments, self.longest)
 
     def rows(self, rows: Sequence[Scored]) -> list[Reading]:
-        """Responses as the model reads them."""
-        return [self.read(row.prompt, row.response, row.fragments) for row in rows]
+        """Responses as the model reads them: their answers alone, as every verifier reads them."""
+        found = []
+        for row in rows:
+            _, begin = thinking.split(row.response)
+            found.append(self.read(row.prompt, row.response[begin:], thinking.moved(row.fragments, -begin)))
+        return found
 
 
 def tokenizer_key(tokenizer: Any) -> str:

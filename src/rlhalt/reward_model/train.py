@@ -1,23 +1,24 @@
 """`rlhalt train reward`: scored responses in, the folder of a reward model out.
 
-    scored rows ─ parts ─► train ─ probe or classifier ─► scores
-                           validation ─ Platt ─► P(correct)
-                           test ─► AUROC, AUPRC, ECE, first error
+scored rows ─ parts ─► train ─ probe or classifier ─► scores
+                       validation ─ Platt ─► P(correct)
+                       test ─► AUROC, AUPRC, ECE, first error
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 import rlhalt
 from rlhalt.contamination import prompts_seen, refuse_leakage
 from rlhalt.cut.probability import Probability, fitted
-from rlhalt.errors import InputError
 from rlhalt.jsonl import check_folder, write_atomic
 from rlhalt.locks import locked
 from rlhalt.models import identity, load_policy, turns
@@ -54,7 +55,7 @@ class Settings:
     model: str
     seed: int = 0
     template_args: Json = dataclasses.field(default_factory=dict)
-    schedule: Schedule = Schedule()
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -148,10 +149,8 @@ def learn(split: Parts, halting: Halting, settings: Settings) -> Learnt:
     if settings.kind == "probe":
         reader, probe, policy = _probe(split, halting, settings)
         scores: Scores = probe_scores(policy, probe)
-        layer, log = probe.layer, []
-
-        def save(folder: Path) -> object:
-            return write_probe(folder, probe)
+        layer, log = probe.layer, list[dict[str, Any]]()
+        save: Callable[[Path], object] = functools.partial(write_probe, probe)
     else:
         reader, model, log = _classifier(split, halting, settings)
         scores, layer, save = classifier_scores(model), None, model.save_pretrained
@@ -160,7 +159,9 @@ def learn(split: Parts, halting: Halting, settings: Settings) -> Learnt:
     return Learnt(scores, reader, calibration, layer, save, log)
 
 
-def _labelled(scores: Sequence[Floats], rows: Sequence[Scored], halting: Halting) -> tuple[Floats, Floats]:
+def _labelled(
+    scores: Sequence[npt.NDArray[np.floating]], rows: Sequence[Scored], halting: Halting
+) -> tuple[Floats, Floats]:
     """What is said of the fragments with a label and with tokens, one row each, and their labels."""
     kept = [
         (one, label)
@@ -200,7 +201,6 @@ def figures(split: Parts, learnt: Learnt, halting: Halting) -> Figures:
     before = [confidence(one).tolist() for one in learnt.scores(learnt.reader.rows(split.test))]
     after = [learnt.calibration(np.array(one)).tolist() for one in before]
     auroc, auprc, ece_after, first = measured(split.test, after, halting)
-    return Figures(
-        *(balance(one, halting) for one in (split.train, split.validation, split.test)),
-        auroc, auprc, measured(split.test, before, halting)[2], ece_after, first,
-    )  # fmt: skip
+    train, validation, test = (balance(one, halting) for one in (split.train, split.validation, split.test))
+    ece_before = measured(split.test, before, halting)[2]
+    return Figures(train, validation, test, auroc, auprc, ece_before, ece_after, first)
