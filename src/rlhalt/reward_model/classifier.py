@@ -24,6 +24,8 @@ from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.probe import Floats
 
 RANK = 16
+# What transformers calls the layer of the logits.
+_HEADS = ("score", "classifier")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +68,14 @@ def train_classifier(
 
     model = get_peft_model(
         model,
-        LoraConfig(task_type=TaskType.TOKEN_CLS, r=RANK, lora_alpha=2 * RANK, target_modules="all-linear"),
+        LoraConfig(
+            task_type=TaskType.TOKEN_CLS,
+            r=RANK,
+            lora_alpha=2 * RANK,
+            target_modules="all-linear",
+            # The new logits are trained whole.
+            exclude_modules=list(_HEADS),
+        ),
     )
     rows = [
         {"input_ids": one.ids, "attention_mask": [1] * len(one.ids), "labels": one.token_labels(its)}

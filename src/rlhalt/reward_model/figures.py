@@ -35,8 +35,8 @@ class Figures:
     """What was measured.
 
     Attributes:
-        train, validation, test: the fragments of each part; the model is fitted on the first, chosen and calibrated on
-            the second, and all else here is measured on the third.
+        train, validation, test: the fragments of each part; all else here is measured on the third, see
+            `rlhalt.reward_model.train.learn` for the use of the others.
         auroc: P(a correct fragment has a higher probability than an incorrect one).
         auprc: the average precision of finding the *incorrect* fragments; a constant has their share.
         ece_before, ece_after: expected calibration error before and after the calibration.

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from rlhalt.contamination import text_key
 from rlhalt.cut.probability import FEWEST
@@ -63,3 +64,20 @@ def parts(rows: Sequence[Scored], seed: int) -> Parts:
     first, second = (round(len(prompts) * share) for share in (SHARES[0], sum(SHARES)))
     part = {prompts[at]: 0 if place < first else 1 if place < second else 2 for place, at in enumerate(order)}
     return Parts(*([row for row in rows if part[keys[row.key]] == number] for number in range(3)))
+
+
+def folds(rows: Sequence[Scored], seed: int, n: int = 5) -> npt.NDArray[np.intp]:
+    """The fold of each row's prompt, from 0 to n - 1, drawn by the seed; equally many prompts are in each.
+
+    Args:
+        rows: R scored responses.
+        seed: of the draw.
+
+    Returns:
+        Shape (R,).
+    """
+    keys = [text_key(row.prompt) for row in rows]
+    prompts = sorted(set(keys))
+    order = np.random.default_rng(seed).permutation(len(prompts))
+    place = {key: int(at) for key, at in zip(prompts, order, strict=True)}
+    return np.array([place[key] % n for key in keys], dtype=np.intp)

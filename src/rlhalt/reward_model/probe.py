@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-PENALTIES = (0.001, 0.01, 0.1, 1.0)
+PENALTIES = (0.01, 0.1, 1.0)
 """What the L2 penalty is chosen from, for each fragment's loss."""
 _ITERATIONS = 200
 
@@ -86,26 +86,46 @@ def log_loss(scores_N: Floats, correct_N: npt.NDArray[np.floating]) -> float:
     return float((np.logaddexp(0, scores_N) - correct_N * scores_N).mean())
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Choice:
+    """A probe, and what it would have said of its own training fragments had their prompts not been there.
+
+    Attributes:
+        probe: fitted on all fragments.
+        penalty: of its weights.
+        crossed: shape (N,), the log-odds of each fragment by a probe that was fitted on the other folds of the prompts.
+    """
+
+    probe: Probe
+    penalty: float
+    crossed: Floats
+
+
 def chosen(
-    train_N_L_H: npt.NDArray[np.floating],
+    states_N_L_H: npt.NDArray[np.floating],
     correct_N: npt.NDArray[np.floating],
-    validation_M_L_H: npt.NDArray[np.floating],
-    validation_M: npt.NDArray[np.floating],
+    fold_N: npt.NDArray[np.integer],
     layers: Sequence[int],
-) -> tuple[Probe, float]:
-    """The probe of the layer and the penalty with the lowest log-loss on other prompts, and that penalty.
+) -> Choice:
+    """The probe of the layer and the penalty with the lowest log-loss on prompts that it was not fitted on.
 
     Args:
-        train_N_L_H, correct_N: what is fitted on, N fragments at L layers.
-        validation_M_L_H, validation_M: what is chosen by.
+        states_N_L_H: hidden states of N fragments at L layers.
+        correct_N: 1 for a correct fragment, 0 for an incorrect one.
+        fold_N: the fold of its prompt.
         layers: the L layers.
     """
-    best: tuple[float, Probe, float] | None = None
-    for place, layer in enumerate(layers):
+    best: tuple[float, int, float, Floats] | None = None
+    for place in range(len(layers)):
         for penalty in PENALTIES:
-            probe = fit(train_N_L_H[:, place], correct_N, layer, penalty)
-            loss = log_loss(probe.scores(validation_M_L_H[:, place]), validation_M)
+            crossed = np.empty(len(correct_N))
+            for fold in np.unique(fold_N):
+                other = fold_N != fold
+                probe = fit(states_N_L_H[other, place], correct_N[other], layers[place], penalty)
+                crossed[~other] = probe.scores(states_N_L_H[~other, place])
+            loss = log_loss(crossed, correct_N)
             if best is None or loss < best[0]:
-                best = loss, probe, penalty
+                best = loss, place, penalty, crossed
     assert best is not None
-    return best[1], best[2]
+    _, place, penalty, crossed = best
+    return Choice(fit(states_N_L_H[:, place], correct_N, layers[place], penalty), penalty, crossed)

@@ -30,8 +30,8 @@ from rlhalt.reward_model.figures import Figures, balance, measured
 from rlhalt.reward_model.folder import CARD, Description, Kind, write_description
 from rlhalt.reward_model.hidden_states import candidate_layers, hidden_states
 from rlhalt.reward_model.labels import fragment_labels
-from rlhalt.reward_model.parts import Parts, parts
-from rlhalt.reward_model.probe import Floats, Probe, chosen
+from rlhalt.reward_model.parts import Parts, folds, parts
+from rlhalt.reward_model.probe import Floats, chosen
 from rlhalt.reward_model.probe_file import probe_scores, write_probe
 from rlhalt.reward_model.reader import Reader, Scores, confidence, tokenizer_key
 from rlhalt.rewards import Halting
@@ -145,55 +145,59 @@ def _verifier(rows: Sequence[Scored]) -> str:
 
 
 def learn(split: Parts, halting: Halting, settings: Settings) -> Learnt:
-    """A reward model of rows: fitted on the train part, chosen and calibrated on the validation part."""
-    if settings.kind == "probe":
-        reader, probe, policy = _probe(split, halting, settings)
-        scores: Scores = probe_scores(policy, probe)
-        layer, log = probe.layer, list[dict[str, Any]]()
-        save: Callable[[Path], object] = functools.partial(write_probe, probe)
-    else:
-        reader, model, log = _classifier(split, halting, settings)
-        scores, layer, save = classifier_scores(model), None, model.save_pretrained
-    found = _labelled(scores(reader.rows(split.validation)), split.validation, halting)
-    calibration = fitted("platt", confidence(found[0]), found[1])
-    return Learnt(scores, reader, calibration, layer, save, log)
+    """A reward model of rows; the test part is not looked at.
+
+    A probe is fitted in a moment: its layer, its penalty and its calibration come from cross-fitting over all prompts
+    that are not in the test part, which leaves it more to learn from. A classifier is fitted on the train part and
+    calibrated on the validation part.
+    """
+    return (_probe if settings.kind == "probe" else _classifier)(split, halting, settings)
 
 
-def _labelled(
-    scores: Sequence[npt.NDArray[np.floating]], rows: Sequence[Scored], halting: Halting
-) -> tuple[Floats, Floats]:
-    """What is said of the fragments with a label and with tokens, one row each, and their labels."""
-    kept = [
-        (one, label)
-        for its, row in zip(scores, rows, strict=True)
-        for one, label in zip(its, fragment_labels(row.fragments, halting), strict=True)
-        if label is not None and np.isfinite(one).all()
-    ]
-    return np.array([one for one, _ in kept]), np.array([label for _, label in kept], dtype=np.float64)
-
-
-def _probe(split: Parts, halting: Halting, settings: Settings) -> tuple[Reader, Probe, Any]:
+def _probe(split: Parts, halting: Halting, settings: Settings) -> Learnt:
     policy, tokenizer = load_policy(settings.model)
     reader = Reader.of(policy, tokenizer, settings.template_args)
     layers = candidate_layers(policy)
-    train, validation = (
-        _labelled(hidden_states(policy, reader.rows(rows), layers), rows, halting)
-        for rows in (split.train, split.validation)
+    rows = [*split.train, *split.validation]
+    states = hidden_states(policy, reader.rows(rows), layers)
+    states_N_L_H, correct_N, row_N = _labelled(states, rows, halting)
+    choice = chosen(states_N_L_H, correct_N, folds(rows, settings.seed)[row_N], layers)
+    return Learnt(
+        probe_scores(policy, choice.probe),
+        reader,
+        fitted("platt", confidence(choice.crossed), correct_N),
+        choice.probe.layer,
+        functools.partial(write_probe, choice.probe),
+        [],
     )
-    probe, _ = chosen(*train, *validation, layers)
-    return reader, probe, policy
 
 
-def _classifier(split: Parts, halting: Halting, settings: Settings) -> tuple[Reader, Any, list[dict[str, Any]]]:
+def _classifier(split: Parts, halting: Halting, settings: Settings) -> Learnt:
     from transformers import set_seed
 
     # Before the two logits and the adapter are drawn.
     set_seed(settings.seed)
-    policy, tokenizer = base(settings.model)
-    reader = Reader.of(policy, tokenizer, settings.template_args)
+    model, tokenizer = base(settings.model)
+    reader = Reader.of(model, tokenizer, settings.template_args)
     labels = [fragment_labels(row.fragments, halting) for row in split.train]
-    model, log = train_classifier(policy, tokenizer, reader.rows(split.train), labels, settings.schedule, settings.seed)
-    return reader, model, log
+    model, log = train_classifier(model, tokenizer, reader.rows(split.train), labels, settings.schedule, settings.seed)
+    scores = classifier_scores(model)
+    score_N, correct_N, _ = _labelled(scores(reader.rows(split.validation)), split.validation, halting)
+    return Learnt(scores, reader, fitted("platt", confidence(score_N), correct_N), None, model.save_pretrained, log)
+
+
+def _labelled(
+    values: Sequence[npt.NDArray[np.floating]], rows: Sequence[Scored], halting: Halting
+) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
+    """Of the N fragments with a label and with tokens: what is said of each, its label, and the place of its row."""
+    kept = [
+        (one, label, place)
+        for place, (its, row) in enumerate(zip(values, rows, strict=True))
+        for one, label in zip(its, fragment_labels(row.fragments, halting), strict=True)
+        if label is not None and np.isfinite(one).all()
+    ]
+    correct_N = np.array([label for _, label, _ in kept], dtype=np.float64)
+    return np.array([one for one, _, _ in kept]), correct_N, np.array([place for *_, place in kept], dtype=np.intp)
 
 
 def figures(split: Parts, learnt: Learnt, halting: Halting) -> Figures:
