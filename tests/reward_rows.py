@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rlhalt.fragments.sentences import sentences
-from rlhalt.records import Fragment, Prompt, Scored, content_key, user
+from rlhalt.fragments.languages import SentenceSplitter
+from rlhalt.records import HALT_PHRASE, Fragment, Prompt, Scored, content_key, user
 from rlhalt.reward_model.classifier import Schedule
 from rlhalt.reward_model.folder import Kind
 from rlhalt.reward_model.train import Settings, train
 from rlhalt.scoring import NoVerifier, Scorer
 
-SCORER = Scorer(sentences, NoVerifier(), domain="ink")
+SCORER = Scorer(SentenceSplitter("en", HALT_PHRASE), NoVerifier(), domain="ink")
 RIGHT, WRONG = "The ink is official.", "Its sand was never a capital."
 
 
@@ -24,10 +24,10 @@ def prompts(n: int, split: str = "train") -> list[Prompt]:
     return [Prompt(content_key(one, "ink"), one, {"answer": "ink"}, "ink", split) for one in asked]
 
 
-def rows(n: int = 60, seed: int = 0, split: str = "train", n_facts: int = 4) -> list[Scored]:
-    """One response to each of n prompts: facts of which each is right by chance."""
+def rows(n: int = 60, seed: int = 0, split: str = "train") -> list[Scored]:
+    """One response to each of n prompts: three to five facts of which each is right by chance."""
     rng = np.random.default_rng(seed)
-    return [row(one, [bool(right) for right in rng.random(n_facts) < 0.6]) for one in prompts(n, split)]
+    return [row(one, [bool(right) for right in rng.random(rng.integers(3, 6)) < 0.6]) for one in prompts(n, split)]
 
 
 def row(prompt: Prompt, right: Sequence[bool], seed: int = 0) -> Scored:
@@ -47,5 +47,5 @@ def row(prompt: Prompt, right: Sequence[bool], seed: int = 0) -> Scored:
 
 def trained(model: Path, file: Path, folder: Path, kind: Kind = "probe", seed: int = 0) -> Path:
     """A reward model of a file of scored rows."""
-    settings = Settings(kind, str(model), seed, schedule=Schedule(epochs=4, learning_rate=2e-2, batch_size=4))
+    settings = Settings(kind, str(model), seed, schedule=Schedule(epochs=6, learning_rate=5e-3, batch_size=4))
     return train([file], SCORER, folder, settings)

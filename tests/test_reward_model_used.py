@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import itertools
 import json
 import math
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-from calibrated_model import answer, calibrated
 from reward_rows import RIGHT, WRONG, prompts, rows, trained
 from rlhalt.cli import main
 from rlhalt.cut.calibration import read as read_calibration
@@ -20,11 +22,10 @@ from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation import load as load_evaluation
 from rlhalt.evaluation.confidence_sources import SOURCES
-from rlhalt.jsonl import read_text
-from rlhalt.records import Certainty, Response, Scored, content_key, read, write
+from rlhalt.records import Certainty, Fragment, Response, Scored, content_key, read, write
 from rlhalt.reward_model.folder import read_description
 from rlhalt.reward_model.reader import load
-from rlhalt.reward_model.train import Settings, train
+from rlhalt.sampling import Completion
 from rlhalt.training.fragment_grpo.reward import FragmentReward
 
 MIXED = f"{RIGHT} {WRONG} Unsure from here."
@@ -49,12 +50,12 @@ def probe(tiny_model, tmp_path_factory):
         return trained(tiny_model, folder / "scored.jsonl", folder / "probe")
 
 
-def domain(folder: Path, reward_model: Path, **keys: object) -> Path:
-    """A domain that a reward model judges, with its own prompts' file."""
+def domain(folder: Path, model: Path, **keys: object) -> Path:
+    """A domain that a reward model judges."""
     folder.mkdir(exist_ok=True)
     told = {
         "domain": "ink", "halting": "independent", "threshold": 0.5, "fragmenter": "sentences", "verifier": "model",
-        "reward_model": str(reward_model),
+        "reward_model": str(model),
     }  # fmt: skip
     (folder / "domain.yaml").write_text(yaml.safe_dump({**told, **keys}), encoding="utf-8")
     return folder
@@ -71,7 +72,7 @@ def test_verdicts_follow_the_threshold_and_read_no_reference(probe, tmp_path):
     right = found.fragments[0]
     assert right.probability > 0.5
     assert right.evidence == f"P(correct) = {right.probability:.3f} by the reward model, τ = 0.5"
-    careful = load_domain(domain(tmp_path / "ink", probe, threshold=0.999)).scorer()
+    careful = load_domain(domain(tmp_path / "ink", probe, threshold=1 - 1e-9)).scorer()
     strict = careful.score(response(MIXED))
     assert [one.label for one in strict.fragments] == ["incorrect", "incorrect", "halt"]
     assert strict.fragments[0].probability == pytest.approx(1 - right.probability)
@@ -113,7 +114,7 @@ def test_a_domain_says_what_is_wrong_with_it(probe, tmp_path):
         "missing": ({"reward_model": None}, r"found none: reward_model \(of model\)"),
         "folder": ({"reward_model": str(tmp_path)}, r"found no reward\.json, no run\.json"),
         "domain": ({"domain": "paper"}, "for the domain 'paper'"),
-        "fragmenter": ({"fragmenter": "steps"}, "with the fragmenter 'steps', found one for fragmenter 'sentences'"),
+        "fragmenter": ({"fragmenter": "steps"}, "with the fragmenter 'steps', found one for fragmenter 'sentences/2'"),
     }.values():
         told = {name: value for name, value in keys.items() if value is not None}
         folder = domain(tmp_path / "ink", probe, **told)
@@ -155,101 +156,101 @@ def test_score_audit_and_online_rewards(probe, tmp_path, capsys):
     assert paid == [pytest.approx(0.25 - 0.75), pytest.approx(0.25)]
 
 
-@pytest.fixture(scope="module")
-def countries(tiny_model, tmp_path_factory):
-    """A tiny model that says three things of every country, and a reward model of what others were told to say."""
-    import torch
+VERIFIER = """
+from rlhalt.verifiers import Verdict
 
-    folder = tmp_path_factory.mktemp("countries")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
-        model, argv, _ = calibrated(tiny_model, folder)
-        found = load_domain("countries")
-        scorer = found.scorer()
-        said = [
-            Response(one.key, one.key, 0, one.prompt, answer(one.reference), one.reference, "countries", "train",
-                     "stop", {}, 9)
-            for one in found.prompts(split="train")[14:]
-        ]  # fmt: skip
-        write(folder / "scored.jsonl", [scorer.score(one) for one in said])
-        reward = train([folder / "scored.jsonl"], scorer, folder / "reward", Settings("probe", str(model)))
-    return folder, argv, reward
+class Ink:
+    name = "ink/1"
+
+    def verify(self, response, fragments, reference):
+        return [Verdict("correct" if "official" in one.text else "incorrect", "read") for one in fragments]
+"""
 
 
-def test_calibrate_and_answer_by_a_reward_model(countries, tmp_path, capsys):
-    folder, argv, reward = countries
-    asked = ["calibrate", *argv, "--prompts", str(folder / "calibration.jsonl"), "--by", "reward"]
-    assert main([*asked, "--output", str(tmp_path / "a")]) == 2
+@pytest.fixture
+def judged(tiny_model, tmp_path, monkeypatch):
+    """A domain with a verifier of its own, and a model that says things right and wrong by turns."""
+    said = itertools.cycle([f"{RIGHT} {WRONG} {RIGHT}", f"{WRONG} {WRONG}", f"{WRONG} {RIGHT}"])
+    monkeypatch.setattr(
+        "rlhalt.sampling.local.TransformersEngine.complete",
+        lambda self, chats, **_: [Completion(next(said), 9, "stop") for _ in chats],
+    )
+    folder = tmp_path / "ink"
+    folder.mkdir()
+    (folder / "domain.py").write_text(VERIFIER, encoding="utf-8")
+    told = {"domain": "ink", "halting": "independent", "threshold": 0.5, "fragmenter": "sentences"}
+    (folder / "domain.yaml").write_text(yaml.safe_dump({**told, "verifier": "domain.py:Ink"}), encoding="utf-8")
+    write(tmp_path / "heldout.jsonl", prompts(20, "heldout"))
+    write(tmp_path / "seen.jsonl", [dataclasses.replace(one, split="heldout") for one in prompts(60)])
+    return ["--model", str(tiny_model), "--domain", str(folder), "--engine", "transformers"]
+
+
+def test_calibrate_and_answer_by_a_reward_model(judged, probe, tmp_path, capsys):
+    output, heldout = tmp_path / "calibration", str(tmp_path / "heldout.jsonl")
+    asked = ["calibrate", *judged, "--by", "reward", "--output", str(output), "--prompts"]
+    assert main([*asked, heldout]) == 2
     assert "expected the folder of a reward model, found none" in capsys.readouterr().err
-    output = tmp_path / "calibration"
-    assert main([*asked, "--reward-model", str(reward), "--output", str(output)]) == 0
+    assert main([*asked, str(tmp_path / "seen.jsonl"), "--reward-model", str(probe)]) == 2
+    assert "was not trained on, found 51 that it was" in capsys.readouterr().err
+    assert main([*asked, heldout, "--reward-model", str(probe)]) == 0
     fitted = read_calibration(output / "calibration.json")
-    assert (fitted.by, fitted.reward_model) == ("reward", str(reward))
-    assert fitted.fits[0].auroc["value"] > 0.8
-    again = [*asked, "--reward-model", str(reward), "--output", str(output)]
-    assert main(again) == 0
+    assert (fitted.by, fitted.reward_model) == ("reward", str(probe))
+    assert fitted.fits[0].auroc["value"] > 0.9
+    assert main([*asked, heldout, "--reward-model", str(probe)]) == 0
     assert "already done" in capsys.readouterr().err
-    model = argv[1]
-    question = ["answer", "State five facts about Kenya.", "--model", model, "--calibration", str(output)]
-    assert main([*question, "--threshold", "0.5"]) == 0
-    assert "is in Africa" in capsys.readouterr().out
-    # Another reward model under the same name has other probabilities.
-    moved = shutil.copytree(reward, tmp_path / "moved")
-    text = (output / "calibration.json").read_text(encoding="utf-8").replace(str(reward), str(moved))
+    model, place = judged[1], judged[3]
+    question = ["answer", "Describe heldout thing 30.", "--model", model, "--domain", place]
+    question += ["--calibration", str(output), "--threshold", "0.5"]
+    assert main(question) == 0
+    assert RIGHT in capsys.readouterr().out
+    # Another reward model in that place has other probabilities.
+    moved = shutil.copytree(probe, tmp_path / "moved")
+    text = (output / "calibration.json").read_text(encoding="utf-8").replace(str(probe), str(moved))
     (output / "calibration.json").write_text(text, encoding="utf-8")
-    (moved / "reward.json").write_text(read_text(moved / "reward.json", "it").replace("knowledge", "x"))
-    assert main([*question, "--threshold", "0.5"]) == 2
+    told = (moved / "reward.json").read_text(encoding="utf-8")
+    (moved / "reward.json").write_text(told.replace("hand/1", "hand/2"), encoding="utf-8")
+    assert main(question) == 2
     assert "run rlhalt calibrate again" in capsys.readouterr().err
 
 
-def test_prompts_that_the_reward_model_has_seen_are_refused(countries, tmp_path, capsys):
-    folder, argv, reward = countries
-    write(tmp_path / "seen.jsonl", load_domain("countries").prompts(split="train")[14:60])
-    asked = ["calibrate", *argv, "--prompts", str(tmp_path / "seen.jsonl"), "--by", "reward"]
-    assert main([*asked, "--reward-model", str(reward), "--output", str(tmp_path / "a")]) == 2
-    assert "was not trained on, found" in capsys.readouterr().err
-    judging = domain(tmp_path / "countries", reward, domain="countries", task="rlhalt.domains.countries:Countries")
-    evaluate = ["evaluate", *argv, "--name", "SFT", "--domain", str(judging), "--samples", "0"]
-    write(tmp_path / "asked.jsonl", [_heldout(one) for one in load_domain("countries").prompts(split="train")[14:60]])
-    asked = ["--prompts", str(tmp_path / "asked.jsonl"), "--output", str(tmp_path / "evaluation")]
-    assert main([*evaluate, *asked]) == 2
-    assert "was not trained on, found" in capsys.readouterr().err
-
-
-def _heldout(prompt):
-    import dataclasses
-
-    return dataclasses.replace(prompt, split="heldout")
-
-
-def test_certainty_by_a_reward_model_is_a_source_of_a_comparison(countries, tmp_path, capsys):
-    folder, argv, reward = countries
+def test_evaluation_and_certainty_by_a_reward_model(judged, probe, tmp_path, capsys):
     output = tmp_path / "evaluation"
-    asked = ["--prompts", str(folder / "heldout.jsonl"), "--samples", "0", "--output", str(output)]
-    assert main(["evaluate", *argv, "--name", "base", "--role", "base", *asked]) == 0
+    evaluate = ["evaluate", *judged, "--name", "base", "--role", "base", "--samples", "0", "--output", str(output)]
+    assert main([*evaluate, "--prompts", str(tmp_path / "heldout.jsonl")]) == 0
     assert main(["certainty", str(output), "--by", "reward"]) == 2
-    assert main(["certainty", str(output), "--by", "ccp", "--reward-model", str(reward)]) == 2
-    capsys.readouterr()
-    assert main(["certainty", str(output), "--by", "reward", "--reward-model", str(reward)]) == 0
+    assert "with --by reward, found none" in capsys.readouterr().err
+    assert main(["certainty", str(output), "--by", "ccp", "--reward-model", str(probe)]) == 2
+    assert main(["certainty", str(output), "--by", "reward", "--reward-model", str(probe)]) == 0
     told = {one.key: one.certainty for one in read(output / "reward.jsonl", Certainty)}
     found = load_evaluation(output)
     assert SOURCES["trained reward model"](found) == told
-    labelled = [
-        (value, one.label)
+    right = [
+        (value > 0.5) == (one.label == "correct")
         for row in found.scored
         for one, value in zip(row.fragments, told[row.key], strict=True)
-        if one.label in ("correct", "incorrect")
     ]
-    assert min(v for v, label in labelled if label == "correct") > max(v for v, label in labelled if label != "correct")
-    other = json.loads((reward / "reward.json").read_text(encoding="utf-8")) | {"domain": "elements"}
-    wrong = shutil.copytree(reward, tmp_path / "wrong")
-    (wrong / "reward.json").write_text(json.dumps(other), encoding="utf-8")
-    assert main(["certainty", str(output), "--by", "reward", "--reward-model", str(wrong)]) == 2
-    assert "expected a reward model for the domain 'countries'" in capsys.readouterr().err
+    assert np.mean(right) > 0.8
+    other = shutil.copytree(probe, tmp_path / "other")
+    told = json.loads((probe / "reward.json").read_text(encoding="utf-8")) | {"domain": "paper"}
+    (other / "reward.json").write_text(json.dumps(told), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["certainty", str(output), "--by", "reward", "--reward-model", str(other)]) == 2
+    assert "expected a reward model for the domain 'ink'" in capsys.readouterr().err
+
+
+def test_no_evaluation_on_prompts_that_the_reward_model_has_seen(judged, probe, tmp_path, capsys):
+    """As the source of a comparison, and as the verifier."""
+    seen, output = str(tmp_path / "seen.jsonl"), str(tmp_path / "evaluation")
+    evaluate = ["evaluate", *judged, "--name", "base", "--role", "base", "--samples", "0", "--prompts", seen]
+    assert main([*evaluate, "--output", output]) == 0
+    assert main(["certainty", output, "--by", "reward", "--reward-model", str(probe)]) == 2
+    assert "was not trained on, found 51 that it was" in capsys.readouterr().err
+    domain(tmp_path / "ink", probe)
+    assert main([*evaluate, "--output", str(tmp_path / "other")]) == 2
+    assert "was not trained on, found 51 that it was" in capsys.readouterr().err
 
 
 def test_a_stated_threshold_and_reasoning_are_not_read(probe):
-    from rlhalt.records import Fragment
     from rlhalt.threshold_prompt import with_threshold
 
     model, asked = load(probe), prompts(1)[0].prompt
@@ -259,8 +260,6 @@ def test_a_stated_threshold_and_reasoning_are_not_read(probe):
     thought = "<think>\nMaybe.\n</think>\n\n"
     row = rows(1)[0]
     moved = [Fragment(len(thought), len(thought) + len(RIGHT), "sentence", RIGHT)]
-    import dataclasses
-
     told = dataclasses.replace(row, prompt=asked, response=thought + RIGHT, fragments=moved)
     assert model.reader.rows([told]) == [plain]
     assert read_description(probe).template_args == {}

@@ -64,7 +64,7 @@ def train_classifier(
     import torch
     from datasets import Dataset
     from peft import LoraConfig, TaskType, get_peft_model
-    from transformers import DataCollatorForTokenClassification, Trainer, TrainingArguments
+    from transformers import DataCollatorForTokenClassification, PrinterCallback, Trainer, TrainingArguments
 
     model = get_peft_model(
         model,
@@ -102,6 +102,8 @@ def train_classifier(
             train_dataset=Dataset.from_list(rows),
             data_collator=DataCollatorForTokenClassification(tokenizer),
         )
+        # The log is in run.json; standard output is for the table.
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     return model.eval(), trainer.state.log_history
 

@@ -94,8 +94,9 @@ class RewardModel:
 
 
 def confidence(scores_F: Floats) -> Floats:
-    """σ of log-odds, in [0, 1]."""
-    found: Floats = np.exp(-np.logaddexp(0, -scores_F))
+    """σ of log-odds, in [0, 1]; NaN for NaN."""
+    with np.errstate(invalid="ignore"):
+        found: Floats = np.exp(-np.logaddexp(0, -scores_F))
     return found
 
 

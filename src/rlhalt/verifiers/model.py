@@ -45,7 +45,7 @@ class ModelVerifier:
         self._threshold = check_threshold(threshold)
         self.reward_model = str(folder)
         self.model: RewardModel = load(folder)
-        self.name = f"model/1 {reward_identity(folder)} τ={threshold:g}"
+        self.name = f"model/1 {reward_identity(folder)} τ={threshold}"
 
     def verify(
         self, response: str, fragments: Sequence[Fragment], reference: Json, prompt: Sequence[Message] = ()
@@ -75,5 +75,5 @@ class ModelVerifier:
                 "read, or the model computes no finite number"
             )
         correct = probability >= self._threshold
-        evidence = f"P(correct) = {probability:.3f} by the reward model, τ = {self._threshold:g}"
+        evidence = f"P(correct) = {probability:.3f} by the reward model, τ = {self._threshold}"
         return Verdict("correct" if correct else "incorrect", evidence, probability if correct else 1 - probability)
