@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from rlhalt.cut.decision import kept
 from rlhalt.cut.probability import fitted
 from rlhalt.domains import load_domain
 from rlhalt.domains.biography import factscore
@@ -33,13 +34,14 @@ from rlhalt.evaluation.cross_fitting import cross_fitted, halves
 from rlhalt.evaluation.selective_prediction import auprc, auroc
 from rlhalt.models import load_policy
 from rlhalt.records import Json, Response, Scored, content_key, iter_json, read, user
+from rlhalt.reference import n_asked
 from rlhalt.reward_model.figures import first_error, with_labels
 from rlhalt.reward_model.hidden_states import candidate_layers, hidden_states
 from rlhalt.reward_model.labels import fragment_labels
 from rlhalt.reward_model.parts import folds, parts
 from rlhalt.reward_model.probe import chosen
 from rlhalt.reward_model.reader import Reader, confidence, probabilities
-from rlhalt.rewards import Halting
+from rlhalt.rewards import Halting, fragment_rewards
 from rlhalt.uncertainty import token_probability
 from rlhalt.uncertainty.agreement import agreements
 from rlhalt.uncertainty.ccp import alternatives, ccp
@@ -47,6 +49,7 @@ from rlhalt.uncertainty.nli import lexical
 from rlhalt.uncertainty.recalibration import platt
 
 Values = list[list[float]]
+THRESHOLDS = (0.3, 0.5, 0.8, 0.95)
 
 
 def main() -> None:
@@ -84,11 +87,16 @@ def of_countries(options: argparse.Namespace) -> Json:
         its = reading.states(rows)
         trained: dict[str, Values] = {f"probe, seed {seed}": probe(its) for seed, (probe, _) in probes.items()}
         trained |= {Path(folder).name: probabilities(folder, rows) for folder in options.trained}
+        everything = {**untrained, **trained}
         report[f"responses of {policy}"] = about(rows, "independent") | {
             "confidences": {
                 name: measured(rows, values, "independent", {} if name in untrained else untrained)
-                for name, values in {**untrained, **trained}.items()
-            }
+                for name, values in everything.items()
+            },
+            "utility of the cut, a response": {
+                name: utilities(rows, values, everything["token probability, mean"])
+                for name, values in everything.items()
+            },
         }
     return report
 
@@ -238,6 +246,35 @@ def measured(rows: Sequence[Scored], values: Values, halting: Halting, others: d
         theirs = auroc(with_labels(rows, other, halting, position), drawn)
         found[f"auroc, less {name}"] = shown(ranking - theirs)
     return found
+
+
+def utilities(rows: Sequence[Scored], values: Values, baseline: Values) -> Json:
+    """The τ-utility of responses cut by a confidence, Platt's map from the other half of the prompts; less a baseline's.
+
+    As `rlhalt compare` has it for models + cut, see `rlhalt.evaluation.cut`.
+    """
+    drawn = weights(len({row.prompt_key for row in rows}), seed=0)
+    found: Json = {}
+    for threshold in THRESHOLDS:
+        draws = [drawn @ earned(rows, one, threshold) / drawn.sum(1) for one in (values, baseline)]
+        found[f"{threshold:g}"] = shown(draws[0])
+        found[f"{threshold:g}, less token probability, mean"] = shown(draws[0] - draws[1])
+    return found
+
+
+def earned(rows: Sequence[Scored], values: Values, threshold: float) -> Floats:
+    """The mean utility of each prompt's responses, cut at τ."""
+    keys = list(dict.fromkeys(row.prompt_key for row in rows))
+    position = {key: place for place, key in enumerate(keys)}
+    mapped = cross_fitted(with_labels(rows, values, "independent", position), platt, halves(len(keys), seed=0))
+    total, n = np.zeros(len(keys)), np.zeros(len(keys))
+    for row, its in zip(rows, values, strict=True):
+        at = position[row.prompt_key]
+        sure = mapped(np.array(its, dtype=np.float64), np.full(len(its), at))
+        said = [row.fragments[number] for number in kept(row.fragments, sure.tolist(), threshold, "independent")]
+        total[at] += sum(one or 0 for one in fragment_rewards(said, threshold, "independent", n_asked(row.reference)))
+        n[at] += 1
+    return total / n
 
 
 def crossed(its: Judged, n_prompts: int) -> Judged:
