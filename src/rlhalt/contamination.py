@@ -11,17 +11,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.records import Decision, Message, Pair, Prompt, Target, content_key
+from rlhalt.records import Decision, Message, Pair, Prompt, Response, Target, content_key
 from rlhalt.threshold_prompt import without_threshold
 from rlhalt.trained_model import lineage
 
 
-def prompts_seen(rows: Iterable[Decision | Pair | Prompt | Target]) -> list[str]:
+def prompts_seen(rows: Iterable[Decision | Pair | Prompt | Response | Target]) -> list[str]:
     """The prompts of training rows, as sorted keys of their text, for run.json."""
-    return sorted({_key(row.prompt) for row in rows})
+    return sorted({text_key(row.prompt) for row in rows})
 
 
-def _key(prompt: Sequence[Message]) -> str:
+def text_key(prompt: Sequence[Message]) -> str:
+    """A key of what a prompt says, whatever its domain, white space and stated threshold."""
     # A prompt row's own key has its domain in it; the same question in another domain is the same question.
     return content_key([[one["role"], " ".join(one["content"].split())] for one in without_threshold(prompt)])
 
@@ -35,14 +36,14 @@ def trained_on(model: str | Path) -> set[str]:
     return {key for one in lineage(model) for key in one.prompts}
 
 
-def refuse_leakage(model: str | Path, prompts: Iterable[Prompt]) -> None:
+def refuse_leakage(model: str | Path, prompts: Iterable[Prompt | Response]) -> None:
     """See that a model has seen none of these prompts in training.
 
     Raises:
         InputError: it has, naming how many and the first.
     """
     seen = trained_on(model)
-    leaked = [one for one in prompts if _key(one.prompt) in seen]
+    leaked = [one for one in prompts if text_key(one.prompt) in seen]
     if leaked:
         question = leaked[0].prompt[-1]["content"]
         raise InputError(

@@ -14,7 +14,7 @@ import rlhalt
 from rlhalt.errors import BudgetExceeded, InputError, VerifierFailure
 from rlhalt.fragments import thinking
 from rlhalt.fragments.halts import with_halts
-from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Json, Response, Scored, content_key
+from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Json, Message, Response, Scored, content_key
 from rlhalt.rewards import Halting
 from rlhalt.source_code import code_of
 from rlhalt.time_limit import in_time
@@ -71,7 +71,9 @@ class Scorer:
         """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`."""
         return with_halts(text, self._fragments(text), self.phrase)
 
-    def judge(self, text: str, reference: Json, earlier: Sequence[Fragment] = ()) -> list[Fragment]:
+    def judge(
+        self, text: str, reference: Json, earlier: Sequence[Fragment] = (), prompt: Sequence[Message] = ()
+    ) -> list[Fragment]:
         """The fragments of a text with their verdicts.
 
         Halts are labelled here: a verifier sees the other fragments only, unless it has an attribute `knows_halts` that
@@ -86,6 +88,7 @@ class Scorer:
         Args:
             earlier: the same text judged before; a verifier that is asked at a price need not be asked again for the
                 fragments it has labelled.
+            prompt: what was asked, for a verifier with an attribute `knows_prompt` that is true.
 
         Raises:
             InputError: the reference names nothing the verifier knows; the user can correct it, it is not a failure.
@@ -102,16 +105,19 @@ class Scorer:
         ['correct', 'incorrect', 'halt']
         """
         _, begin = thinking.split(text)
-        return thinking.moved(self._judge_answer(text[begin:], reference, thinking.moved(earlier, -begin)), begin)
+        moved = thinking.moved(earlier, -begin)
+        return thinking.moved(self._judge_answer(text[begin:], reference, moved, prompt), begin)
 
-    def _judge_answer(self, text: str, reference: Json, earlier: Sequence[Fragment]) -> list[Fragment]:
+    def _judge_answer(
+        self, text: str, reference: Json, earlier: Sequence[Fragment], prompt: Sequence[Message]
+    ) -> list[Fragment]:
         fragments: list[Fragment] = []
         verdicts: Sequence[Verdict | VerifierFailure]
 
         def work() -> Sequence[Verdict | VerifierFailure]:
             nonlocal fragments
             fragments = self.remembered(self.split(text), earlier)
-            return self._verdicts(text, fragments, reference)
+            return self._verdicts(text, fragments, reference, prompt)
 
         try:
             verdicts = in_time(work, self.seconds)
@@ -123,7 +129,7 @@ class Scorer:
         return [self._judged(one, verdict) for one, verdict in zip(fragments, verdicts, strict=True)]
 
     def _verdicts(
-        self, text: str, fragments: Sequence[Fragment], reference: Json
+        self, text: str, fragments: Sequence[Fragment], reference: Json, prompt: Sequence[Message]
     ) -> Sequence[Verdict | VerifierFailure]:
         """One verdict a fragment; the verifier is asked where anything but halts is to be judged."""
         halts = [one.kind == "halt" for one in fragments]
@@ -131,7 +137,8 @@ class Scorer:
             return [_HALT] * len(fragments)
         knows_halts = getattr(self.verifier, "knows_halts", False)
         shown = list(fragments) if knows_halts else [one for one in fragments if one.kind != "halt"]
-        verdicts = self.verifier.verify(text, shown, reference)
+        more = {"prompt": prompt} if getattr(self.verifier, "knows_prompt", False) else {}
+        verdicts = self.verifier.verify(text, shown, reference, **more)
         self._refuse_other_types(verdicts)
         if len(verdicts) != len(shown):
             raise VerifierFailure(f"expected {len(shown)} verdicts, found {len(verdicts)}")
@@ -216,6 +223,8 @@ class Scorer:
         if earlier is None or earlier.made_of.partition(".")[2] != self.fingerprint:
             return ()
         alike = (earlier.response, earlier.reference) == (response.response, response.reference)
+        if getattr(self.verifier, "knows_prompt", False):
+            alike = alike and earlier.prompt == response.prompt
         return earlier.fragments if alike else ()
 
     def score(self, response: Response, earlier: Scored | None = None) -> Scored:
@@ -227,7 +236,8 @@ class Scorer:
         """
         values = {name: getattr(response, name) for name in _RESPONSE}
         values["domain"] = response.domain or self.domain
-        fragments = self.judge(response.response, response.reference, self.reusable(response, earlier))
+        known = self.reusable(response, earlier)
+        fragments = self.judge(response.response, response.reference, known, response.prompt)
         return Scored(**values, fragments=fragments, made_of=self.made_of(response))
 
 

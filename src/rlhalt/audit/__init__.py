@@ -12,13 +12,14 @@ step of worked solutions that lie in a file of their own (`rlhalt.audit.solution
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.audit.fragments import Judgement, agreement, decided_share, judge, labelled, markdown
 from rlhalt.audit.solutions import Solutions, measure
 from rlhalt.errors import InputError
 from rlhalt.jsonl import read_text
-from rlhalt.records import iter_json, write_atomic
+from rlhalt.records import Prompt, iter_json, write_atomic
 from rlhalt.scoring import Scorer
 
 __all__ = [
@@ -66,11 +67,12 @@ class Audit:
         ]
 
 
-def audit(folder: str | Path, scorer: Scorer, data: str | Path | None = None) -> Audit:
+def audit(folder: str | Path, scorer: Scorer, data: str | Path | None = None, prompts: Sequence[Prompt] = ()) -> Audit:
     """Run a domain's scorer over its labels, `audit.jsonl` in its folder.
 
     Args:
         data: the file with the solutions, where the labels are of solutions and do not hold them.
+        prompts: the domain's own, for a verifier that reads the prompt and labels that do not say it.
 
     Raises:
         InputError: no labels, a malformed row, or data that are missing or other than those that were labelled.
@@ -84,7 +86,7 @@ def audit(folder: str | Path, scorer: Scorer, data: str | Path | None = None) ->
             raise InputError("expected the file with the solutions that these labels are of (--data FILE)", path=path)
         found = measure(path, data, scorer)
         return Audit(found.agreement, found.decided, found.told, found.table)
-    judged = judge(path, scorer)
+    judged = judge(path, scorer, prompts)
     share, decided = agreement(judged), decided_share(judged)
     told = f"{len(judged)} fragments, {decided:.1%} decided, {share:.1%} agreement where decided"
     return Audit(share, decided, told, markdown(judged))

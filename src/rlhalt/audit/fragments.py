@@ -6,7 +6,9 @@ A row of `audit.jsonl` is one fragment of a response that a model really wrote:
 
 `label` is `correct`, `incorrect` or `neither` (no claim that could be checked); deciding what people call neither
 counts against the verifier. `reference` is what the verifier needs, and `"subject": "Kenya"` is short for
-`"reference": {"subject": "Kenya"}`. `note` says why, where it is not plain.
+`"reference": {"subject": "Kenya"}`. `note` says why, where it is not plain. `prompt`, a text or chat messages, is what
+was asked, for a verifier that reads it (`rlhalt.verifiers.model`); without it the domain's own prompt with this
+reference is taken.
 
 The response is split by the domain's fragmenter, which must find the fragment. Where a model does the splitting, it
 finds others each time it is changed: a row with `claim` (the statement, or null) is given to the verifier as it is,
@@ -23,8 +25,8 @@ from pathlib import Path
 from typing import Literal
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import shown
-from rlhalt.records import Fragment, Json, Scored, content_key, iter_json
+from rlhalt.jsonl import Wrong, shown
+from rlhalt.records import Fragment, Json, Message, Prompt, Scored, check_messages, content_key, iter_json, user
 from rlhalt.scoring import Scorer
 
 HUMAN = ("correct", "incorrect", "neither")
@@ -65,8 +67,11 @@ class Judgement:
         return self.decided and self.verdict == self.human
 
 
-def judge(path: str | Path, scorer: Scorer) -> list[Judgement]:
+def judge(path: str | Path, scorer: Scorer, prompts: Sequence[Prompt] = ()) -> list[Judgement]:
     """Run a scorer over the labelled fragments; each response is judged once, as many at once as the scorer allows.
+
+    Args:
+        prompts: the domain's own, for rows that say none.
 
     Raises:
         InputError: a malformed row, or a labelled fragment that the fragmenter does not find.
@@ -78,7 +83,9 @@ def judge(path: str | Path, scorer: Scorer) -> list[Judgement]:
     for _, data in rows:
         groups.setdefault(_response_key(data), []).append(data)
     with concurrent.futures.ThreadPoolExecutor(scorer.workers) as pool:
-        judged = dict(zip(groups, pool.map(lambda group: _judged(group, scorer), groups.values()), strict=True))
+        judged = dict(
+            zip(groups, pool.map(lambda group: _judged(group, scorer, prompts), groups.values()), strict=True)
+        )
     return [_judgement(data, judged[_response_key(data)], path, row) for row, data in rows]
 
 
@@ -96,6 +103,13 @@ def _checked(data: Json, path: Path, row: int) -> Json:
     start, end = data["start"], data["end"]
     if not 0 <= start <= end or data["response"][start:end] != data["text"]:
         raise InputError("the offsets do not point at this text", path=path, row=row, field="text")
+    asked = data.get("prompt", "")
+    if not isinstance(asked, str):
+        try:
+            check_messages(asked, "prompt")
+        except (Wrong, TypeError, AttributeError) as error:
+            expected = f"expected a text or chat messages, found {shown(asked)} ({error})"
+            raise InputError(expected, path=path, row=row, field="prompt") from None
     reference = data.get("reference", {"subject": data["subject"]} if "subject" in data else None)
     if not isinstance(reference, dict):
         raise InputError(
@@ -105,16 +119,25 @@ def _checked(data: Json, path: Path, row: int) -> Json:
 
 
 def _response_key(data: Json) -> str:
-    return content_key(data["response"], data["reference"], "claim" in data)
+    return content_key(data["response"], data["reference"], data.get("prompt"), "claim" in data)
 
 
-def _judged(group: list[Json], scorer: Scorer) -> list[Fragment]:
+def _judged(group: list[Json], scorer: Scorer, prompts: Sequence[Prompt]) -> list[Fragment]:
     data = group[0]
     if "claim" in data:
         given = [Fragment(one["start"], one["end"], "claim", one["text"], claim=one["claim"]) for one in group]
         given.sort(key=lambda one: one.start)
         scorer = dataclasses.replace(scorer, fragment=lambda text: given)
-    return scorer.judge(data["response"], data["reference"])
+    return scorer.judge(data["response"], data["reference"], prompt=_prompt(data, prompts))
+
+
+def _prompt(data: Json, prompts: Sequence[Prompt]) -> list[Message]:
+    """What was asked: as the row says, or the first prompt whose reference holds that of the row; none otherwise."""
+    asked = data.get("prompt")
+    if asked:
+        return user(asked) if isinstance(asked, str) else list(asked)
+    wanted = data["reference"].items()
+    return next((one.prompt for one in prompts if wanted <= one.reference.items()), []) if prompts else []
 
 
 def _judgement(data: Json, fragments: Sequence[Fragment], path: Path, row: int) -> Judgement:
@@ -143,6 +166,7 @@ def labelled(rows: Iterable[Scored]) -> Iterator[Json]:
             if one.label in ("correct", "incorrect", "unverifiable"):
                 yield {
                     "split": row.split,
+                    "prompt": row.prompt,
                     "reference": row.reference,
                     "response": row.response,
                     "start": one.start,

@@ -24,7 +24,7 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.jsonl import shown
-from rlhalt.records import Fragment, Json, iter_json
+from rlhalt.records import Fragment, Json, iter_json, user
 from rlhalt.scoring import Scorer
 
 _LABEL = {"problem": int, "model": str, "solution_sha": str, "half": str, "start": int, "end": int}
@@ -100,7 +100,7 @@ def measure(labels: str | Path, data: str | Path, scorer: Scorer) -> Solutions:
     for problem, row in enumerate(problems):
         reference = {"answer": row.get("ground_truth"), "question": row.get("question", "")}
         for model, said in _solutions(row, data, problem).items():
-            fragments = scorer.judge(said["solution"], reference)
+            fragments = scorer.judge(said["solution"], reference, prompt=user(reference["question"]))
             judged[problem, model] = fragments
             answers = [one.label for one in fragments if one.kind == "answer"]
             agreed += (answers[-1:] == ["correct"]) == said["is_correct"]

@@ -5,6 +5,7 @@ overview  the first screen, with every verb in its group
 data      prompts, sample, score, annotated, pairs, decisions, distil
 measure   evaluate, calibrate, answer, certainty, general, compare, audit, choose
 serve     serve
+reward    train reward
 publish   merge, card, push
 chain     train, doctor, quickstart, run, rounds, new, list, configs, completion
 """
@@ -16,8 +17,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 import rlhalt
-from rlhalt.cli import chain, data, measure, publish, serve
-from rlhalt.cli.flags import KINDS, Parser
+from rlhalt.cli import chain, data, measure, publish, reward, serve
+from rlhalt.cli.flags import KINDS, REWARD, Parser
 from rlhalt.cli.overview import Overview
 from rlhalt.errors import InputError, RlhaltError
 from rlhalt.heartbeat import alive
@@ -63,6 +64,9 @@ def _dispatch(argv: Sequence[str]) -> None:
     # The trainers' keys are TRL's: they are parsed there, strictly, not here.
     if argv[:1] == ["train"] and len(argv) > 1 and argv[1] in KINDS:
         chain.train(argv[1], chain.with_config_file(argv[2:]))
+        return
+    if argv[:2] == ["train", REWARD]:
+        reward.train(argv[2:])
         return
     parser = _parser()
     if not argv:

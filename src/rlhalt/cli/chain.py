@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rlhalt.cli.flags import KINDS, count
+from rlhalt.cli.flags import KINDS, REWARD, count
 from rlhalt.configs import config_file, config_names, copy_configs
 
 Verb = Callable[..., argparse.ArgumentParser]
@@ -40,11 +40,15 @@ def add_training(verb: Verb) -> None:
     one = verb(
         "train",
         lambda args: None,
-        "train with sft, dpo, decisions or grpo; `rlhalt train KIND --help` lists the keys",
+        "train with sft, dpo, decisions or grpo, or a reward model; `rlhalt train KIND --help` lists the keys",
         "rlhalt train dpo --config configs/dpo/countries.yaml --train_file pairs.jsonl --output_dir models/dpo",
         "accelerate launch -m rlhalt train sft --config configs/sft/8b_lora.yaml --train_file targets.jsonl",
     )
-    one.add_argument("kind", choices=KINDS, help="the training; its keys follow, as in TRL: --config FILE --key value")
+    one.add_argument(
+        "kind",
+        choices=(*KINDS, REWARD),
+        help="the training; its keys follow, as in TRL: --config FILE --key value; reward has flags",
+    )
 
 
 def add_recipes(verb: Verb) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ENGINES = ("transformers", "vllm")
 KINDS = ("sft", "dpo", "decisions", "grpo")
+REWARD = "reward"
+"""The training that is not one of TRL's: its flags are those of rlhalt, see `rlhalt.cli.reward`."""
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -145,6 +147,11 @@ def sampling(one: argparse.ArgumentParser) -> None:
     one.add_argument("--few-shot", action="store_true", help="put the domain's examples before every prompt")
     one.add_argument("--seed", type=seed, default=0, help="of the draws")
     one.add_argument("--max-tokens", type=count, default=64, help="the longest response, in tokens")
+    template_args(one)
+
+
+def template_args(one: argparse.ArgumentParser) -> None:
+    """The flag for arguments of the chat template."""
     one.add_argument(
         "--template-arg",
         metavar="NAME=VALUE",

@@ -63,12 +63,15 @@ def add(verb: Verb) -> None:
     one = verb(
         "certainty",
         _certainty,
-        "add CCP or verbalised confidence to evaluation folders (one extra model pass each)",
+        "add CCP, verbalised confidence or that of a reward model to evaluation folders (one extra pass each)",
         "rlhalt certainty evaluation/base evaluation/dpo --by stated",
         "rlhalt certainty evaluation/base --by ccp stated --nli models/nli",
     )
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
-    one.add_argument("--by", nargs="+", required=True, choices=("ccp", "stated"), help="see docs/uncertainty.md")
+    one.add_argument(
+        "--by", nargs="+", required=True, choices=("ccp", "stated", "reward"), help="see docs/uncertainty.md"
+    )
+    _reward_model(one)
     one.add_argument("--nli", help="a folder or hub name of an NLI classifier for ccp (default: words are compared)")
 
     one = verb(
@@ -121,6 +124,10 @@ def add(verb: Verb) -> None:
     )
 
 
+def _reward_model(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--reward-model", metavar="FOLDER", help="with --by reward: what `train reward` wrote")
+
+
 def add_cut(verb: Verb) -> None:
     """Declare the verbs of a cut by calibrated probabilities."""
     one = verb(
@@ -145,10 +152,11 @@ def add_cut(verb: Verb) -> None:
     one.add_argument("--responses", type=flags.count, default=2, help="per prompt, at a temperature above 0")
     one.add_argument(
         "--by",
-        choices=("token_probability", "token_minimum", "ccp"),
+        choices=("token_probability", "token_minimum", "ccp", "reward"),
         default="token_probability",
         help="the confidence",
     )
+    _reward_model(one)
     one.add_argument("--method", choices=("platt", "isotonic"), default="platt", help="the map")
     flags.domain(one)
     flags.judging(one)
@@ -243,8 +251,9 @@ def _calibrate(args: argparse.Namespace) -> None:
     with flags.judge(args).client() as client:
         scorer = domain.scorer(client, unsafe=args.unsafe)
         file = calibrate(
-            settings, prompts, scorer, output, temperatures=args.temperatures, by=args.by, method=args.method
-        )
+            settings, prompts, scorer, output, temperatures=args.temperatures, by=args.by, method=args.method,
+            reward_model=args.reward_model or "",
+        )  # fmt: skip
     print(table(read(file)))
     print(file)
 
@@ -270,10 +279,10 @@ def _answer(args: argparse.Namespace) -> None:
 def _certainty(args: argparse.Namespace) -> None:
     from rlhalt.evaluation.certainty import check, measure
 
-    check(args.evaluations, args.by, args.nli)
+    check(args.evaluations, args.by, args.nli, args.reward_model)
     for folder in args.evaluations:
         for by in args.by:
-            print(measure(folder, by, args.nli))
+            print(measure(folder, by, args.nli, args.reward_model))
 
 
 def _general(args: argparse.Namespace) -> None:
@@ -299,7 +308,9 @@ def _audit(args: argparse.Namespace) -> None:
     domain = load_domain(folder)
     check_readme(folder / "README.md")
     with flags.judge(args).client() as client:
-        found = audit(folder, domain.scorer(client, unsafe=args.unsafe), args.data)
+        scorer = domain.scorer(client, unsafe=args.unsafe)
+        prompts = (domain.own_prompts() or ()) if domain.verifier == "model" else ()
+        found = audit(folder, scorer, args.data, prompts)
     write_table(folder / "README.md", found.table)
     print(found.told)
     for missed in found.misses(domain.promised_agreement, domain.promised_decided):

@@ -30,7 +30,8 @@ from rlhalt.fragments.halting_phrase import named
 from rlhalt.locks import locked
 from rlhalt.models import identity
 from rlhalt.provenance import Run, already_done
-from rlhalt.records import Prompt, Scored, read
+from rlhalt.records import Json, Prompt, Scored, read
+from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
@@ -47,6 +48,7 @@ def calibrate(
     temperatures: Sequence[float] = (0.0,),
     by: By = "token_probability",
     method: MethodName = "platt",
+    reward_model: str = "",
 ) -> Path:
     """Sample, score and fit; write `calibration.json` into a folder. Returns its path.
 
@@ -56,14 +58,23 @@ def calibrate(
         temperatures: each gets a map of its own.
         by: the confidence.
         method: the map.
+        reward_model: by `reward`, the folder of a reward model of this domain.
 
     Raises:
-        InputError: prompts that the model was trained on, or fewer than 30 decided fragments; see `sample` and
-            `score_file`.
+        InputError: prompts that the model or the reward model was trained on, or fewer than 30 decided fragments; see
+            `sample`, `score_file` and `rlhalt.reward_model.folder.read_description`.
         TooManyFailures: see `score_file`.
     """
     folder = Path(folder)
     refuse_leakage(settings.model, prompts)
+    if (by == "reward") != bool(reward_model):
+        expected = "the folder of a reward model, found none" if by == "reward" else f"none, found one with --by {by}"
+        raise InputError(f"expected {expected}", field="--reward-model")
+    rewarding: Json = {}
+    if reward_model:
+        read_description(reward_model).refuse_others(scorer, reward_model)
+        refuse_leakage(reward_model, prompts)
+        rewarding = {"reward_identity": reward_identity(reward_model)}
     config = {
         **settings.described(),
         "temperatures": list(temperatures),
@@ -72,16 +83,18 @@ def calibrate(
         "scorer": scorer.fingerprint,
         **named(scorer.phrase),
         "prompts": [one.key for one in prompts],
+        **rewarding,
     }
     run = Run("calibrate", folder, config=config)
     if run.finished:
         already_done(folder)
         return folder / FILE
     with locked(folder), run:
-        fits = [_fit(settings, at, prompts, scorer, folder, by, method) for at in temperatures]
+        fits = [_fit(settings, at, prompts, scorer, folder, by, method, reward_model) for at in temperatures]
         found = Calibration(
             identity(settings.model), scorer.domain, scorer.fragmenter, scorer.verifier.name, by,
             [one.key for one in prompts], shown(settings.few_shot), settings.template_args, settings.max_tokens, fits,
+            reward_model, **rewarding,
         )  # fmt: skip
         write(folder / FILE, found)
         run.result(fragments=sum(one.n_fragments for one in fits))
@@ -96,12 +109,13 @@ def _fit(
     folder: Path,
     by: By,
     method: MethodName,
+    reward_model: str,
 ) -> Fit:
     drawn = dataclasses.replace(settings, temperature=temperature, responses=settings.responses if temperature else 1)
     scored = folder / f"scored-{temperature:g}.jsonl"
     score_file(sample(prompts, drawn, folder / f"responses-{temperature:g}.jsonl"), scorer, scored)
     rows = list(read(scored, Scored))
-    sure = confidences(by, settings.model, rows, settings.few_shot, settings.template_args, scorer.phrase)
+    sure = confidences(by, settings.model, rows, settings.few_shot, settings.template_args, scorer.phrase, reward_model)
     position = {one.key: place for place, one in enumerate(prompts)}
     found = fit(temperature, decided(rows, sure, position), len(prompts), method)
     return dataclasses.replace(found, promises=promises(rows, sure, found.probability))

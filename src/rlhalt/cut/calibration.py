@@ -18,7 +18,7 @@ from rlhalt.records import Json, Message, content_key, write_atomic
 from rlhalt.scoring import Scorer
 
 FOLDER, FILE = "calibration", "calibration.json"
-By = Literal["token_probability", "token_minimum", "ccp"]
+By = Literal["token_probability", "token_minimum", "ccp", "reward"]
 BY: tuple[By, ...] = get_args(By)
 
 
@@ -57,12 +57,14 @@ class Calibration:
         model: its identity, see `rlhalt.models.identity`.
         fragmenter, verifier: what split and judged.
         by: the confidence: `token_probability` (geometric mean over the fragment's tokens), `token_minimum` (the least
-            likely token) or `ccp` (claim-conditioned probability).
+            likely token), `ccp` (claim-conditioned probability) or `reward` (a trained reward model).
         prompts: the keys of the prompts that it was fitted on.
         few_shot: the content key of the examples that stood before each prompt; "" where there were none.
         template_args: arguments of the chat template.
         max_tokens: the longest response, in tokens.
         fits: one for each temperature.
+        reward_model: by `reward`, the folder of the reward model; "" otherwise.
+        reward_identity: what that reward model is, see `rlhalt.reward_model.folder.reward_identity`.
     """
 
     model: str
@@ -75,6 +77,8 @@ class Calibration:
     template_args: Json
     max_tokens: int
     fits: list[Fit]
+    reward_model: str = ""
+    reward_identity: str = ""
 
     def at(self, temperature: float) -> Probability:
         """The map of a temperature.
@@ -97,7 +101,8 @@ class Calibration:
         """See that it was fitted for what it is used for.
 
         Raises:
-            InputError: another model, domain, fragmenter or way to ask; all that differs.
+            InputError: another model, domain, fragmenter or way to ask, all that differs; or the reward model that it
+                is by is missing, or another one by now.
         """
         expected = {
             "model": identity(model),
@@ -116,6 +121,21 @@ class Calibration:
                 f"expected the calibration of this model, as it is asked here; found one of {', '.join(differs)}; run "
                 "rlhalt calibrate for it",
                 path=path,
+            )
+        if self.reward_model:
+            self._check_reward_model(path)
+
+    def _check_reward_model(self, path: Path) -> None:
+        from rlhalt.reward_model.folder import read_description, reward_identity
+
+        read_description(self.reward_model)
+        found = reward_identity(self.reward_model)
+        if found != self.reward_identity:
+            raise InputError(
+                f"expected the reward model {self.reward_identity}, which it was fitted with, found {found} at "
+                f"{self.reward_model}; run rlhalt calibrate again",
+                path=path,
+                field="reward_model",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rlhalt.cut.calibration import By
 from rlhalt.records import HALT_PHRASE, Json, Message, Scored
@@ -18,15 +19,25 @@ def confidences(
     few_shot: Sequence[Message] = (),
     template_args: Json | None = None,
     phrase: str = HALT_PHRASE,
+    reward_model: str | Path = "",
 ) -> list[list[float]]:
     """One number a fragment, in [0, 1]; NaN for a fragment without tokens.
 
     Args:
         by: `token_probability` and `token_minimum` take one forward pass over prompt and response; `ccp` takes the same
-            pass and compares the alternatives of each token by words (`rlhalt.uncertainty.nli.lexical`).
+            pass and compares the alternatives of each token by words (`rlhalt.uncertainty.nli.lexical`); `reward` takes
+            a pass of the reward model.
         rows: responses with fragments, judged or not.
         few_shot, template_args, phrase: what the responses were sampled with.
+        reward_model: by `reward`, its folder.
+
+    Raises:
+        InputError: see `rlhalt.reward_model.reader.load`.
     """
+    if by == "reward":
+        from rlhalt.reward_model.reader import probabilities
+
+        return probabilities(reward_model, rows)
     if by == "ccp":
         return list(ccp(alternatives(model, rows, few_shot, template_args=template_args), lexical))
     found = token_probability.confidences(model, rows, few_shot, template_args, phrase)

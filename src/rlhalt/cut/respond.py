@@ -60,7 +60,9 @@ def probabilities(
     """
     probability = calibration.at(temperature)
     unverified = [_split(row, scorer) for row in rows]
-    sure = confidences(calibration.by, model, unverified, few_shot, template_args, scorer.phrase)
+    sure = confidences(
+        calibration.by, model, unverified, few_shot, template_args, scorer.phrase, calibration.reward_model
+    )
     found = []
     for row, its in zip(unverified, sure, strict=True):
         values = probability(np.array(its, dtype=np.float64)).tolist()

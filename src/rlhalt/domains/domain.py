@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 # In a checkout the folder is at the top level; an installed wheel carries it inside the package.
 _FOLDERS = (Path(__file__).parents[3] / "reward", Path(__file__).parents[1] / "reward")
 FRAGMENTERS = ("sentences", "steps", "code", "claims")
-VERIFIERS = ("maths", "code", "judge")
+VERIFIERS = ("maths", "code", "judge", "model")
 FILE, EXAMPLES = "domain.yaml", "examples.jsonl"
 _EARLIER = "reward" + ".yaml"
 T = TypeVar("T")
-_FILES = ("prompt", "claims")
+_FILES = ("prompt", "claims", "reward_model")
 _BY_LANGUAGE = ("sentences", "claims")
 SECONDS = 60.0  # for a response, unless domain.yaml says otherwise; plenty for 100,000 characters on a busy machine
 # What each built-in cannot do without.
-_NEEDS = {"judge": ("prompt", "fields"), "claims": ("claims",)}
+_NEEDS = {"judge": ("prompt", "fields"), "claims": ("claims",), "model": ("reward_model",)}
 _PACKAGES = {"maths": Packages(("math_verify", "mpmath"), 'pip install "rlhalt[maths]"')}
 
 
@@ -63,8 +63,8 @@ class Domain:
             None for a domain whose prompts and references come from files alone.
         fragmenter: how responses are split: `sentences`, `steps`, `code`, `claims`, or one of the user's own; None
             where the task splits.
-        verifier: what judges the fragments: `maths`, `code`, `judge`, or one of the user's own; None where the task
-            has a verifier.
+        verifier: what judges the fragments: `maths`, `code`, `judge`, `model` (a trained reward model), or one of the
+            user's own; None where the task has a verifier.
         halting: `independent` (a doubtful fragment is left out, the answer goes on) or `causal` (everything after the
             first error rests on it: halt there).
         threshold: τ where none is given.
@@ -73,6 +73,7 @@ class Domain:
             there is no audit.
         prompt: the judge's instructions, a text file in the folder.
         fields: what of a reference the judge sees.
+        reward_model: the folder of the reward model that judges (`model`), seen from the domain's folder.
         claims: the instructions of the `claims` fragmenter, a text file in the folder.
         options: what the user's own verifier is called with.
         seconds_per_response: how long a response may take to be split and verified before its fragments fail, see
@@ -97,6 +98,7 @@ class Domain:
     promised_decided: float | None = None
     prompt: str | None = None
     fields: list[str] | None = None
+    reward_model: str | None = None
     claims: str | None = None
     options: Json | None = None
     seconds_per_response: float | None = None
@@ -132,7 +134,7 @@ class Domain:
         Raises:
             InputError: no prompts come with the domain and no file is given, or the file is none.
         """
-        found = self._own_prompts() if file is None else self._from_file(Path(file), split)
+        found = self.own_prompts() if file is None else self._from_file(Path(file), split)
         if found is None:
             raise InputError(
                 f"no prompts come with the domain '{self.domain}': give a file of them (--file prompts.jsonl)",
@@ -141,7 +143,12 @@ class Domain:
         told = [self._with_desired(one) for one in found]
         return [one for one in told if split in (one.split, "all")]
 
-    def _own_prompts(self) -> list[Prompt] | None:
+    def own_prompts(self) -> list[Prompt] | None:
+        """The prompts that come with the domain; None where it has none.
+
+        Raises:
+            InputError: the task's code breaks, or returns something else.
+        """
         found = own_code.run(self.code.own_prompts, "prompts of the task", self.folder, "task")
         for row, one in enumerate(found or (), start=1):
             if not isinstance(one, Prompt):
@@ -210,7 +217,7 @@ class Domain:
         _ = self.code
         used = client if self.asks_a_model else None
         limited = self.asks_a_model or self.verifier == "code"
-        return Scorer(
+        made = Scorer(
             self._fragmenter(client),
             self._verifier(client, unsafe),
             self.max_failure_rate,
@@ -223,6 +230,12 @@ class Domain:
             domain=self.domain,
             settings=content_key(self.options),
         )
+        if self.verifier == "model":
+            from rlhalt.reward_model.folder import read_description
+
+            assert self.reward_model is not None
+            read_description(self.reward_model).refuse_others(made, self.reward_model)
+        return made
 
     def splitter(self) -> Scorer:
         """A scorer that splits responses and verifies none, for answers that have no reference.
@@ -281,6 +294,11 @@ class Domain:
             assert self.prompt is not None
             assert self.fields is not None
             return JudgeVerifier(client, self.prompt, self.fields)
+        if self.verifier == "model":
+            from rlhalt.verifiers.model import ModelVerifier
+
+            assert self.reward_model is not None
+            return ModelVerifier(self.reward_model, self.threshold)
         call = own_code.loaded("verifier", self.verifier, self.folder)
         made: Verifier = own_code.made("verifier", self.verifier, call, self.options, self.folder)
         if not (isinstance(getattr(made, "name", None), str) and callable(getattr(made, "verify", None))):

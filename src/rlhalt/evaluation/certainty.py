@@ -6,39 +6,63 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.evaluation.folder import By, Evaluation, load
 from rlhalt.evaluation.model_identity import evaluated
 from rlhalt.models import identity, turns
 from rlhalt.provenance import earlier_config, once
 from rlhalt.records import Certainty, Json, Message
+from rlhalt.reward_model.folder import read_description, reward_identity
+from rlhalt.reward_model.reader import probabilities
 from rlhalt.uncertainty.ccp import alternatives, ccp
 from rlhalt.uncertainty.nli import check_classifier, classifier, lexical
 from rlhalt.uncertainty.verbalized import stated
 
 
-def check(folders: Sequence[str | Path], by: Sequence[By], nli: str | None = None) -> None:
+def check(
+    folders: Sequence[str | Path], by: Sequence[By], nli: str | None = None, reward_model: str | None = None
+) -> None:
     """See that all folders and models are there that `measure` reads, before the first model is asked.
 
     Raises:
         InputError: see `load`, `evaluated`, `rlhalt.models.turns` and `rlhalt.uncertainty.nli.check_classifier`; or an
-            NLI model where nothing asks it.
+            NLI model where nothing asks it; or no reward model for `reward`, one of another domain, or one that was
+            trained on prompts of the evaluation.
     """
+    if (reward_model is not None) != ("reward" in by):
+        expected = "the folder of a reward model with --by reward, found none" if reward_model is None else "none"
+        raise InputError(f"expected {expected}, found --by {' '.join(by)}", field="--reward-model")
     if nli is not None and "ccp" not in by:
         raise InputError(f"only used with --by ccp, found --by {' '.join(by)}", field="--nli")
     for folder in folders:
-        load(folder)
+        one = load(folder)
+        if reward_model is not None:
+            _check_reward_model(one, reward_model)
         turns(evaluated(folder), earlier_config(folder).get("template_args", {}))
     if nli is not None:
         check_classifier(nli)
 
 
-def measure(folder: str | Path, by: By, nli: str | None = None) -> Path:
-    """Write `ccp.jsonl` or `stated.jsonl` into an evaluation folder; what is done already is not done again.
+def _check_reward_model(one: Evaluation, reward_model: str) -> None:
+    told = read_description(reward_model)
+    domains = sorted({row.domain for row in one.scored})
+    if domains != [told.domain] or one.fragmenter not in (None, told.fragmenter):
+        raise InputError(
+            f"expected a reward model for the domain '{', '.join(domains)}' with the fragmenter '{one.fragmenter}', "
+            f"found one for '{told.domain}' with '{told.fragmenter}'",
+            path=reward_model,
+        )
+    refuse_leakage(reward_model, one.scored)
+
+
+def measure(folder: str | Path, by: By, nli: str | None = None, reward_model: str | None = None) -> Path:
+    """Write `ccp.jsonl`, `stated.jsonl` or `reward.jsonl` into an evaluation folder, unless it is there already.
 
     Args:
         nli: the NLI model that CCP asks, see `rlhalt.uncertainty.nli.classifier`; the lexical comparison if None,
             which is for short sentences that are put alike.
+        reward_model: the folder of the reward model that `reward` asks.
 
     Raises:
         InputError: see `load` and `evaluated`.
@@ -47,15 +71,20 @@ def measure(folder: str | Path, by: By, nli: str | None = None) -> Path:
     few_shot, template_args = config.get("few_shot", []), config.get("template_args", {})
     output = one.folder / f"{by}.jsonl"
     settings: dict[str, Any] = {"by": by, "model": identity(evaluated(folder)), "few_shot": few_shot}
+    if by == "reward":
+        assert reward_model is not None
+        settings = {"by": by, "reward_model": reward_identity(reward_model)}
     if by == "ccp":
         settings["nli"] = identity(nli) if nli is not None else "lexical"
-    if template_args:
+    if template_args and by != "reward":
         settings["template_args"] = template_args
 
     def make() -> list[Certainty]:
         each: Iterable[list[float]]
         if by == "ccp":
             each = _ccp(one, few_shot, template_args, nli)
+        elif by == "reward":
+            each = probabilities(str(reward_model), one.scored)
         else:
             each = stated(one.model, one.scored, few_shot, template_args=template_args)
         return [Certainty(row.key, values) for row, values in zip(one.scored, each, strict=True)]

@@ -6,8 +6,9 @@
     agreement of samples         scored.jsonl             the share of the other responses that say so too
     claim-conditioned            ccp.jsonl                `rlhalt.uncertainty.ccp`
     stated                       stated.jsonl             "How sure are you, from 0 to 100?", see `stated`
+    trained reward model         reward.jsonl             `rlhalt.reward_model`, trained on other prompts
 
-The last two cost a pass of the model each and are made by `rlhalt certainty`; without their file they are *not
+The last three cost a pass of the model each and are made by `rlhalt certainty`; without their file they are *not
 measured*, and neither is the least probability in files from before it was written down.
 """
 
@@ -100,4 +101,5 @@ SOURCES: dict[str, Callable[[Evaluation], Values | None]] = {
     "agreement of samples": _agreement,
     "claim-conditioned": lambda one: one.certainty.get("ccp"),
     "stated": lambda one: one.certainty.get("stated"),
+    "trained reward model": lambda one: one.certainty.get("reward"),
 }

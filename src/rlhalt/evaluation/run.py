@@ -141,6 +141,9 @@ def evaluate(
         already_done(folder)
         return folder
     refuse_leakage(policy.model, prompts)
+    if learnt := getattr(scorer.verifier, "reward_model", None):
+        # What judges has learnt the verdicts on its training prompts.
+        refuse_leakage(learnt, prompts)
     # Both models are needed to the end: what one of them lacks is told before the first response is drawn.
     for one in (policy, *([base] if base else [])):
         turns(one.model, one.template_args)
@@ -204,6 +207,8 @@ def _calibrated(
             path=path,
             field="prompts",
         )
+    if found.reward_model:
+        refuse_leakage(found.reward_model, prompts)
     return found
 
 
@@ -228,7 +233,7 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
     found = []
     for row, text, completion in zip(rows, spoken, completed, strict=True):
         whole = text + completion.text
-        following = [one for one in scorer.judge(whole, row.reference) if one.start >= len(text)]
+        following = [one for one in scorer.judge(whole, row.reference, prompt=row.prompt) if one.start >= len(text)]
         if following and following[0].label != "halt" and scorer.phrase not in following[0].text:
             found.append(Continuation(row.key, following[0].text, following[0].label))
         else:

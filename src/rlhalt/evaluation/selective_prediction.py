@@ -40,6 +40,37 @@ def auroc(fragments: Judged, weights: Floats) -> Floats:
     return _by_confidence(fragments, weights, statistic)
 
 
+def auprc(fragments: Judged, weights: Floats) -> Floats:
+    """Average precision of finding the *incorrect* fragments by a low confidence.
+
+    Σ over confidences c of (recall at c - recall before c) · precision at c, the least confident first, as
+    scikit-learn's `average_precision_score`. A confidence that tells nothing gives about the share of incorrect
+    fragments. Not defined where there are none.
+
+    Args:
+        fragments: N decided fragments of P prompts.
+        weights: shape (1 + R, P), see `rlhalt.evaluation.bootstrap.weights`.
+
+    Returns:
+        Shape (1 + R,), in [0, 1].
+
+    >>> from rlhalt.evaluation.bootstrap import weights
+    >>> from rlhalt.evaluation.confidence_arrays import judged
+    >>> four = judged([0.9, 0.6, 0.8, 0.1], [True, True, False, False], prompt=[0, 0, 1, 1])
+    >>> auprc(four, weights(2, seed=0, resamples=1))[0].round(3).item()
+    0.833
+    """
+
+    def statistic(right: Floats, wrong: Floats) -> Floats:
+        # The least confident first.
+        right, wrong = right[:, ::-1], wrong[:, ::-1]
+        found, called = wrong.cumsum(axis=1), (right + wrong).cumsum(axis=1)
+        precision = np.nan_to_num(divide(found, called))
+        return divide((wrong * precision).sum(axis=1), wrong.sum(axis=1))
+
+    return _by_confidence(fragments, weights, statistic)
+
+
 def aurc(fragments: Judged, weights: Floats) -> Floats:
     """Area under the risk–coverage curve: the mean over fragments of the wrong share among those at least as confident.
 

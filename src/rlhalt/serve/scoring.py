@@ -60,9 +60,10 @@ def by_tokens(by: By) -> Confidence:
         InputError: one that needs more than these.
     """
     if by not in _MEASURES:
+        why = "reads the response with another model" if by == "reward" else "compares the alternatives of each token"
         raise InputError(
-            f"expected a calibration by {' or '.join(_MEASURES)}, found one by {by}, which compares the alternatives "
-            "of each token: run rlhalt calibrate again with --by token_probability",
+            f"expected a calibration by {' or '.join(_MEASURES)}, found one by {by}, which {why}: "
+            "run rlhalt calibrate again with --by token_probability",
             field="by",
         )
     measure = _MEASURES[by]

@@ -30,7 +30,8 @@ class Verifier(Protocol):
 
     The scorer labels halting phrases by itself and does not show them to the verifier. A verifier that must know
     whether a response halts sets `knows_halts = True`; it is shown the fragments of kind `halt` too, and what it says
-    of them does not count.
+    of them does not count. One that must know what was asked sets `knows_prompt = True`, and `verify` takes the chat
+    messages of the prompt as a further argument `prompt`.
 
     `name` carries a version, because it is written into every row. `verify` returns one verdict a fragment, in order,
     or in its place the `VerifierFailure` of that fragment alone; it raises one where it broke as a whole, and

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rlhalt.fragments import thinking
-from rlhalt.records import Fragment, Json, Message
+from rlhalt.records import Fragment, Json, Message, user
 from rlhalt.reference import n_asked
 from rlhalt.rewards import check_threshold
 from rlhalt.scoring import Scorer
@@ -89,19 +89,24 @@ class FragmentReward:
             )
         return type(self).of_domain, self._of_domain
 
-    def judge(self, completion: Completion, reference: Json | str) -> Judged:
+    def judge(self, completion: Completion, reference: Json | str, prompt: Any = ()) -> Judged:
         """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`.
 
         A scorer with a time limit that judges one response at a time does so here and now where it is called from the
         main thread, because the limit cannot be kept in another one (`rlhalt.time_limit`).
+
+        Args:
+            prompt: what was asked, chat messages or a text; a verifier that is a reward model reads it.
         """
-        work = functools.partial(self._judge, _text(completion), as_json(reference))
+        asked = user(prompt) if isinstance(prompt, str) else list(prompt)
+        work = functools.partial(self._judge, _text(completion), as_json(reference), asked)
         if self.scorer.seconds is not None and self.scorer.workers == 1 and applies_here():
             return _done(work)
         return self._pool.submit(work)
 
-    def _judge(self, text: str, reference: Json) -> list[Fragment]:
-        return thinking.moved(self.scorer.judge(self.opening + text, reference), -len(self.opening))
+    def _judge(self, text: str, reference: Json, prompt: list[Message]) -> list[Fragment]:
+        found = self.scorer.judge(self.opening + text, reference, prompt=prompt)
+        return thinking.moved(found, -len(self.opening))
 
     async def __call__(
         self,
@@ -128,7 +133,8 @@ class FragmentReward:
             InputError, BudgetExceeded: see `Scorer.judge`.
         """
         if judged is None:
-            judged = [self.judge(*both) for both in zip(completions, reference, strict=True)]
+            asked = prompts if prompts is not None else [()] * len(completions)
+            judged = [self.judge(*each) for each in zip(completions, reference, asked, strict=True)]
         fragments_B = await asyncio.gather(*map(asyncio.wrap_future, judged))
         if log_metric is not None:
             for name, value in measures(fragments_B).items():

@@ -102,7 +102,7 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return generated
 
     def _begin_to_judge(self, row: dict[str, Any], completion: Any) -> None:
-        row["judged"] = self._reward.judge(completion, row["reference"])
+        row["judged"] = self._reward.judge(completion, row["reference"], row["prompt"])
 
     def _token_advantages(self, ids_B_T: torch.Tensor, mask_B_T: torch.Tensor) -> torch.Tensor:
         """The advantage of each of B x T tokens; 0 for padding."""

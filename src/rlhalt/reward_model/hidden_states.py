@@ -1,0 +1,67 @@
+"""What a frozen model holds of each fragment: its hidden states at the fragment's last token, in one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rlhalt.progress import track
+from rlhalt.reward_model.labels import Reading
+
+BATCH = 16
+Floats = npt.NDArray[np.float32]
+
+
+def hidden_states(policy: Any, readings: Sequence[Reading], layers: Sequence[int]) -> list[Floats]:
+    """The hidden states at the last token of each fragment.
+
+    Args:
+        policy: a causal model of transformers; its weights do not change.
+        readings: R responses.
+        layers: L of them; 0 is the embedding, n the output of the n-th block.
+
+    Returns:
+        For each response an array states_F_L_H, of its F fragments and the H numbers of a hidden state; NaN for a
+        fragment without tokens.
+    """
+    import torch
+
+    found: dict[int, Floats] = {}
+    with torch.no_grad():
+        for batch in track(list(batches(readings)), "hidden states"):
+            longest = max(len(readings[index].ids) for index in batch)
+            # What pads stands behind every token that is read, and no earlier token attends to it.
+            ids = [readings[index].ids + [0] * (longest - len(readings[index].ids)) for index in batch]
+            mask = [[1] * len(readings[i].ids) + [0] * (longest - len(readings[i].ids)) for i in batch]
+            states = policy(
+                input_ids=torch.tensor(ids, device=policy.device),
+                attention_mask=torch.tensor(mask, device=policy.device),
+                output_hidden_states=True,
+                logits_to_keep=1,
+            ).hidden_states
+            for row, index in enumerate(batch):
+                places = readings[index].places
+                at = torch.tensor([max(one, 0) for one in places], device=policy.device)
+                its = torch.stack([states[layer][row].index_select(0, at) for layer in layers], dim=1)
+                found[index] = its.float().cpu().numpy()
+                found[index][[place < 0 for place in places]] = np.nan
+    size = int(policy.config.get_text_config().hidden_size)
+    empty = np.zeros((0, len(layers), size), dtype=np.float32)
+    return [found.get(index, np.full((len(one.spans), *empty.shape[1:]), np.nan, np.float32))
+            for index, one in enumerate(readings)]  # fmt: skip
+
+
+def batches(readings: Sequence[Reading]) -> Iterator[list[int]]:
+    """Responses of like length together, because padding is computed too; those without a token take no part."""
+    order = sorted((i for i, one in enumerate(readings) if one.ids), key=lambda index: len(readings[index].ids))
+    for start in range(0, len(order), BATCH):
+        yield order[start : start + BATCH]
+
+
+def candidate_layers(policy: Any, most: int = 8) -> list[int]:
+    """The layers that a probe chooses from: at most `most`, evenly spaced up to the last one."""
+    n = int(policy.config.get_text_config().num_hidden_layers)
+    return sorted({round(n * step / most) for step in range(1, most + 1)} - {0})

@@ -1,0 +1,99 @@
+"""Which tokens have a label: the last token of each decided fragment, and no other.
+
+    … Its   capital  is  Nairobi  .   It   is   in   Asia   .
+      –     –        –   –        1   –    –    –    –      0
+
+The last token is the first one that has read the whole fragment, so a model of the language can judge it there in one
+pass over the response. Process reward models are labelled in the same place (Lightman et al., arXiv 2305.20050;
+Obeso et al., arXiv 2509.03531, for spans).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from rlhalt.records import Fragment, Message
+from rlhalt.rewards import Halting
+from rlhalt.templates import Template
+from rlhalt.token_spans import fragment_tokens
+
+IGNORED = -100
+"""The label of a token that has none, as the losses of PyTorch and transformers take it."""
+
+
+def fragment_labels(fragments: Sequence[Fragment], halting: Halting) -> list[int | None]:
+    """1 for a correct fragment, 0 for an incorrect one, None for one without a label.
+
+    Halts, unverifiable fragments and failed ones have none. In a causal domain what follows the first error rests on
+    it, and after a failed fragment nobody knows whether it was one: neither has a label.
+
+    >>> marks = ("correct", "unverifiable", "incorrect", "correct")
+    >>> steps = [Fragment(at, at + 1, "step", "abcd"[at], mark) for at, mark in enumerate(marks)]
+    >>> fragment_labels(steps, "independent"), fragment_labels(steps, "causal")
+    ([1, None, 0, 1], [1, None, 0, None])
+    """
+    labels: list[int | None] = []
+    open_ = True
+    for one in fragments:
+        decided = open_ and one.label in ("correct", "incorrect")
+        labels.append(int(one.label == "correct") if decided else None)
+        if halting == "causal" and (one.label is None or one.label == "incorrect"):
+            open_ = False
+    return labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """One response as a model reads it.
+
+    Attributes:
+        ids: the tokens of prompt and response, up to the last one that is asked about.
+        spans: of each fragment the positions [first, after last) of its tokens; (0, 0) where it has none, or where it
+            lies beyond what the model can read.
+    """
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+
+    @property
+    def places(self) -> list[int]:
+        """The position of the last token of each fragment; -1 where it has none."""
+        return [high - 1 for _, high in self.spans]
+
+    def token_labels(self, labels: Sequence[int | None]) -> list[int]:
+        """One label a token, `IGNORED` for all but the last token of a fragment with a label.
+
+        Args:
+            labels: one a fragment, see `fragment_labels`.
+        """
+        found = [IGNORED] * len(self.ids)
+        for place, label in zip(self.places, labels, strict=True):
+            if place >= 0 and label is not None:
+                found[place] = label
+        return found
+
+
+def reading(
+    tokenizer: Any,
+    template: Template,
+    prompt: Sequence[Message],
+    response: str,
+    fragments: Sequence[Fragment],
+    longest: int | None = None,
+) -> Reading:
+    """The tokens of prompt and response, and where the fragments lie in them.
+
+    The prompt is rendered as it is asked, without few-shot examples, so that answers of any model are read alike.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        template: its chat template.
+        fragments: of the response, by their character offsets.
+        longest: how many tokens the model can read; fragments that end behind them have no tokens.
+    """
+    ids, spans = fragment_tokens(tokenizer, template.before(prompt, response), response, fragments)
+    most = len(ids) if longest is None else longest
+    spans = [(low, high) if high <= most else (0, 0) for low, high in spans]
+    return Reading(ids[: max((high for _, high in spans), default=0)], spans)
