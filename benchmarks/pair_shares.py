@@ -116,7 +116,7 @@ def _odds(rows: Sequence[Scored]) -> str:
         for fragment, value in zip(finished(row), odds[row.key], strict=True):
             if fragment.label in ("correct", "incorrect"):
                 found.setdefault(value, []).append(fragment.label == "correct")
-    lines = ["| odds by agreement | decided fragments | right |", "| --: | --: | --: |"]
+    lines = ["| probability by agreement | decided fragments | right |", "| --: | --: | --: |"]
     for value, right in sorted(found.items()):
         lines.append(f"| {value:.2f} | {len(right)} | {sum(right) / len(right):.0%} |")
     return "\n".join(lines) + "\n"
