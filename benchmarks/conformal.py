@@ -1,6 +1,6 @@
 """The conformal promise on real answers: one response a prompt, scored by how many others state the same fact.
 
-    python benchmarks/conformal.py runs/full/base/scored.jsonl
+    python benchmarks/conformal.py scored.jsonl
 
 1,000 times the prompts are split at random into two halves: on one the threshold is chosen, on the other it is seen
 how often its promise is kept, and what it costs. The score of a fact is the share of the prompt's N responses that

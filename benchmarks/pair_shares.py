@@ -1,6 +1,6 @@
 """What pairs and targets each style and method makes of real data: the tables of docs/pairs.md.
 
-    python benchmarks/pair_shares.py runs/full/base/scored.jsonl --tokenizer smollm2-135m-instruct
+    python benchmarks/pair_shares.py scored.jsonl --tokenizer smollm2-135m-instruct
     python benchmarks/pair_shares.py --factscore ../shared/data/factscore
 
 Scored rows come from a file that `rlhalt score` wrote, or from FActScore's biographies with the labels people gave

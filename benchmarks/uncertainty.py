@@ -1,7 +1,8 @@
 """How well the policy's own doubt tells right fragments from wrong ones, against the knowledge base's verdicts.
 
-    rlhalt run full                                                         # makes runs/full/base/scored.jsonl
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/uncertainty.py    # prints JSON; 90 seconds of one core
+    OMP_NUM_THREADS=1 python benchmarks/uncertainty.py --scored scored.jsonl    # prints JSON; 66 seconds of one core
+
+docs/pairs.md has the commands that make the rows.
 
 Of each prompt's sampled responses the first two are judged; all the others are samples to agree with. No predictor sees
 the verdicts. `--nli` names a trained classifier in the place of the lexical comparison.
@@ -44,7 +45,7 @@ Certainty = list[list[float]]
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scored", default="runs/full/base/scored.jsonl", help="rows scored by the knowledge base")
+    parser.add_argument("--scored", required=True, help="rows scored by the knowledge base")
     parser.add_argument("--model", default="smollm2-135m-instruct", help="the policy that wrote the responses")
     parser.add_argument("--judged", type=int, default=2, help="responses a prompt that are judged")
     parser.add_argument("--nli", help="folder or hub name of a trained NLI classifier; default: the lexical one")

@@ -1,4 +1,4 @@
-"""Decision training: accelerate launch scripts/train_decisions.py --config configs/decisions/countries.yaml."""
+"""Decision training: accelerate launch scripts/train_decisions.py --config configs/decisions/135m.yaml."""
 
 import sys
 

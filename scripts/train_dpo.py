@@ -1,4 +1,4 @@
-"""Preference training: accelerate launch scripts/train_dpo.py --config configs/dpo/countries.yaml."""
+"""Preference training: accelerate launch scripts/train_dpo.py --config configs/dpo/135m.yaml."""
 
 import sys
 

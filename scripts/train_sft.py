@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: accelerate launch scripts/train_sft.py --config configs/sft/countries.yaml."""
+"""Supervised fine-tuning: accelerate launch scripts/train_sft.py --config configs/sft/135m.yaml."""
 
 import sys
 

@@ -23,7 +23,7 @@ from tiny_training import ACCELERATE, ROOT, launch, losses
 TRAININGS = Path(__file__).parent / "trainings.py"
 FILES = {"sft": "targets", "dpo": "pairs", "decisions": "decisions"}
 CONFIGS = sorted(path for kind in FILES for path in (ROOT / "configs" / kind).glob("*.yaml"))
-LARGE = [path for path in CONFIGS if path.stem not in ("countries", "distilled", "four")]
+LARGE = [path for path in CONFIGS if path.stem not in ("135m", "distilled", "four")]
 
 
 def name(path: Path) -> str:

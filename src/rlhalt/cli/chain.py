@@ -41,7 +41,7 @@ def add_training(verb: Verb) -> None:
         "train",
         lambda args: None,
         "train with sft, dpo, decisions or grpo, or a reward model; `rlhalt train KIND --help` lists the keys",
-        "rlhalt train dpo --config configs/dpo/countries.yaml --train_file pairs.jsonl --output_dir models/dpo",
+        "rlhalt train dpo --config configs/dpo/135m.yaml --train_file pairs.jsonl --output_dir models/dpo",
         "accelerate launch -m rlhalt train sft --config configs/sft/8b_lora.yaml --train_file targets.jsonl",
     )
     one.add_argument(

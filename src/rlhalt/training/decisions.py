@@ -1,6 +1,6 @@
 """Decision training: speak iff right with probability τ or more; see `rlhalt.training.decision_trees`.
 
-accelerate launch scripts/train_decisions.py --config configs/decisions/countries.yaml
+accelerate launch scripts/train_decisions.py --config configs/decisions/135m.yaml
 """
 
 from __future__ import annotations

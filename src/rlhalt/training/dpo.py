@@ -1,6 +1,6 @@
 """Preference training on pairs, with TRL's DPOTrainer; what both sides share is computed once.
 
-    accelerate launch scripts/train_dpo.py --config configs/dpo/countries.yaml
+    accelerate launch scripts/train_dpo.py --config configs/dpo/135m.yaml
 
 A pair's weight is how often it is drawn, so that TRL's loss stays as it is: the expected gradient is that of the
 weighted loss, and no step is spent on a pair that hardly counts.

@@ -11,10 +11,10 @@ from rlhalt.training.kinds import KINDS, kinds
 
 # What each kind trains on, and a configuration for one GPU.
 _EXAMPLES = {
-    "sft": ("targets.jsonl", "sft/8b_lora"),
-    "dpo": ("pairs.jsonl", "dpo/8b_lora"),
-    "decisions": ("decisions.jsonl", "decisions/8b_lora"),
-    "grpo": ("prompts.jsonl", "grpo/one_gpu"),
+    "sft": ("targets.jsonl", "sft/135m", "sft/8b_lora"),
+    "dpo": ("pairs.jsonl", "dpo/135m", "dpo/8b_lora"),
+    "decisions": ("decisions.jsonl", "decisions/135m", "decisions/8b_lora"),
+    "grpo": ("prompts.jsonl", "grpo/countries", "grpo/one_gpu"),
 }
 
 
@@ -71,9 +71,9 @@ def _shown(kind: str) -> str:
 
 def examples(kind: str) -> list[str]:
     """Two commands that train: on this machine with a configuration for two cores, and by accelerate."""
-    rows, large = _EXAMPLES[kind]
+    rows, small, large = _EXAMPLES[kind]
     files = f"--train_file {rows} --output_dir models/{kind}"
     return [
-        f"rlhalt train {kind} --config configs/{kind}/countries.yaml {files}",
+        f"rlhalt train {kind} --config configs/{small}.yaml {files}",
         f"accelerate launch -m rlhalt train {kind} --config configs/{large}.yaml {files} --resume",
     ]

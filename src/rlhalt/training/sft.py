@@ -1,6 +1,6 @@
 """Supervised fine-tuning on targets, with TRL's SFTTrainer.
 
-accelerate launch scripts/train_sft.py --config configs/sft/countries.yaml
+accelerate launch scripts/train_sft.py --config configs/sft/135m.yaml
 """
 
 from __future__ import annotations

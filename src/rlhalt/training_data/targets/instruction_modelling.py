@@ -3,7 +3,7 @@
 The targets are those of supervised fine-tuning (`rlhalt.training_data.styles.targets` of the best half). What differs
 is the training: `completion_only_loss: false`, a setting of TRL's SFTTrainer. A recipe sets it; on the command line:
 
-    rlhalt train sft --config configs/sft/countries.yaml --train_file targets.jsonl --completion_only_loss false …
+    rlhalt train sft --config configs/sft/135m.yaml --train_file targets.jsonl --completion_only_loss false …
 
 TRL then also counts the tokens of the chat template, which the paper leaves out.
 """
