@@ -240,7 +240,7 @@ def refused(folder, file, model, says, **settings):
 def test_too_few_fragments_and_one_class_are_refused(tiny_model, tmp_path):
     few, one = tmp_path / "few.jsonl", tmp_path / "one.jsonl"
     write(few, rows(20))
-    refused(tmp_path / "a", few, tiny_model, "at least 30 .* found [0-9]+ in train, [0-9]+ in validation, [0-9]+ in test")
+    refused(tmp_path / "a", few, tiny_model, r"at least 30 .* found \d+ in train, \d+ in validation, \d+ in test")
     write(one, [row(prompt, [True] * 4) for prompt in prompts(60)])
     refused(tmp_path / "b", one, tiny_model, r"only correct ones in train \(168\)")
 
