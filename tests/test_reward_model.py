@@ -39,7 +39,8 @@ def float32(monkeypatch):
     """The hidden states of the tiny model differ by less than bfloat16 can tell."""
     import torch
 
-    monkeypatch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+    for module in ("models", "reward_model.classifier"):
+        monkeypatch.setattr(f"rlhalt.{module}.inference_dtype", lambda: torch.float32)
 
 
 @pytest.fixture(scope="module")
