@@ -249,7 +249,7 @@ def measured(rows: Sequence[Scored], values: Values, halting: Halting, others: d
 
 
 def utilities(rows: Sequence[Scored], values: Values, baseline: Values) -> Json:
-    """The τ-utility of responses cut by a confidence, Platt's map from the other half of the prompts; less a baseline's.
+    """The τ-utility of responses cut by a confidence, mapped by the other half of the prompts; less a baseline's.
 
     As `rlhalt compare` has it for models + cut, see `rlhalt.evaluation.cut`.
     """

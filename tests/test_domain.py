@@ -112,7 +112,7 @@ def test_a_domain_of_ones_own_by_entry_point(own_package, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: offered[group])
     scorer = specify(own_package, "words", "listed").scorer()
     assert scorer.judge("Yes.", {})[0].label == "correct"
-    with pytest.raises(InputError, match=r"unknown verifier 'lsted'.*maths, code, judge, listed"):
+    with pytest.raises(InputError, match=r"unknown verifier 'lsted'.*maths, code, judge, model, listed"):
         specify(own_package, "words", "lsted")
 
 

@@ -23,7 +23,7 @@ from rlhalt.evaluation.selective_prediction import auprc
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment, write
 from rlhalt.reward_model.figures import first_error
-from rlhalt.reward_model.folder import read_description
+from rlhalt.reward_model.folder import clear, read_description
 from rlhalt.reward_model.hidden_states import hidden_states
 from rlhalt.reward_model.labels import IGNORED, fragment_labels, reading
 from rlhalt.reward_model.parts import parts
@@ -39,7 +39,8 @@ def float32(monkeypatch):
     """The hidden states of the tiny model differ by less than bfloat16 can tell."""
     import torch
 
-    monkeypatch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+    for module in ("models", "reward_model.classifier"):
+        monkeypatch.setattr(f"rlhalt.{module}.inference_dtype", lambda: torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,13 @@ def probe(tiny_model, scored, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
         return trained(tiny_model, scored, tmp_path_factory.mktemp("reward") / "probe")
+
+
+def refused(folder, file, model, says, **settings):
+    with pytest.raises(InputError, match=says) as caught:
+        trained(model, file, folder, **settings)
+    assert "\n" not in str(caught.value)
+    assert not (folder / "reward.json").exists()
 
 
 def marked(marks):
@@ -217,6 +225,21 @@ def test_a_killed_training_is_no_reward_model_and_is_done_again(tiny_model, scor
     assert (again / "reward.json").read_bytes() == (probe / "reward.json").read_bytes()
 
 
+def test_a_folder_holds_one_reward_model(tiny_model, scored, tmp_path):
+    """What is killed while it replaces another one leaves none."""
+    folder = trained(tiny_model, scored, tmp_path / "reward")
+    (folder / "adapter_model.safetensors").write_bytes(b"of another kind")
+    clear(folder)
+    assert [one.name for one in folder.iterdir() if one.suffix in (".json", ".safetensors")] == []
+
+
+def test_a_model_that_computes_no_finite_number_is_refused(tiny_model, scored, tmp_path):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    save_file({name: one * np.nan for name, one in weights.items()}, model / "model.safetensors", {"format": "pt"})
+    refused(tmp_path / "reward", scored, model, "fragments that the model can read, found 0")
+
+
 def test_a_classifier_learns_the_same(tiny_model, scored, tmp_path):
     folder = trained(tiny_model, scored, tmp_path / "reward", "classifier")
     told = read_description(folder)
@@ -230,17 +253,10 @@ def test_a_classifier_learns_the_same(tiny_model, scored, tmp_path):
     assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["log"]
 
 
-def refused(folder, file, model, says, **settings):
-    with pytest.raises(InputError, match=says) as caught:
-        trained(model, file, folder, **settings)
-    assert "\n" not in str(caught.value)
-    assert not (folder / "reward.json").exists()
-
-
 def test_too_few_fragments_and_one_class_are_refused(tiny_model, tmp_path):
     few, one = tmp_path / "few.jsonl", tmp_path / "one.jsonl"
     write(few, rows(20))
-    refused(tmp_path / "a", few, tiny_model, "at least 30 .* found [0-9]+ in train, [0-9]+ in validation, [0-9]+ in test")
+    refused(tmp_path / "a", few, tiny_model, r"at least 30 .* found \d+ in train, \d+ in validation, \d+ in test")
     write(one, [row(prompt, [True] * 4) for prompt in prompts(60)])
     refused(tmp_path / "b", one, tiny_model, r"only correct ones in train \(168\)")
 

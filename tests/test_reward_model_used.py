@@ -230,6 +230,15 @@ def test_evaluation_and_certainty_by_a_reward_model(judged, probe, tmp_path, cap
         for one, value in zip(row.fragments, told[row.key], strict=True)
     ]
     assert np.mean(right) > 0.8
+    capsys.readouterr()
+    assert main(["compare", str(output), "--cut-by", "reward", "--output", str(tmp_path / "report")]) == 0
+    assert "without what the trained reward model, calibrated" in " ".join(capsys.readouterr().out.split())
+    comparison = json.loads((tmp_path / "report" / "comparison.json").read_text(encoding="utf-8"))
+    assert comparison["design"]["cut_by"] == "reward"
+    (output / "reward.jsonl").rename(tmp_path / "reward.jsonl")
+    assert main(["compare", str(output), "--cut-by", "reward", "--output", str(tmp_path / "none")]) == 0
+    assert "None of base: no reward.jsonl" in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "reward.jsonl").rename(output / "reward.jsonl")
     other = shutil.copytree(probe, tmp_path / "other")
     told = json.loads((probe / "reward.json").read_text(encoding="utf-8")) | {"domain": "paper"}
     (other / "reward.json").write_text(json.dumps(told), encoding="utf-8")

@@ -95,6 +95,12 @@ def add(verb: Verb) -> None:
         "rlhalt compare evaluation/* --output report",
     )
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote, one of them named base")
+    one.add_argument(
+        "--cut-by",
+        choices=("token_probability", "reward"),
+        default="token_probability",
+        help="what each model + cut is cut by; reward: what `certainty --by reward` measured",
+    )
     one.add_argument("--output", required=True, help="a folder")
 
     one = verb(
@@ -297,7 +303,7 @@ def _compare(args: argparse.Namespace) -> None:
     from rlhalt.recipes.comparing import report
 
     flags.separate(args.evaluations, [args.output])
-    report([Path(one) for one in args.evaluations], Path(args.output))
+    report([Path(one) for one in args.evaluations], Path(args.output), args.cut_by)
 
 
 def _audit(args: argparse.Namespace) -> None:

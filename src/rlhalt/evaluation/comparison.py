@@ -19,8 +19,8 @@ from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, estimate
 from rlhalt.evaluation.calibration import Calibration, calibrate
 from rlhalt.evaluation.confidence_arrays import Judged, decided, joined
 from rlhalt.evaluation.confidence_sources import Source, sources
-from rlhalt.evaluation.cut import CONFIDENCE, Calibrator
-from rlhalt.evaluation.design import Design, Model, design
+from rlhalt.evaluation.cut import Calibrator
+from rlhalt.evaluation.design import CutBy, Design, Model, design
 from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import differences
 from rlhalt.evaluation.elsewhere import Elsewhere, elsewhere
@@ -174,17 +174,19 @@ def compare(
     thresholds: Sequence[float] = THRESHOLDS,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    cut_by: CutBy = "token_probability",
 ) -> Comparison:
     """Measure every model as it is and + cut, the differences of the design, and calibration.
 
     Args:
         thresholds: the τ at which utilities are given, besides those the models were trained at.
         seed: of the bootstrap, and of the halves that calibrations are fitted on.
+        cut_by: the confidence that every model + cut is cut by.
 
     Raises:
         InputError: none is base, one is there twice, or they may not be compared, see `design`.
     """
-    plan = design(evaluations, thresholds, seed, resamples)
+    plan = design(evaluations, thresholds, seed, resamples, cut_by)
     measured = arms(plan)
     every = {key: place for place, key in enumerate(plan.every_prompt)}
     sure = {one.label: _decided(one, every) for one in plan.models}
@@ -289,7 +291,7 @@ def _recalibrated(plan: Design, model: Model, arms: Mapping[tuple[str, str], Arm
         places = np.array([every[key] for key in keys], dtype=np.intp)
         seed, prompt = np.divmod(its.prompt, len(keys))
         found.append(Judged(its.confidence, its.correct, seed * len(every) + places[prompt]))
-    return calibrate(model.label, f"{CONFIDENCE}, Platt", joined(found, 0), plan.weights(model, len(every)))
+    return calibrate(model.label, f"{plan.cut_by}, Platt", joined(found, 0), plan.weights(model, len(every)))
 
 
 def _speaking(plan: Design, decoding: str) -> list[Speaking]:

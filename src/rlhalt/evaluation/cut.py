@@ -7,7 +7,8 @@ for one has to beat.
 
 The map of each training seed is fitted on the held-out responses of one half of the prompts, under the same decoding,
 and used on the other half, both ways round (*cross-fitted*): no prompt is cut by a map that has seen it, and the model
-was trained on none of them. `comparison.json` names the halves and every map.
+was trained on none of them. In place of the token probability c may be that of a trained reward model
+(`Design.cut_by`). `comparison.json` names the halves and every map.
 """
 
 from __future__ import annotations
@@ -18,16 +19,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rlhalt.cut.decision import kept
-from rlhalt.evaluation.confidence_arrays import Judged, confidences, decided, joined
+from rlhalt.evaluation.confidence_arrays import Judged, joined, judged
 from rlhalt.evaluation.cross_fitting import cross_fitted
-from rlhalt.evaluation.design import Design, Model
+from rlhalt.evaluation.design import CutBy, Design, Model
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.evaluation.metrics import PromptCounts, per_prompt
 from rlhalt.records import Fragment, Scored
 from rlhalt.rewards import Halting
 from rlhalt.uncertainty.recalibration import platt_coefficients, platt_map
-
-CONFIDENCE = "token_probability"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +71,14 @@ def calibrated(model: Model, decoding: str, design: Design) -> Calibrated:
     in_first = design.first_half()
     first = np.array([in_first[key] for key in keys])
     q: dict[int, dict[str, Sequence[float]]] = {}
-    judged: list[Judged] = []
+    each: list[Judged] = []
     calibrators: list[Calibrator] = []
     for one in model.evaluations:
         rows = one.rows(decoding)
-        its = decided([(row, one.confidence[row.key]) for row in rows], position).get(CONFIDENCE)
-        if its is None or not len(its.confidence):
-            return _missing(_why(one, rows))
+        sure = _confidences(one, design.cut_by)
+        its = _decided(rows, sure, position)
+        if not len(its.confidence):
+            return _missing(_why(one, rows, sure, design.cut_by))
         for name, half in (("first", first), ("second", ~first)):
             inside = half[its.prompt]
             if not inside.any():
@@ -89,10 +89,10 @@ def calibrated(model: Model, decoding: str, design: Design) -> Calibrated:
         q[one.seed] = {
             row.key: mapped(np.array(values, dtype=np.float64), np.full(len(values), position[row.prompt_key])).tolist()
             for row in rows
-            for values in [confidences(one.confidence[row.key])[CONFIDENCE]]
+            for values in [sure[row.key]]
         }
-        judged.append(Judged(mapped(its.confidence, its.prompt), its.correct, its.prompt))
-    return Calibrated(q, joined(judged, len(keys)), calibrators)
+        each.append(Judged(mapped(its.confidence, its.prompt), its.correct, its.prompt))
+    return Calibrated(q, joined(each, len(keys)), calibrators)
 
 
 def _missing(why: str) -> Calibrated:
@@ -100,11 +100,30 @@ def _missing(why: str) -> Calibrated:
     return Calibrated({}, Judged(empty, empty, empty.astype(np.intp)), [], why)
 
 
-def _why(one: Evaluation, rows: Sequence[Scored]) -> str:
+def _confidences(one: Evaluation, by: CutBy) -> Mapping[str, Sequence[float]]:
+    """One number a fragment, by the key of the response; none where it was not measured."""
+    if by == "reward":
+        return one.certainty.get("reward", {})
+    return {key: given.token_probability for key, given in one.confidence.items()}
+
+
+def _decided(rows: Sequence[Scored], sure: Mapping[str, Sequence[float]], position: Mapping[str, int]) -> Judged:
+    found = [
+        (value, one.label == "correct", position[row.prompt_key])
+        for row in rows
+        for one, value in zip(row.fragments, sure.get(row.key, ()), strict=row.key in sure)
+        if one.label in ("correct", "incorrect")
+    ]
+    return judged([one for one, _, _ in found], [one for _, one, _ in found], [one for _, _, one in found])
+
+
+def _why(one: Evaluation, rows: Sequence[Scored], sure: Mapping[str, Sequence[float]], by: CutBy) -> str:
     """Why a seed has no fragments to fit on."""
-    sure = [value for row in rows for value in confidences(one.confidence[row.key])[CONFIDENCE]]
-    if sure and not np.isfinite(sure).any():
-        return f"no token probabilities, seed {one.seed}"
+    values = [value for row in rows for value in sure.get(row.key, ())]
+    if by == "reward" and not values:
+        return f"no reward.jsonl (rlhalt certainty --by reward), seed {one.seed}"
+    if values and not np.isfinite(values).any():
+        return f"no {'finite rewards' if by == 'reward' else 'token probabilities'}, seed {one.seed}"
     return f"no fragment with a verdict, seed {one.seed}"
 
 

@@ -19,7 +19,7 @@ import dataclasses
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, crossed, seed_weights, weights
@@ -30,6 +30,8 @@ from rlhalt.evaluation.roles import ROLES, Role
 from rlhalt.rewards import Halting
 
 CUT = " + cut"
+CutBy = Literal["token_probability", "reward"]
+"""What a model + cut is cut by: its own token probability, or what `rlhalt certainty --by reward` measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Design:
         seed: of the bootstrap, and of the halves that calibrations are fitted on.
         resamples: of the bootstrap.
         notes: what had to be inferred or assumed, one sentence each.
+        cut_by: the confidence that every model + cut is cut by, see `rlhalt.evaluation.cut`.
     """
 
     models: tuple[Model, ...]
@@ -96,6 +99,7 @@ class Design:
     seed: int
     resamples: int
     notes: tuple[str, ...] = ()
+    cut_by: CutBy = "token_probability"
 
     @property
     def base(self) -> Model:
@@ -144,7 +148,13 @@ class Design:
         return dict(zip(keys, halves(len(keys), self.seed).tolist(), strict=True))
 
 
-def design(evaluations: Sequence[Evaluation], thresholds: Sequence[float], seed: int, resamples: int) -> Design:
+def design(
+    evaluations: Sequence[Evaluation],
+    thresholds: Sequence[float],
+    seed: int,
+    resamples: int,
+    cut_by: CutBy = "token_probability",
+) -> Design:
     """The design of the comparison of these evaluations.
 
     Args:
@@ -166,6 +176,7 @@ def design(evaluations: Sequence[Evaluation], thresholds: Sequence[float], seed:
         seed=seed,
         resamples=resamples,
         notes=tuple(_notes(models)),
+        cut_by=cut_by,
     )
 
 

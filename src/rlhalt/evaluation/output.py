@@ -74,6 +74,7 @@ def _design(design: Design) -> dict[str, Any]:
         "resamples": design.resamples,
         "seed": design.seed,
         "notes": design.notes,
+        "cut_by": design.cut_by,
     }
 
 

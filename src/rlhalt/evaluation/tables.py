@@ -218,10 +218,12 @@ def caption(comparison: Comparison) -> str:
 def cut_note(comparison: Comparison) -> str:
     """What + cut is, and which models have none, in a sentence or two."""
     missing = dict.fromkeys((one.model, one.no_cut) for one in comparison.metrics if one.no_cut)
+    own = comparison.design.cut_by == "token_probability"
+    by = "the model's own token probability" if own else "the trained reward model"
     without = "".join(f" None of {model}: {why}." for model, why in missing)
     return (
-        "+ cut: the same responses without what the model's own token probability, calibrated on the other half of the "
-        f"prompts, puts below τ.{without}"
+        f"+ cut: the same responses without what {by}, calibrated on the other half of the prompts, puts below "
+        f"τ.{without}"
     )
 
 

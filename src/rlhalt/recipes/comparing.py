@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rlhalt.evaluation.design import CutBy
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.locks import locked
 from rlhalt.provenance import Run
@@ -57,8 +58,11 @@ def _several(reports: Mapping[str, Path], out: Path) -> None:
     Console().print(f"all domains: {out / 'report.html'}", soft_wrap=True, highlight=False)
 
 
-def report(folders: Sequence[Path], out: Path) -> Path:
+def report(folders: Sequence[Path], out: Path, cut_by: CutBy = "token_probability") -> Path:
     """Compare evaluations: files into `out`, the table and the report's path onto the terminal.
+
+    Args:
+        cut_by: the confidence that every model + cut is cut by.
 
     Raises:
         InputError: see `rlhalt.evaluation.comparison`.
@@ -72,9 +76,10 @@ def report(folders: Sequence[Path], out: Path) -> Path:
     from rlhalt.report.page import write_report
 
     evaluations = [load(folder) for folder in folders]
-    comparison = compare(evaluations)
+    comparison = compare(evaluations, cut_by=cut_by)
     inputs = [folder / "scored.jsonl" for folder in folders]
-    with locked(out), Run("compare", out, inputs=inputs, config={"folders": [str(folder) for folder in folders]}):
+    config = {"folders": [str(folder) for folder in folders], "cut_by": cut_by}
+    with locked(out), Run("compare", out, inputs=inputs, config=config):
         write_comparison(comparison, out)
         write_report(comparison, evaluations, out / "report.html")
     console = Console(width=None if sys.stdout.isatty() else 100)

@@ -18,6 +18,7 @@ import numpy as np
 
 from rlhalt.errors import InputError
 from rlhalt.models import whole_model
+from rlhalt.precision import inference_dtype
 from rlhalt.progress import track
 from rlhalt.reward_model.hidden_states import batches
 from rlhalt.reward_model.labels import Reading
@@ -93,7 +94,7 @@ def train_classifier(
             report_to="none",
             logging_steps=10,
             use_cpu=not torch.cuda.is_available(),
-            bf16=torch.cuda.is_available(),
+            bf16=inference_dtype() == torch.bfloat16,
             disable_tqdm=not sys.stderr.isatty(),
         )
         trainer = Trainer(

@@ -106,6 +106,12 @@ def _no_reward_model(missing: list[str], folder: Path) -> InputError:
     )
 
 
+def clear(folder: Path) -> None:
+    """Remove a reward model that is to be replaced: no file of it may be taken for one of the new model."""
+    for name in (FILE, "run.json", *(name for names in _PARTS.values() for name in names)):
+        (folder / name).unlink(missing_ok=True)
+
+
 def write_description(folder: Path, description: Description) -> None:
     """Write `reward.json`, the last file of the model: a folder with it is complete but for run.json."""
     text = json.dumps(dataclasses.asdict(description), ensure_ascii=False, indent=1, allow_nan=False)

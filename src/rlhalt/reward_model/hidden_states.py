@@ -49,9 +49,10 @@ def hidden_states(policy: Any, readings: Sequence[Reading], layers: Sequence[int
                 found[index] = its.float().cpu().numpy()
                 found[index][[place < 0 for place in places]] = np.nan
     size = int(policy.config.get_text_config().hidden_size)
-    empty = np.zeros((0, len(layers), size), dtype=np.float32)
-    return [found.get(index, np.full((len(one.spans), *empty.shape[1:]), np.nan, np.float32))
-            for index, one in enumerate(readings)]  # fmt: skip
+    for index, one in enumerate(readings):
+        if not one.ids:
+            found[index] = np.full((len(one.spans), len(layers), size), np.nan, dtype=np.float32)
+    return [found[index] for index in range(len(readings))]
 
 
 def batches(readings: Sequence[Reading]) -> Iterator[list[int]]:

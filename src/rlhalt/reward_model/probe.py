@@ -68,7 +68,7 @@ def fit(states_N_H: npt.NDArray[np.floating], correct_N: npt.NDArray[np.floating
     target = torch.tensor(np.asarray(correct_N, dtype=np.float64))
     weight = torch.zeros(states.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    solver = torch.optim.LBFGS([weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+    solver = torch.optim.LBFGS([weight, bias], max_iter=_ITERATIONS, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         solver.zero_grad()

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 import rlhalt
 from rlhalt.contamination import prompts_seen, refuse_leakage
-from rlhalt.cut.probability import Probability, fitted
+from rlhalt.cut.probability import FEWEST, Probability, fitted
+from rlhalt.errors import InputError
 from rlhalt.jsonl import check_folder, write_atomic
 from rlhalt.locks import locked
 from rlhalt.models import identity, load_policy, turns
@@ -27,7 +28,7 @@ from rlhalt.records import Json, Scored
 from rlhalt.reward_model.card import card
 from rlhalt.reward_model.classifier import Schedule, base, classifier_scores, train_classifier
 from rlhalt.reward_model.figures import Figures, balance, measured
-from rlhalt.reward_model.folder import CARD, Description, Kind, write_description
+from rlhalt.reward_model.folder import CARD, Description, Kind, clear, write_description
 from rlhalt.reward_model.hidden_states import candidate_layers, hidden_states
 from rlhalt.reward_model.labels import fragment_labels
 from rlhalt.reward_model.parts import Parts, folds, parts
@@ -122,6 +123,7 @@ def train(scored: Sequence[str | Path], scorer: Scorer, output: str | Path, sett
             learnt.calibration, figures(split, learnt, scorer.halting),
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
+        clear(folder)
         learnt.save(folder)
         write_atomic(folder / CARD, [card(told)])
         write_description(folder, told)
@@ -189,13 +191,23 @@ def _classifier(split: Parts, halting: Halting, settings: Settings) -> Learnt:
 def _labelled(
     values: Sequence[npt.NDArray[np.floating]], rows: Sequence[Scored], halting: Halting
 ) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
-    """Of the N fragments with a label and with tokens: what is said of each, its label, and the place of its row."""
+    """Of the N fragments with a label and with tokens: what is said of each, its label, and the place of its row.
+
+    Raises:
+        InputError: fewer than 30 of them have finite numbers.
+    """
     kept = [
         (one, label, place)
         for place, (its, row) in enumerate(zip(values, rows, strict=True))
         for one, label in zip(its, fragment_labels(row.fragments, halting), strict=True)
         if label is not None and np.isfinite(one).all()
     ]
+    if len(kept) < FEWEST:
+        raise InputError(
+            f"expected at least {FEWEST} fragments that the model can read, found {len(kept)}: others lie beyond its "
+            "longest input, or it computes no finite number for them; take another model",
+            field="--model",
+        )
     correct_N = np.array([label for _, label, _ in kept], dtype=np.float64)
     return np.array([one for one, _, _ in kept]), correct_N, np.array([place for *_, place in kept], dtype=np.intp)
 
