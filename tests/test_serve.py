@@ -24,7 +24,7 @@ pytest.importorskip("starlette", reason="the server's packages are not installed
 import openai
 
 from rlhalt.cut.decision import Cut
-from rlhalt.cut.respond import unverified
+from rlhalt.cut.splitting import unverified
 from rlhalt.domains import load_domain
 from rlhalt.serve.events import Reader
 from served import serving

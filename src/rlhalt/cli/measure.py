@@ -158,7 +158,7 @@ def add_cut(verb: Verb) -> None:
     one.add_argument("--responses", type=flags.count, default=2, help="per prompt, at a temperature above 0")
     one.add_argument(
         "--by",
-        choices=("token_probability", "token_minimum", "ccp", "reward"),
+        choices=("token_probability", "token_minimum", "ccp", "agreement", "reward"),
         default="token_probability",
         help="the confidence",
     )

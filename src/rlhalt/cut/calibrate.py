@@ -115,7 +115,9 @@ def _fit(
     scored = folder / f"scored-{temperature:g}.jsonl"
     score_file(sample(prompts, drawn, folder / f"responses-{temperature:g}.jsonl"), scorer, scored)
     rows = list(read(scored, Scored))
-    sure = confidences(by, settings.model, rows, settings.few_shot, settings.template_args, scorer.phrase, reward_model)
+    sure = confidences(
+        by, settings.model, rows, scorer, settings.few_shot, settings.template_args, settings.max_tokens, reward_model
+    )
     position = {one.key: place for place, one in enumerate(prompts)}
     found = fit(temperature, decided(rows, sure, position), len(prompts), method)
     return dataclasses.replace(found, promises=promises(rows, sure, found.probability))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.cut.agreement import sampled_agreement
 from rlhalt.cut.calibration import By
-from rlhalt.records import HALT_PHRASE, Json, Message, Scored
+from rlhalt.records import Json, Message, Scored
+from rlhalt.scoring import Scorer
 from rlhalt.uncertainty import token_probability
 from rlhalt.uncertainty.ccp import alternatives, ccp
 from rlhalt.uncertainty.nli import lexical
@@ -16,19 +18,21 @@ def confidences(
     by: By,
     model: str,
     rows: Sequence[Scored],
+    scorer: Scorer,
     few_shot: Sequence[Message] = (),
     template_args: Json | None = None,
-    phrase: str = HALT_PHRASE,
+    max_tokens: int = 64,
     reward_model: str | Path = "",
 ) -> list[list[float]]:
     """One number a fragment, in [0, 1]; NaN for a fragment without tokens.
 
     Args:
         by: `token_probability` and `token_minimum` take one forward pass over prompt and response; `ccp` takes the same
-            pass and compares the alternatives of each token by words (`rlhalt.uncertainty.nli.lexical`); `reward` takes
-            a pass of the reward model.
+            pass and compares the alternatives of each token by words (`rlhalt.uncertainty.nli.lexical`); `agreement`
+            draws other responses (`rlhalt.cut.agreement`); `reward` takes a pass of the reward model.
         rows: responses with fragments, judged or not.
-        few_shot, template_args, phrase: what the responses were sampled with.
+        scorer: of the domain: how it halts, and how it splits.
+        few_shot, template_args, max_tokens: what the responses were sampled with.
         reward_model: by `reward`, its folder.
 
     Raises:
@@ -40,7 +44,9 @@ def confidences(
         return probabilities(reward_model, rows)
     if by == "ccp":
         return list(ccp(alternatives(model, rows, few_shot, template_args=template_args), lexical))
-    found = token_probability.confidences(model, rows, few_shot, template_args, phrase)
+    if by == "agreement":
+        return sampled_agreement(model, rows, scorer, few_shot, template_args, max_tokens)
+    found = token_probability.confidences(model, rows, few_shot, template_args, scorer.phrase)
     if by == "token_probability":
         return [one.token_probability for one in found]
     return [one.token_minimum or [] for one in found]

@@ -10,8 +10,9 @@ import numpy as np
 from rlhalt.cut.calibration import Calibration
 from rlhalt.cut.confidence import confidences
 from rlhalt.cut.decision import Cut, kept
+from rlhalt.cut.splitting import split
 from rlhalt.fragments import thinking
-from rlhalt.records import Fragment, Json, Message, Response, Scored
+from rlhalt.records import Json, Message, Response, Scored
 from rlhalt.rewards import Halting
 from rlhalt.scoring import Scorer
 
@@ -59,9 +60,16 @@ def probabilities(
         InputError: the calibration has no map for this temperature.
     """
     probability = calibration.at(temperature)
-    unverified = [_split(row, scorer) for row in rows]
+    unverified = [split(row, scorer) for row in rows]
     sure = confidences(
-        calibration.by, model, unverified, few_shot, template_args, scorer.phrase, calibration.reward_model
+        calibration.by,
+        model,
+        unverified,
+        scorer,
+        few_shot,
+        template_args,
+        calibration.max_tokens,
+        calibration.reward_model,
     )
     found = []
     for row, its in zip(unverified, sure, strict=True):
@@ -69,18 +77,6 @@ def probabilities(
         known = [np.nan if one.label == "halt" else value for one, value in zip(row.fragments, values, strict=True)]
         found.append(Judged(row, known))
     return found
-
-
-def _split(row: Response, scorer: Scorer) -> Scored:
-    _, begin = thinking.split(row.response)
-    fragments = thinking.moved(scorer.split(row.response[begin:]), begin)
-    values = {one.name: getattr(row, one.name) for one in dataclasses.fields(Response)}
-    return Scored(**values, fragments=[unverified(one) for one in fragments])
-
-
-def unverified(one: Fragment) -> Fragment:
-    """A fragment as a splitter made it, with the one label that needs no verifier: that of a halt."""
-    return dataclasses.replace(one, label="halt" if one.kind == "halt" else None)
 
 
 def cut(

@@ -85,9 +85,7 @@ def _write_distilled(scored: Sequence[Path], generators: Sequence[str], part: Pa
     def make() -> Iterator[Target]:
         rows = [list(read(one, Scored)) for one in scored]
         sure = [
-            confidences(
-                "token_probability", model, its, template_args=recipe.chat_template_kwargs, phrase=scorer.phrase
-            )
+            confidences("token_probability", model, its, scorer, template_args=recipe.chat_template_kwargs)
             for model, its in zip(generators, rows, strict=True)
         ]
         for its in cross_fitted(rows, sure):

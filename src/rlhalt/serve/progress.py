@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from rlhalt.cut.decision import Cut, Piece
-from rlhalt.cut.respond import unverified
+from rlhalt.cut.splitting import unverified
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json
 from rlhalt.serve.alignment import Alignment, Token

@@ -22,6 +22,11 @@ It is called with the body of the request, the fragments of the response up to t
 of them the log-probabilities of its tokens. A reward model reads the first two, a token probability the last.
 """
 
+_WHY: dict[By, str] = {
+    "ccp": "compares the alternatives of each token",
+    "agreement": "draws other responses",
+    "reward": "reads the response with another model",
+}
 _MEASURES: dict[By, Callable[[Sequence[float]], float]] = {"token_probability": geometric_mean, "token_minimum": least}
 
 
@@ -60,7 +65,7 @@ def by_tokens(by: By) -> Confidence:
         InputError: one that needs more than these.
     """
     if by not in _MEASURES:
-        why = "reads the response with another model" if by == "reward" else "compares the alternatives of each token"
+        why = _WHY[by]
         raise InputError(
             f"expected a calibration by {' or '.join(_MEASURES)}, found one by {by}, which {why}: "
             "run rlhalt calibrate again with --by token_probability",
