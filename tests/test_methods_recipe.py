@@ -22,7 +22,10 @@ from rlhalt.training_data.targets.methods import METHODS
 from test_recipes import recipe
 
 SHIPPED = yaml.safe_load((Path(__file__).parents[1] / "configs" / "recipes" / "methods.yaml").read_text())
-FEW = {"supervised": ["r-tuning", "instruction-modelling"], "preferences": ["f-dpo", "own-pairs", "temporal", "grath"]}
+FEW = {
+    "supervised": ["r-tuning", "instruction-modelling"],
+    "preferences": ["f-dpo", "mask-dpo", "own-pairs", "temporal", "grath"],
+}
 OFF = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo"))
 
 

@@ -444,3 +444,31 @@ def test_a_margin_makes_the_chosen_side_count_less(make, precompute):
     scale = 2 / (1 + math.exp(-0.5 * margin))
     for name, one in weaker.items():
         assert torch.allclose(gradients[name], scale * one, rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize("precompute", [False, True])
+def test_masks_leave_what_stock_trl_would_count_with_such_a_completion_mask(make, precompute):
+    """Also where both sides begin alike and one side alone counts the beginning."""
+    from transformers import AutoModelForCausalLM
+
+    keys = {"beta": 0.5, "per_device_train_batch_size": 3}
+    reference = {"ref_model": lambda model: _copy(AutoModelForCausalLM, model)}
+    stock = make(False, rows(3), **keys, **reference)
+    sides = [list(stock.train_dataset[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")]
+    examples = [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in zip(*sides, strict=True)]
+    for number, one in enumerate(examples):
+        one["chosen_mask"] = [int(place % 3 < 2) for place, _ in enumerate(one["chosen_ids"])]
+        one["rejected_mask"] = [int(place > number + 3) for place, _ in enumerate(one["rejected_ids"])]
+    batch = stock.data_collator(examples)
+    for row, example in enumerate(examples * 2):
+        name = "chosen" if row < 3 else "rejected"
+        first, mask = len(example["prompt_ids"]), torch.tensor(example[f"{name}_mask"])
+        batch["completion_mask"][row, first : first + len(mask)] *= mask
+    wanted = step(stock, dict(batch))
+
+    masks = [{name: one[name] for name in ("chosen_mask", "rejected_mask")} for one in examples]
+    data = [{**one, **mask} for one, mask in zip(rows(3), masks, strict=True)]
+    more = {"precompute_ref_log_probs": True} if precompute else reference
+    mine = make(True, data, **keys, **more)
+    given = mine.data_collator(list(mine.train_dataset))
+    assert_same(step(mine, given), wanted)

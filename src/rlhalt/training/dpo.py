@@ -21,6 +21,7 @@ from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Pair, Rows
 from rlhalt.training import training_run
+from rlhalt.training.masks import with_masks
 from rlhalt.training.rows import on_disk
 from rlhalt.training.template import Templated, rows_as_sampled
 from rlhalt.training.token_alignment import Misaligned, objections, reasons
@@ -123,15 +124,19 @@ def main(argv: Sequence[str]) -> None:
                 f"{len(taken.refused)} of {count} pairs are not trained on: {reasons(taken.refused)}", file=sys.stderr
             )
         drawn = [taken.numbers[index] for index in draw(taken.weights, data.draws, args.seed)]
-        margins = any(one.margin for one in rows)
-        if margins and not data.shared:
-            raise InputError("expected true: TRL's own DPOTrainer would drop the pairs' margins", field="shared")
-        dataset = on_disk(rows, ("prompt", "chosen", "rejected", *(("margin",) if margins else ())))
+        margins, spans = any(one.margin for one in rows), any(one.chosen_spans or one.rejected_spans for one in rows)
+        if (margins or spans) and not data.shared:
+            raise InputError(
+                "expected true: TRL's own DPOTrainer would drop the pairs' margins and spans", field="shared"
+            )
+        dataset = on_disk(rows, ("prompt", "chosen", "rejected", *(("margin",) if margins else ()))).select(drawn)
+        if spans:
+            dataset = with_masks(tokenizer, rows, drawn, dataset, data.chat_template_kwargs)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
             trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
                 model=model,
                 args=args,
-                train_dataset=dataset.select(drawn),
+                train_dataset=dataset,
                 processing_class=tokenizer,
                 peft_config=peft_config,
             )

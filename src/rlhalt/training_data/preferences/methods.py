@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from rlhalt.records import HALT_PHRASE, Pair, Scored
 from rlhalt.rewards import check_threshold
-from rlhalt.training_data.preferences import f_dpo, grath, other_chosen, own_pairs, rlkf, shades_of_wrong, temporal
+from rlhalt.training_data.preferences import (
+    f_dpo,
+    grath,
+    mask_dpo,
+    other_chosen,
+    own_pairs,
+    rlkf,
+    shades_of_wrong,
+    temporal,
+)
 from rlhalt.training_data.styles import Style
 from rlhalt.training_data.table import Entry, check_name
 
@@ -42,6 +51,7 @@ PREFERENCES: dict[str, Entry[Preference, Pair]] = {
     "grath": Entry(lambda rows, others, how, phrase: grath.pairs(rows, others, phrase), others="required"),
     "shades-of-wrong": Entry(lambda rows, _, how, phrase: shades_of_wrong.pairs(rows, phrase)),
     "f-dpo": Entry(lambda rows, _, how, phrase: f_dpo.pairs(rows, phrase)),
+    "mask-dpo": Entry(lambda rows, _, how, phrase: mask_dpo.pairs(rows, phrase)),
     "own-pairs": Entry(
         lambda rows, _, how, phrase: own_pairs.pairs(rows, how.style, how.threshold, phrase), per_tau=True
     ),
