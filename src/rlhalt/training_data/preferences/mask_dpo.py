@@ -1,10 +1,11 @@
-"""Mask-DPO (arXiv 2503.02846, eq. 4): loss on right sentences of the chosen and wrong ones of the rejected side.
+"""Mask-DPO (arXiv 2503.02846): loss on right sentences of the chosen and wrong ones of the rejected side.
 
     chosen      [A is in Asia.] Its capital is B. [Its currency is C.]      the first and the third are right
     rejected    A is in Asia. [Its capital is D.] [It borders Spain.]       the last two are wrong
 
 The better response has errors too, and the worse one says right things; DPO would raise the former and lower the
-latter. Here both are read as context, and the log-ratios are summed over the sentences in brackets alone. The paper
+latter. Here both are read as context, and the log-ratios are summed over the sentences in brackets alone: log π(y) of
+DPO becomes Σ_t m_t log π(y_t | y_<t) with m_t = 1 in them and 0 elsewhere. The paper
 takes the most and the least factual of several samples by an annotator model, here the verifier judges.
 
 It acts per fragment, on pairs of responses: at most one pair a prompt, none where no response is more correct than
