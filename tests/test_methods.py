@@ -11,7 +11,7 @@ from rlhalt.errors import InputError
 from rlhalt.fragments.halts import with_halts
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, Target, read, write
-from rlhalt.training_data import Method, Preference, preferred, supervised, write_preferences, write_supervised
+from rlhalt.training_data import Method, Preference, pairs, preferred, supervised, write_preferences, write_supervised
 from rlhalt.training_data.preferences import grath
 from rlhalt.training_data.preferences.methods import PREFERENCES
 from rlhalt.training_data.targets import craft, r_tuning, semantic_entropy
@@ -243,8 +243,8 @@ def test_failed_and_unjudged_responses_are_in_no_pair_and_cut_off_fragments_on_n
     cut_off = [dataclasses.replace(one, finish_reason="length") for one in prompt([(ASIA, "+"), ("Its cap", "-")])]
     others = [*failed, *prompt([(CURRENCY, "-")], model="other")]
     for rows in (failed, [*failed, *prompt([(CURRENCY, "+")])], [*failed, *cut_off]):
-        for pair in sides(rows, name, others):
-            assert not any("Broken" in one or "Its cap" in one for one in pair)
+        for its in sides(rows, name, others):
+            assert not any("Broken" in one or "Its cap" in one for one in its)
     unjudged = [
         dataclasses.replace(one, fragments=[dataclasses.replace(one.fragments[0], label=None)])
         for one in prompt([(ASIA, "+")], [(AFRICA, "+")], model="unjudged")
@@ -264,8 +264,17 @@ def test_pairs_have_unique_keys_and_carry_name_and_tau(prompt, name):
     assert made == list(preferred(rows, method, others=others))
     for one in made:
         one.check()
-        assert (one.style, one.weight, one.cut <= len(one.chosen[0]["content"])) == (name, 1.0, True)
+        assert one.style == name
+        assert one.weight == 1.0 or name == "mrpo"
         assert one.threshold == (0.6 if PREFERENCES[name].per_tau else 0.5)
+
+
+def test_mrpo_has_the_pairs_of_the_style_and_differs_in_its_training(prompt):
+    rows = prompt([(ASIA, "+"), (CAPITAL, "-")])
+    wanted = [(one.chosen, one.rejected, one.weight) for one in pairs(rows, 0.8, "remove")]
+    made = preferred(rows, Preference("mrpo", threshold=0.8))
+    assert [(one.chosen, one.rejected, one.weight) for one in made] == wanted
+    assert "--second_reference" in PREFERENCES["mrpo"].keys
 
 
 def test_a_misspelt_method_is_refused_kindly():

@@ -105,7 +105,7 @@ def make(tiny_model, tmp_path_factory) -> Callable[..., Any]:
                 parameter.mul_(3.0 if parameter.dim() > 1 else 1.0)
         if "ref_model" in keys:
             keys["ref_model"] = keys["ref_model"](model)
-        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks") if name in keys}
+        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks", "whole") if name in keys}
         args = DPOConfig(output_dir=str(tmp_path_factory.mktemp("out")), **{**TRAINING, "disable_tqdm": True, **keys})
         return (SharedDPOTrainer if shared else DPOTrainer)(
             model=model,
@@ -472,3 +472,27 @@ def test_masks_leave_what_stock_trl_would_count_with_such_a_completion_mask(make
     mine = make(True, data, **keys, **more)
     given = mine.data_collator(list(mine.train_dataset))
     assert_same(step(mine, given), wanted)
+
+
+def test_two_references_are_put_together_and_training_reads_the_result(make, tiny_model):
+    from transformers import AutoModelForCausalLM
+
+    from rlhalt.training.mrpo import combined, with_second_reference
+
+    one = make(True, rows(4), precompute_ref_log_probs=True, beta=0.5, whole=True)
+    second = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    sides = ("ref_chosen_logps", "ref_rejected_logps")
+    own = [torch.tensor(one.train_dataset[name]).double() for name in sides]
+    one.train_dataset = with_second_reference(one, second)
+    found = [torch.tensor(one.train_dataset[name]).double() for name in sides]
+    stock = make(False, rows(4), beta=0.5, per_device_train_batch_size=4)
+    batch = stock.data_collator(list(stock.train_dataset))
+    theirs = [side.double() for side in stock.compute_ref_log_probs(second, batch)]
+    for its, other, both in zip(own, theirs, found, strict=True):
+        assert torch.allclose(both, combined(its, other), atol=1e-3)
+        # Of two equal references it is either; of two unequal ones it is near the smaller one.
+        assert torch.allclose(combined(its, its), its)
+        assert bool(((both - torch.minimum(its, other)).abs() <= math.log(2) + 1e-3).all())
+    loss, _ = step(one, one.data_collator(list(one.train_dataset)))
+    m = (own[0] - own[1]) - (found[0] - found[1])
+    assert loss == pytest.approx(float(-torch.nn.functional.logsigmoid(0.5 * m).mean()), rel=1e-3)

@@ -9,6 +9,7 @@ weighted loss, and no step is spent on a pair that hardly counts.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -34,11 +35,16 @@ class DpoData(Templated):
     Attributes:
         train_file: pairs, JSON lines of `rlhalt.records.Pair`.
         draws: how many pairs are drawn by weight for one epoch.
+        second_reference: a model whose log-probabilities are put together with the reference's, see
+            `rlhalt.training.mrpo`.
         shared: compute what the two sides of a pair share once, see `rlhalt.training.prefix_sharing`.
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
     draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
+    second_reference: str | None = dataclasses.field(
+        default=None, metadata={"help": "A second reference model (MRPO), of the same architecture."}
+    )
     shared: bool = dataclasses.field(
         default=True, metadata={"help": "Compute what both sides share once; losses and gradients are the same."}
     )
@@ -102,11 +108,17 @@ def main(argv: Sequence[str]) -> None:
     """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
     from trl import DPOConfig, DPOTrainer, ModelConfig
 
-    from rlhalt.training.setup import fit, load_trainable, parse
+    from rlhalt.training.setup import fit, load_trainable, parse, reference_model
 
     data, args, model_args = parse((DpoData, DPOConfig, ModelConfig), argv)
+    if data.second_reference and not (data.shared and args.precompute_ref_log_probs):
+        raise InputError(
+            "expected true with second_reference, and shared: true: both references are asked before training",
+            field="precompute_ref_log_probs",
+        )
     rows = Rows(Path(data.train_file), Pair)
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
+        from rlhalt.training.mrpo import with_second_reference
         from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 
         if not prompts_seen(rows):
@@ -133,11 +145,14 @@ def main(argv: Sequence[str]) -> None:
         if spans:
             dataset = with_masks(tokenizer, rows, drawn, dataset, data.chat_template_kwargs)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
-            trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
+            kind = functools.partial(SharedDPOTrainer, whole=bool(data.second_reference)) if data.shared else DPOTrainer
+            trainer = kind(
                 model=model,
                 args=args,
                 train_dataset=dataset,
                 processing_class=tokenizer,
                 peft_config=peft_config,
             )
+        if data.second_reference:
+            trainer.train_dataset = with_second_reference(trainer, reference_model(data.second_reference))
         fit(trainer, run, (data, args, model_args))

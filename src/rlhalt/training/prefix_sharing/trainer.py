@@ -71,6 +71,9 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     Reference values are computed beforehand with `precompute_ref_log_probs: true` and kept under
     `rlhalt.embedded.cache_folder`, else at every step.
 
+    Args:
+        whole: score whole sides also where what both begin with cancels, for who reads the reference values.
+
     Raises:
         InputError: a model whose attention cannot take a tree, also where only its first batch shows it.
     """
@@ -79,7 +82,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     _signature_columns: Any
     _checked = False
 
-    def __init__(self, model: Any, args: Any, train_dataset: Any, **rest: Any) -> None:
+    def __init__(self, model: Any, args: Any, train_dataset: Any, whole: bool = False, **rest: Any) -> None:
         reads_difference = args.f_divergence_type == "reverse_kl" and not args.use_weighting
         collator = SharedCollator(
             # Never seen: what pads is masked wherever it stands.
@@ -89,6 +92,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             width=model.config.get_text_config().hidden_size,
             # Masks may count what both begin with on one side alone, so that it does not cancel.
             whole=not (reads_difference and set(args.loss_type) <= _OF_DIFFERENCES)
+            or whole
             or MASKS[0] in train_dataset.column_names,
         )
         super().__init__(model=model, args=args, train_dataset=train_dataset, data_collator=collator, **rest)
