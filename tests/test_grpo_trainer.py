@@ -16,6 +16,7 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.scoring import Scorer
 from rlhalt.training.fragment_grpo import callbacks
 from rlhalt.training.fragment_grpo.advantages import Pay, advantages, earned
+from rlhalt.training.fragment_grpo.methods import truth_rl
 from rlhalt.training.fragment_grpo.reward import FragmentReward
 from rlhalt.training.fragment_grpo.trainer import LOSSES, FragmentGRPOTrainer, check_arguments
 from rlhalt.verifiers import Verdict
@@ -130,6 +131,17 @@ def test_where_openings_are_credited_words_have_no_gradient(tiny_model, tokenize
     # The same matter in another answer, and the end of the answer.
     assert second[-1.13333] == opened[1.0]
     assert second[-0.13333] == END
+
+
+def test_the_reward_of_another_method_is_spread_over_whole_responses(tiny_model, tokenizer, tmp_path):
+    one = trainer(tiny_model, tmp_path, SAID, others={"credit": "response", "method": truth_rl.rewards})
+    one.model.train()
+    batch = one._generate_and_score_completions(rows(SAID))
+    # -1, -1 and 1; the last was cut off, which costs 1 whatever it says.
+    for row, wanted in enumerate((-1 + 1 / 3, -1 + 1 / 3, 1 + 1, -1 + 1 / 3)):
+        values = batch["advantages"][row]
+        assert values[0].item() == pytest.approx(wanted)
+        assert {round(value, 5) for value in values.tolist()} <= {round(wanted, 5), 0.0}
 
 
 def test_each_token_has_the_advantage_of_its_decision(tiny_model, tokenizer, tmp_path):

@@ -11,7 +11,7 @@ from rlhalt.errors import InputError
 from rlhalt.fragments.halts import with_halts
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, Target, read, write
-from rlhalt.training_data import Method, Preference, preferred, supervised, write_preferences, write_supervised
+from rlhalt.training_data import Method, Preference, pairs, preferred, supervised, write_preferences, write_supervised
 from rlhalt.training_data.preferences import grath
 from rlhalt.training_data.preferences.methods import PREFERENCES
 from rlhalt.training_data.targets import craft, r_tuning, semantic_entropy
@@ -243,8 +243,8 @@ def test_failed_and_unjudged_responses_are_in_no_pair_and_cut_off_fragments_on_n
     cut_off = [dataclasses.replace(one, finish_reason="length") for one in prompt([(ASIA, "+"), ("Its cap", "-")])]
     others = [*failed, *prompt([(CURRENCY, "-")], model="other")]
     for rows in (failed, [*failed, *prompt([(CURRENCY, "+")])], [*failed, *cut_off]):
-        for pair in sides(rows, name, others):
-            assert not any("Broken" in one or "Its cap" in one for one in pair)
+        for its in sides(rows, name, others):
+            assert not any("Broken" in one or "Its cap" in one for one in its)
     unjudged = [
         dataclasses.replace(one, fragments=[dataclasses.replace(one.fragments[0], label=None)])
         for one in prompt([(ASIA, "+")], [(AFRICA, "+")], model="unjudged")
@@ -264,8 +264,17 @@ def test_pairs_have_unique_keys_and_carry_name_and_tau(prompt, name):
     assert made == list(preferred(rows, method, others=others))
     for one in made:
         one.check()
-        assert (one.style, one.weight, one.cut <= len(one.chosen[0]["content"])) == (name, 1.0, True)
+        assert one.style == name
+        assert one.weight == 1.0 or name == "mrpo"
         assert one.threshold == (0.6 if PREFERENCES[name].per_tau else 0.5)
+
+
+def test_mrpo_has_the_pairs_of_the_style_and_differs_in_its_training(prompt):
+    rows = prompt([(ASIA, "+"), (CAPITAL, "-")])
+    wanted = [(one.chosen, one.rejected, one.weight) for one in pairs(rows, 0.8, "remove")]
+    made = preferred(rows, Preference("mrpo", threshold=0.8))
+    assert [(one.chosen, one.rejected, one.weight) for one in made] == wanted
+    assert "--second_reference" in PREFERENCES["mrpo"].keys
 
 
 def test_a_misspelt_method_is_refused_kindly():
@@ -355,3 +364,58 @@ class TestCommandLine:
         usual, wrongly = (list(read(file, Prompt)) for file in files)
         assert [one.key for one in usual] == [one.key for one in wrongly]
         assert all(one.prompt[0]["content"].startswith(grath.WRONGLY) for one in wrongly)
+
+
+class TestMaskDpo:
+    def rows(self, prompt):
+        return prompt(
+            [(ASIA, "+"), (CAPITAL, "-"), (CURRENCY, "+")], [(ASIA, "+"), (AFRICA, "-")], [(AFRICA, "-"), (ASIA, "+")]
+        )
+
+    def test_right_fragments_of_the_better_and_wrong_ones_of_the_worse_side_count(self, prompt):
+        (made,) = preferred(self.rows(prompt), Preference("mask-dpo"))
+        better, worse = made.chosen[0]["content"], made.rejected[0]["content"]
+        assert [better[start:end] for start, end in made.chosen_spans] == [ASIA, CURRENCY]
+        assert (worse, [worse[start:end] for start, end in made.rejected_spans]) == (f"{ASIA} {AFRICA}", [AFRICA])
+
+    def test_spans_stand_behind_the_reasoning(self, prompt):
+        thought = "<think>\nHm.\n</think>\n\n"
+        moved = [
+            dataclasses.replace(
+                row,
+                response=thought + row.response,
+                fragments=[
+                    dataclasses.replace(one, start=one.start + len(thought), end=one.end + len(thought))
+                    for one in row.fragments
+                ],
+            )
+            for row in self.rows(prompt)
+        ]
+        (made,) = preferred(moved, Preference("mask-dpo"))
+        assert [made.chosen[0]["content"][start:end] for start, end in made.chosen_spans] == [ASIA, CURRENCY]
+
+    def test_the_tokens_of_a_span_are_those_of_its_text(self, prompt, tiny_model):
+        from transformers import AutoTokenizer
+
+        from rlhalt.training.masks import masks
+        from rlhalt.training.token_alignment import Prompts
+
+        tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+        (made,) = preferred(self.rows(prompt), Preference("mask-dpo"))
+        prompts = Prompts(tokenizer)
+        for side, mask, wanted in zip(
+            (made.chosen, made.rejected), masks(prompts, made), (ASIA + CURRENCY, AFRICA), strict=True
+        ):
+            sides = prompts.sides(made.prompt, [side[0]["content"]], 0)
+            ids = sides.ids[0][sides.first :]
+            assert len(ids) == len(mask)
+            assert mask[-1] == 0  # the end of the turn
+            kept = tokenizer.decode([one for one, its in zip(ids, mask, strict=True) if its])
+            # A blank token between two spans is in neither.
+            assert "".join(kept.split()) == "".join(wanted.split())
+
+    def test_no_pair_that_trl_would_train_on_as_a_whole_is_drawn(self, prompt, tmp_path):
+        write(tmp_path / "scored.jsonl", [*self.rows(prompt), *prompt([(ASIA, "+")], [(AFRICA, "-")], key="q")])
+        for name in ("mask-dpo", "f-dpo"):
+            with pytest.raises(InputError, match="rlhalt train dpo"):
+                write_preferences(tmp_path / "scored.jsonl", tmp_path / "pairs.jsonl", Preference(name), draws=3)

@@ -22,7 +22,10 @@ from rlhalt.training_data.targets.methods import METHODS
 from test_recipes import recipe
 
 SHIPPED = yaml.safe_load((Path(__file__).parents[1] / "configs" / "recipes" / "methods.yaml").read_text())
-FEW = {"supervised": ["r-tuning", "instruction-modelling"], "preferences": ["f-dpo", "own-pairs", "temporal", "grath"]}
+FEW = {
+    "supervised": ["r-tuning", "instruction-modelling"],
+    "preferences": ["f-dpo", "mask-dpo", "mrpo", "own-pairs", "temporal", "grath"],
+}
 OFF = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo"))
 
 
@@ -83,6 +86,8 @@ def test_a_few_methods_share_one_set_of_answers_and_one_table(answering, tiny_mo
     assert future != first
     config = json.loads((out / "seed0" / "instruction-modelling" / "run.json").read_text())["parameters"]
     assert config["completion_only_loss"] is False
+    config = json.loads((out / "seed0" / "mrpo-0.5" / "run.json").read_text())["parameters"]
+    assert config["second_reference"] == str(tiny_model)
     for name in ("f-dpo", "temporal-0.5"):
         record = json.loads((out / "seed0" / name / "run.json").read_text())
         assert record["parameters"]["model_name_or_path"] == str(out / "seed0" / "sft")

@@ -105,7 +105,7 @@ def make(tiny_model, tmp_path_factory) -> Callable[..., Any]:
                 parameter.mul_(3.0 if parameter.dim() > 1 else 1.0)
         if "ref_model" in keys:
             keys["ref_model"] = keys["ref_model"](model)
-        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks") if name in keys}
+        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks", "whole") if name in keys}
         args = DPOConfig(output_dir=str(tmp_path_factory.mktemp("out")), **{**TRAINING, "disable_tqdm": True, **keys})
         return (SharedDPOTrainer if shared else DPOTrainer)(
             model=model,
@@ -444,3 +444,55 @@ def test_a_margin_makes_the_chosen_side_count_less(make, precompute):
     scale = 2 / (1 + math.exp(-0.5 * margin))
     for name, one in weaker.items():
         assert torch.allclose(gradients[name], scale * one, rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize("precompute", [False, True])
+def test_masks_leave_what_stock_trl_would_count_with_such_a_completion_mask(make, precompute):
+    """Also where both sides begin alike and one side alone counts the beginning."""
+    from transformers import AutoModelForCausalLM
+
+    keys = {"beta": 0.5, "per_device_train_batch_size": 3}
+    reference = {"ref_model": lambda model: _copy(AutoModelForCausalLM, model)}
+    stock = make(False, rows(3), **keys, **reference)
+    sides = [list(stock.train_dataset[name]) for name in ("prompt_ids", "chosen_ids", "rejected_ids")]
+    examples = [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in zip(*sides, strict=True)]
+    for number, one in enumerate(examples):
+        one["chosen_mask"] = [int(place % 3 < 2) for place, _ in enumerate(one["chosen_ids"])]
+        one["rejected_mask"] = [int(place > number + 3) for place, _ in enumerate(one["rejected_ids"])]
+    batch = stock.data_collator(examples)
+    for row, example in enumerate(examples * 2):
+        name = "chosen" if row < 3 else "rejected"
+        first, mask = len(example["prompt_ids"]), torch.tensor(example[f"{name}_mask"])
+        batch["completion_mask"][row, first : first + len(mask)] *= mask
+    wanted = step(stock, dict(batch))
+
+    masks = [{name: one[name] for name in ("chosen_mask", "rejected_mask")} for one in examples]
+    data = [{**one, **mask} for one, mask in zip(rows(3), masks, strict=True)]
+    more = {"precompute_ref_log_probs": True} if precompute else reference
+    mine = make(True, data, **keys, **more)
+    given = mine.data_collator(list(mine.train_dataset))
+    assert_same(step(mine, given), wanted)
+
+
+def test_two_references_are_put_together_and_training_reads_the_result(make, tiny_model):
+    from transformers import AutoModelForCausalLM
+
+    from rlhalt.training.mrpo import combined, with_second_reference
+
+    one = make(True, rows(4), precompute_ref_log_probs=True, beta=0.5, whole=True)
+    second = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
+    sides = ("ref_chosen_logps", "ref_rejected_logps")
+    own = [torch.tensor(one.train_dataset[name]).double() for name in sides]
+    one.train_dataset = with_second_reference(one, second)
+    found = [torch.tensor(one.train_dataset[name]).double() for name in sides]
+    stock = make(False, rows(4), beta=0.5, per_device_train_batch_size=4)
+    batch = stock.data_collator(list(stock.train_dataset))
+    theirs = [side.double() for side in stock.compute_ref_log_probs(second, batch)]
+    for its, other, both in zip(own, theirs, found, strict=True):
+        assert torch.allclose(both, combined(its, other), atol=1e-3)
+        # Of two equal references it is either; of two unequal ones it is near the smaller one.
+        assert torch.allclose(combined(its, its), its)
+        assert bool(((both - torch.minimum(its, other)).abs() <= math.log(2) + 1e-3).all())
+    loss, _ = step(one, one.data_collator(list(one.train_dataset)))
+    m = (own[0] - own[1]) - (found[0] - found[1])
+    assert loss == pytest.approx(float(-torch.nn.functional.logsigmoid(0.5 * m).mean()), rel=1e-3)

@@ -323,6 +323,8 @@ class Pair:
         source: the key of the scored response it was made from; "" where people brought the row.
         margin: how much more the log-ratios of the sides have to differ, in nats: -log σ(β (m - margin)); see
             `rlhalt.training_data.preferences.f_dpo`.
+        chosen_spans, rejected_spans: the parts of the two assistant texts that the loss counts, [start, end) in
+            characters; empty for all of it, and the end of the turn. See `rlhalt.training_data.preferences.mask_dpo`.
     """
 
     required: ClassVar[tuple[str, ...]] = ("prompt", "chosen", "rejected")
@@ -337,6 +339,13 @@ class Pair:
     cut: int
     source: str
     margin: float = 0.0
+    chosen_spans: list[list[int]] = dataclasses.field(default_factory=list)
+    rejected_spans: list[list[int]] = dataclasses.field(default_factory=list)
+
+    @property
+    def plain(self) -> bool:
+        """Whether DPO's own loss is meant: no margin, and all tokens count."""
+        return not (self.margin or self.chosen_spans or self.rejected_spans)
 
     @property
     def same_sides(self) -> bool:
@@ -362,6 +371,10 @@ class Pair:
             raise Wrong("weight", f"expected a number above 0 and up to 1, found {self.weight:g}")
         if not 0 < self.threshold < 1:
             raise Wrong("threshold", f"expected a number above 0 and below 1, found {self.threshold:g}")
+        for name, side in (("chosen_spans", self.chosen), ("rejected_spans", self.rejected)):
+            for one in getattr(self, name):
+                if len(one) != 2 or not 0 <= one[0] < one[1] <= len(side[-1]["content"]):
+                    raise Wrong(name, f"expected [start, end] within the text, found {one}")
         if not math.isfinite(self.margin):
             raise Wrong("margin", f"expected a finite number, found {self.margin}")
         if not 0 <= self.cut <= min(len(self.chosen[-1]["content"]), len(self.rejected[-1]["content"])):

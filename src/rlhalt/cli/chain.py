@@ -14,7 +14,7 @@ from rlhalt.configs import config_file, config_names, copy_configs
 
 Verb = Callable[..., argparse.ArgumentParser]
 
-_KINDS_LISTED = ("domains", "methods", "styles", "recipes", "models")
+_KINDS_LISTED = ("domains", "methods", "preferences", "styles", "recipes", "models")
 _SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 
 
@@ -100,7 +100,7 @@ def add_helpers(verb: Verb) -> None:
     one = verb(
         "list",
         _list,
-        "list the domains, methods, styles, recipes and models there are",
+        "list the domains, methods, preference methods, styles, recipes and models there are",
         "rlhalt list",
         "rlhalt list recipes",
     )

@@ -24,6 +24,7 @@ from rlhalt.recipes.training import training_stage
 from rlhalt.stages import Stage
 from rlhalt.training_data import Preference, write_preferences
 from rlhalt.training_data.preferences.grath import asked_wrongly
+from rlhalt.training_data.preferences.methods import PREFERENCES
 
 
 def preferring(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy], list[Stage]]:
@@ -55,7 +56,10 @@ def preferring(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
                 stages += answering(recipe, future, part.train, part.judging, folder, detail)
                 files[method] = folder / "pairs.jsonl"
                 stages.append(_pairs(part, method, files[method], folder / "scored.jsonl", f" seed {seed}"))
-            made = training_stage(recipe, "dpo", str(recipe.dpo), files[method], here / name, seed, start, name=said)
+            keys = [one.format(model=recipe.model) for one in PREFERENCES[method.name].keys]
+            made = training_stage(
+                recipe, "dpo", str(recipe.dpo), files[method], here / name, seed, start, keys, name=said
+            )
             stages.append(made)
             policies[f"{name}-seed{seed}"] = Policy(method.name, str(made.output), method.at, seed, role="trained")
     return policies, stages

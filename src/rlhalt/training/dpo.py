@@ -9,6 +9,7 @@ weighted loss, and no step is spent on a pair that hardly counts.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.records import Pair, Rows
 from rlhalt.training import training_run
+from rlhalt.training.masks import with_masks
 from rlhalt.training.rows import on_disk
 from rlhalt.training.template import Templated, rows_as_sampled
 from rlhalt.training.token_alignment import Misaligned, objections, reasons
@@ -33,11 +35,16 @@ class DpoData(Templated):
     Attributes:
         train_file: pairs, JSON lines of `rlhalt.records.Pair`.
         draws: how many pairs are drawn by weight for one epoch.
+        second_reference: a model whose log-probabilities are put together with the reference's, see
+            `rlhalt.training.mrpo`.
         shared: compute what the two sides of a pair share once, see `rlhalt.training.prefix_sharing`.
     """
 
     train_file: str = dataclasses.field(metadata={"help": "Pairs: JSON lines with prompt, chosen, rejected, weight."})
     draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
+    second_reference: str | None = dataclasses.field(
+        default=None, metadata={"help": "A second reference model (MRPO), of the same architecture."}
+    )
     shared: bool = dataclasses.field(
         default=True, metadata={"help": "Compute what both sides share once; losses and gradients are the same."}
     )
@@ -101,11 +108,17 @@ def main(argv: Sequence[str]) -> None:
     """Train; the model (or its LoRA adapter), the tokenizer and run.json go to `output_dir`."""
     from trl import DPOConfig, DPOTrainer, ModelConfig
 
-    from rlhalt.training.setup import fit, load_trainable, parse
+    from rlhalt.training.setup import fit, load_trainable, parse, reference_model
 
     data, args, model_args = parse((DpoData, DPOConfig, ModelConfig), argv)
+    if data.second_reference and not (data.shared and args.precompute_ref_log_probs):
+        raise InputError(
+            "expected true with second_reference, and shared: true: both references are asked before training",
+            field="precompute_ref_log_probs",
+        )
     rows = Rows(Path(data.train_file), Pair)
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
+        from rlhalt.training.mrpo import with_second_reference
         from rlhalt.training.prefix_sharing.trainer import SharedDPOTrainer
 
         if not prompts_seen(rows):
@@ -123,16 +136,23 @@ def main(argv: Sequence[str]) -> None:
                 f"{len(taken.refused)} of {count} pairs are not trained on: {reasons(taken.refused)}", file=sys.stderr
             )
         drawn = [taken.numbers[index] for index in draw(taken.weights, data.draws, args.seed)]
-        margins = any(one.margin for one in rows)
-        if margins and not data.shared:
-            raise InputError("expected true: TRL's own DPOTrainer would drop the pairs' margins", field="shared")
-        dataset = on_disk(rows, ("prompt", "chosen", "rejected", *(("margin",) if margins else ())))
+        margins, spans = any(one.margin for one in rows), any(one.chosen_spans or one.rejected_spans for one in rows)
+        if (margins or spans) and not data.shared:
+            raise InputError(
+                "expected true: TRL's own DPOTrainer would drop the pairs' margins and spans", field="shared"
+            )
+        dataset = on_disk(rows, ("prompt", "chosen", "rejected", *(("margin",) if margins else ()))).select(drawn)
+        if spans:
+            dataset = with_masks(tokenizer, rows, drawn, dataset, data.chat_template_kwargs)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
-            trainer = (SharedDPOTrainer if data.shared else DPOTrainer)(
+            kind = functools.partial(SharedDPOTrainer, whole=bool(data.second_reference)) if data.shared else DPOTrainer
+            trainer = kind(
                 model=model,
                 args=args,
-                train_dataset=dataset.select(drawn),
+                train_dataset=dataset,
                 processing_class=tokenizer,
                 peft_config=peft_config,
             )
+        if data.second_reference:
+            trainer.train_dataset = with_second_reference(trainer, reference_model(data.second_reference))
         fit(trainer, run, (data, args, model_args))

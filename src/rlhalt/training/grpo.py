@@ -25,7 +25,9 @@ from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.fragment_grpo.advantages import CREDITS, Pay
 from rlhalt.training.fragment_grpo.callbacks import Limits
+from rlhalt.training.fragment_grpo.methods import REWARDS
 from rlhalt.training.fragment_grpo.tokens import CREDITED
+from rlhalt.training_data.table import check_name
 
 
 @dataclasses.dataclass
@@ -38,6 +40,8 @@ class GrpoData(Resumable, JudgeArguments):
         threshold: τ; the domain's own where None.
         draws: thresholds for each prompt, each stated in it, see `asked_at`: the model learns every τ. If None, it is
             trained at `threshold` alone.
+        method: whose reward is paid: ours, `utility`, or that of another method, one for each response; see
+            `rlhalt.training.fragment_grpo.methods`.
         credit, alpha: see `rlhalt.training.fragment_grpo.advantages.advantages`.
         credited: see `rlhalt.training.fragment_grpo.tokens.Credited`.
         unverifiable, repeated, unfinished: prices, see `rlhalt.training.fragment_grpo.advantages.Pay`.
@@ -51,6 +55,9 @@ class GrpoData(Resumable, JudgeArguments):
     threshold: float | None = dataclasses.field(default=None, metadata={"help": "τ; the domain's own if not given."})
     draws: int | None = dataclasses.field(
         default=None, metadata={"help": "Thresholds for each prompt, stated in it, in place of one threshold."}
+    )
+    method: str = dataclasses.field(
+        default="utility", metadata={"help": f"Whose reward is paid: {', '.join(REWARDS)}; see docs/methods.md."}
     )
     credit: str = dataclasses.field(
         default="fragment", metadata={"help": f"How rewards become advantages: {', '.join(CREDITS)}."}
@@ -92,6 +99,12 @@ class GrpoData(Resumable, JudgeArguments):
             raise InputError(
                 f"expected either a threshold or draws, found threshold {self.threshold} and draws {self.draws}",
                 field="draws",
+            )
+        check_name(self.method, REWARDS, "method")
+        if self.method != "utility" and self.credit not in ("fragment", "response"):
+            raise InputError(
+                f"expected response with method {self.method}, which pays whole responses, found {self.credit!r}",
+                field="credit",
             )
         if self.credit not in CREDITS:
             raise InputError(f"expected {', '.join(CREDITS)}, found {self.credit!r}", field="credit")
@@ -141,10 +154,11 @@ def main(argv: Sequence[str]) -> None:
                 model,
                 FragmentReward(scorer, pay, template.opening),
                 args,
-                credit=data.credit,
+                credit="response" if REWARDS[data.method] else data.credit,
                 alpha=data.alpha,
                 credited=data.credited,
                 limits=limits,
+                method=REWARDS[data.method],
                 train_dataset=Dataset.from_list(
                     [{"prompt": prompt, "reference": json.dumps(row.reference)} for prompt, row in asked]
                 ),

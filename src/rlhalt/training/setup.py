@@ -155,6 +155,25 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
     return model, tokenizer, get_peft_config(model_args)
 
 
+def reference_model(name: str) -> Any:
+    """A whole model to compare with, in float32; an adapter's folder gives the model with its adapter merged in.
+
+    Raises:
+        InputError: see `resolve_model`.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = resolve_model(name)
+    whole, adapter = whole_model(folder)
+    model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)
+    if not adapter:
+        return model
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, folder).merge_and_unload()
+
+
 @contextlib.contextmanager
 def scoring_only_completions() -> Iterator[None]:
     """Have TRL's fused head project only the positions that the loss reads, on a CPU too.

@@ -91,11 +91,13 @@ class Sides:
     Attributes:
         ids: of prompt and answer, for each answer.
         ends: for each token where it ends, in characters behind the beginning of the answer.
+        first: how many tokens the prompt has.
         objection: why they are not aligned; None where they are.
     """
 
     ids: list[list[int]]
     ends: list[list[int]]
+    first: int
     objection: str | None
 
 
@@ -152,7 +154,7 @@ class _Prompt:
     def sides(self, answers: Sequence[str], cut: int, max_length: int | None) -> Sides:
         made = [self._tokens(answer) for answer in answers]
         ids, ends = [one for one, _ in made], [one for _, one in made]
-        return Sides(ids, ends, self._objection(ids, ends, cut, max_length))
+        return Sides(ids, ends, len(self._ids), self._objection(ids, ends, cut, max_length))
 
     def _objection(
         self, ids: Sequence[list[int]], ends: Sequence[list[int]], cut: int, max_length: int | None

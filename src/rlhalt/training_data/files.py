@@ -121,10 +121,16 @@ def drawn(rows: Sequence[Pair], count: int, seed: int) -> Iterator[Pair]:
         seed: of the draws.
 
     Raises:
-        InputError: there are no pairs.
+        InputError: there are no pairs, or they have a margin or spans, which such a trainer drops too.
     """
     if not rows:
         raise InputError("expected at least one pair to draw from, found none", field="draws")
+    if not all(one.plain for one in rows):
+        raise InputError(
+            "expected pairs without margin and spans, which trainers that do not know weights drop; train these with "
+            "rlhalt train dpo",
+            field="draws",
+        )
     chosen = random.Random(seed).choices(rows, weights=[one.weight for one in rows], k=count)
     for number, one in enumerate(chosen):
         yield dataclasses.replace(one, key=content_key(one.key, number), weight=1.0)

@@ -28,7 +28,8 @@ from rlhalt.fragments import thinking
 from rlhalt.records import Fragment
 from rlhalt.reference import n_asked
 from rlhalt.training.fragment_grpo import callbacks
-from rlhalt.training.fragment_grpo.advantages import UNSEEN, Credit, advantages
+from rlhalt.training.fragment_grpo.advantages import UNSEEN, Credit, Earned, advantages
+from rlhalt.training.fragment_grpo.methods import GroupReward, Judged
 from rlhalt.training.fragment_grpo.reward import FragmentReward, as_json, stated_in
 from rlhalt.training.fragment_grpo.tokens import Credited, openings, spread, token_starts
 from rlhalt.training.fragment_grpo.vllm_cpu import cpu_engine, sync_weights
@@ -50,6 +51,9 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         alpha: of the credit `mixed`.
         credited: which tokens of a fragment have its advantage, see `rlhalt.training.fragment_grpo.tokens.Credited`.
         limits: when to stop the run; never where None.
+        method: the reward of another method, one for each response, in place of what a response earns as a whole
+            (`rlhalt.training.fragment_grpo.methods`); with the credits that read it, as `response`. TRL still logs the
+            τ-utility as the reward.
         others: as `GRPOTrainer` takes them.
 
     Raises:
@@ -66,11 +70,13 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         alpha: float = 1.0,
         credited: Credited = "fragment",
         limits: callbacks.Limits | None = None,
+        method: GroupReward | None = None,
         **others: Any,
     ) -> None:
         check_arguments(args)
         check_vllm(args)
         self._reward, self._credit, self._alpha, self._credited = reward, credit, alpha, credited
+        self._method = method
         on_cpu = args.use_vllm and args.vllm_mode == "colocate" and args.device.type == "cpu"
         with cpu_engine(bf16=args.bf16) if on_cpu else contextlib.nullcontext():
             super().__init__(model=model, reward_funcs=reward, args=args, **others)
@@ -146,14 +152,30 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 else self._reward.earned(one.fragments, one.asked, unfinished=one.unfinished, threshold=one.threshold)
                 for one in group
             ]
-            values = advantages(earned, self._credit, self._alpha)
             said = [one.fragments[:-1] if one.unfinished else one.fragments for one in group]
+            if self._method is not None:
+                earned = self._paid(group, said, earned)
+            values = advantages(earned, self._credit, self._alpha)
             opened = openings(said, self._reward.scorer.phrase) if self._credited == "opening" else [None] * size
             empty += not any(value for row in values for value in row)
             found += zip(values, opened, strict=True)
         self._metrics[mode]["groups/empty"].append(empty / len(groups))
         first = self.accelerator.process_index * len(responses)
         return found[first : first + len(responses)]
+
+    def _paid(
+        self, group: Sequence[_Response], said: Sequence[Sequence[Fragment]], earned: Sequence[Earned]
+    ) -> list[Earned]:
+        """What a group earned, with the rewards of another method as totals; a cut-off response has its price alone."""
+        assert self._method is not None
+        pay = self._reward.pay
+        seen = [at for at, one in enumerate(group) if not one.unseen and not one.unfinished]
+        judged = [Judged(said[at], group[at].threshold or pay.threshold) for at in seen]
+        paid = dict(zip(seen, self._method(judged), strict=True))
+        return [
+            its if one.unseen else dataclasses.replace(its, total=paid.get(at, pay.unfinished))
+            for at, (one, its) in enumerate(zip(group, earned, strict=True))
+        ]
 
 
 @dataclasses.dataclass(frozen=True)

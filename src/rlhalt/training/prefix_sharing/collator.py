@@ -13,6 +13,9 @@ from trl.trainer.utils import pad
 from rlhalt.token_spans import common_prefix
 from rlhalt.training.prefix_sharing.layout import UNSCORED, Tree, lay_out, pack
 
+# Columns of pairs whose loss counts some tokens alone (`rlhalt.training.masks`): 1 or 0 for each completion token.
+MASKS = ("chosen_mask", "rejected_mask")
+
 
 @dataclasses.dataclass
 class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
@@ -44,6 +47,9 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
         ids_2D = [row[kept].tolist() for row, kept in zip(stock["input_ids"], real, strict=True)]
         said_2D = [row[kept].tolist() for row, kept in zip(stock["completion_mask"], real, strict=True)]
         D = len(ids_2D) // 2
+        if MASKS[0] in examples[0]:
+            masks_2D = [example[name] for name in MASKS for example in examples]
+            said_2D = [masked(said, mask) for said, mask in zip(said_2D, masks_2D, strict=True)]
         first_2D = [said.index(1) if 1 in said else len(said) for said in said_2D]
         if not self.whole:
             for row in range(D):
@@ -75,6 +81,12 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
         if "margin" in examples[0]:
             batch["margin"] = torch.tensor([one["margin"] for one in examples])
         return batch
+
+
+def masked(said: list[int], mask: Sequence[int]) -> list[int]:
+    """The completion mask of a side with what its own mask leaves; a mask has a number for each completion token."""
+    kept = iter(mask)
+    return [next(kept) if one else 0 for one in said]
 
 
 def batched(trees_R: Sequence[Tree]) -> dict[str, torch.Tensor]:

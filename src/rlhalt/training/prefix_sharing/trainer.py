@@ -3,8 +3,9 @@
 The loss is TRL's, with all its options: `Shared` stands in the model's place, runs it over the trees, and hands TRL the
 log-probabilities of the sides as if they had been computed one by one.
 
-A pair may have a margin, by which the chosen side's log-ratio counts less (F-DPO, arXiv 2601.03027). It is added to the
-reference's log-probability of that side, so that it reaches every loss of TRL, and the logged rewards with it.
+A pair may have masks, which say what of its sides the loss counts (Mask-DPO, arXiv 2503.02846), and a margin, by which
+the chosen side's log-ratio counts less (F-DPO, arXiv 2601.03027). The margin is added to the reference's value of that
+side, so that it reaches every loss of TRL, and the logged rewards with it.
 
 Where the loss reads nothing but the difference between the sides (`sigmoid` and its like), the tokens that both begin
 with are not scored: they cancel. Entropy, accuracy, logits and the log-probabilities and rewards of one side are then
@@ -24,7 +25,7 @@ from rlhalt.embedded import cache_folder
 from rlhalt.errors import InputError
 from rlhalt.records import content_key
 from rlhalt.training.prefix_sharing.attention import check_trees, over_trees
-from rlhalt.training.prefix_sharing.collator import SharedCollator
+from rlhalt.training.prefix_sharing.collator import MASKS, SharedCollator
 from rlhalt.training.prefix_sharing.layout import UNSCORED
 from rlhalt.training.prefix_sharing.reference import References
 
@@ -70,6 +71,9 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     Reference values are computed beforehand with `precompute_ref_log_probs: true` and kept under
     `rlhalt.embedded.cache_folder`, else at every step.
 
+    Args:
+        whole: score whole sides also where what both begin with cancels, for who reads the reference values.
+
     Raises:
         InputError: a model whose attention cannot take a tree, also where only its first batch shows it.
     """
@@ -78,7 +82,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     _signature_columns: Any
     _checked = False
 
-    def __init__(self, model: Any, args: Any, train_dataset: Any, **rest: Any) -> None:
+    def __init__(self, model: Any, args: Any, train_dataset: Any, whole: bool = False, **rest: Any) -> None:
         reads_difference = args.f_divergence_type == "reverse_kl" and not args.use_weighting
         collator = SharedCollator(
             # Never seen: what pads is masked wherever it stands.
@@ -86,7 +90,10 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             max_length=args.max_length,
             truncation_mode=args.truncation_mode,
             width=model.config.get_text_config().hidden_size,
-            whole=not (reads_difference and set(args.loss_type) <= _OF_DIFFERENCES),
+            # Masks may count what both begin with on one side alone, so that it does not cancel.
+            whole=not (reads_difference and set(args.loss_type) <= _OF_DIFFERENCES)
+            or whole
+            or MASKS[0] in train_dataset.column_names,
         )
         super().__init__(model=model, args=args, train_dataset=train_dataset, data_collator=collator, **rest)
 
@@ -94,7 +101,8 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         identity = content_key(
             self._precompute_model_hash, self.accelerator.mixed_precision, repr(self.data_collator), self.ld_alpha
         )
-        sides = ("prompt_ids", "chosen_ids", "rejected_ids")
+        sides = ["prompt_ids", "chosen_ids", "rejected_ids"]
+        sides += [name for name in MASKS if name in dataset.column_names]
         keys = [content_key(identity, [row[side] for side in sides]) for row in dataset]
         kept = References(cache_folder() / "reference.sqlite")
         known = [kept.read(keys) if self.accelerator.is_main_process else {}]
@@ -129,7 +137,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     def _set_signature_columns_if_needed(self) -> None:
         if self._signature_columns is None:
             super()._set_signature_columns_if_needed()
-            self._signature_columns = [*(self._signature_columns or ()), "margin"]
+            self._signature_columns = [*(self._signature_columns or ()), "margin", *MASKS]
 
     def compute_ref_log_probs(self, model: Any, inputs: dict[str, Any]) -> Any:
         """The reference's log-probabilities of both sides, (D,) each."""

@@ -1,4 +1,4 @@
-"""F-DPO (arXiv 2601.03027, eq. 3 to 6): a preference flipped where its chosen side is less factual, with a margin.
+"""F-DPO (arXiv 2601.03027): a preference flipped where its chosen side is less factual, with a margin.
 
     preferred (says more)          h   other                h   pair
     5 facts, one of them wrong     1   3 facts, all right   0   flipped: the other ≻ the preferred, margin λ

@@ -1,4 +1,4 @@
-"""GRATH (arXiv 2401.12292, §3): the model's answer against one that it was asked to get wrong; no labels.
+"""GRATH (arXiv 2401.12292): the model's answer against one that it was asked to get wrong; no labels.
 
     asked as usual          A is in Asia.      ≻      asked for a wrong answer          A is in Africa.
 

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator
 
 from rlhalt.records import HALT_PHRASE, Pair, Scored
 from rlhalt.rewards import check_threshold
-from rlhalt.training_data.preferences import f_dpo, grath, other_chosen, own_pairs, rlkf, shades_of_wrong, temporal
+from rlhalt.training_data.preferences import (
+    f_dpo,
+    grath,
+    mask_dpo,
+    mrpo,
+    other_chosen,
+    own_pairs,
+    rlkf,
+    shades_of_wrong,
+    temporal,
+)
 from rlhalt.training_data.styles import Style
 from rlhalt.training_data.table import Entry, check_name
 
@@ -18,7 +28,7 @@ class Preference:
 
     Attributes:
         name: one of `PREFERENCES`; docs/methods.md says what each does, and where it comes from.
-        style: how `rlkf` leaves a fragment unsaid; and whether a response is a list of facts or a chain.
+        style: how `rlkf` and `mrpo` leave a fragment unsaid; and whether a response is a list of facts or a chain.
         threshold: τ of the methods that know one.
     """
 
@@ -42,6 +52,10 @@ PREFERENCES: dict[str, Entry[Preference, Pair]] = {
     "grath": Entry(lambda rows, others, how, phrase: grath.pairs(rows, others, phrase), others="required"),
     "shades-of-wrong": Entry(lambda rows, _, how, phrase: shades_of_wrong.pairs(rows, phrase)),
     "f-dpo": Entry(lambda rows, _, how, phrase: f_dpo.pairs(rows, phrase)),
+    "mask-dpo": Entry(lambda rows, _, how, phrase: mask_dpo.pairs(rows, phrase)),
+    "mrpo": Entry(
+        lambda rows, _, how, phrase: mrpo.pairs(rows, how.style, how.threshold, phrase), per_tau=True, keys=mrpo.KEYS
+    ),
     "own-pairs": Entry(
         lambda rows, _, how, phrase: own_pairs.pairs(rows, how.style, how.threshold, phrase), per_tau=True
     ),

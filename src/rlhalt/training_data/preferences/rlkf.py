@@ -1,4 +1,4 @@
-"""RLKF (arXiv 2403.18349, §3): speak where the model knows, refuse where it does not; the pairs, without the PPO.
+"""RLKF (arXiv 2403.18349): speak where the model knows, refuse where it does not; the pairs, without the PPO.
 
     known (right in 6 of 8 samples, τ = 0.5)      B is the capital.  ≻  Unsure from here.      if B is right
     unknown (right in 2 of 8 samples)             Unsure from here.  ≻  C is the capital.      if C is wrong

@@ -1,4 +1,4 @@
-"""CRaFT (arXiv 2410.06913, §4): refusal where the model is wrong and unsure, the answer where it is right and sure.
+"""CRaFT (arXiv 2410.06913): refusal where the model is wrong and unsure, the answer where it is right and sure.
 
     prompt   correct  certain   after rehearsal   target
     1        0.9      0.8                          the answer

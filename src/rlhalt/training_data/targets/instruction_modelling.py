@@ -1,4 +1,4 @@
-"""Instruction Modelling (arXiv 2405.14394, eq. 2): the loss of supervised fine-tuning on the prompt's tokens too.
+"""Instruction Modelling (arXiv 2405.14394): the loss of supervised fine-tuning on the prompt's tokens too.
 
 The targets are those of supervised fine-tuning (`rlhalt.training_data.styles.targets` of the best half). What differs
 is the training: `completion_only_loss: false`, a setting of TRL's SFTTrainer. A recipe sets it; on the command line:

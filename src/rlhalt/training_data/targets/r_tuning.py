@@ -1,4 +1,4 @@
-"""R-Tuning (arXiv 2311.09677, §3): "I am sure." or "I am unsure." after what is said.
+"""R-Tuning (arXiv 2311.09677): "I am sure." or "I am unsure." after what is said.
 
     The response "A is in Asia. Its capital is B.", of which the second sentence is wrong:
 

@@ -1,4 +1,4 @@
-"""S3FT (arXiv 2502.08130, §3) and SSR (arXiv 2409.04787): the model's own right answer, the gold one elsewhere.
+"""S3FT (arXiv 2502.08130) and SSR (arXiv 2409.04787): the model's own right answer, the gold one elsewhere.
 
     gold "A lies in Asia.", responses "A is in Asia." (right), "A is in Europe." (wrong)  →  A is in Asia.
     gold "A lies in Asia.", responses "A is in Europe." (wrong)                           →  A lies in Asia.
