@@ -269,7 +269,9 @@ def test_held_out_prompts_and_prompts_the_model_has_seen_are_refused(tiny_model,
 
     seen = shutil.copytree(tiny_model, tmp_path / "seen")
     (seen / "run.json").write_text(json.dumps({"prompts": prompts_seen(prompts(3))}), encoding="utf-8")
-    refused(tmp_path / "b", scored, seen, "was not trained on, found 3 that it was")
+    # Prompts are counted, not responses.
+    write(tmp_path / "twice.jsonl", [*rows(), *rows(seed=1)])
+    refused(tmp_path / "b", tmp_path / "twice.jsonl", seen, "was not trained on, found 3 that it was")
 
 
 def test_a_folder_that_is_no_reward_model_says_all_that_is_missing(probe, tmp_path):
