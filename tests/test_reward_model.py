@@ -169,7 +169,7 @@ def test_the_first_error():
     sure = [[0.9, 0.2], [0.9, 0.2], [0.9], [0.1]]
     position = {one.prompt_key: place for place, one in enumerate(four)}
     assert first_error(four, sure, "independent", position, np.ones((1, 4)))[0] == 0.5
-    # All called wrong at once: no error is found in its place, and no right response is left in peace.
+    # No error is found in its place, and an error is called in each correct response.
     assert first_error(four[1:], [[0.9, 0.9], [0.1], [0.1]], "independent", position, np.ones((1, 4)))[0] == 0
     assert np.isnan(first_error(four[:1], sure[:1], "independent", position, np.ones((1, 4)))[0])
 
