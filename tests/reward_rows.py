@@ -27,7 +27,9 @@ def prompts(n: int, split: str = "train") -> list[Prompt]:
 def rows(n: int = 60, seed: int = 0, split: str = "train") -> list[Scored]:
     """One response to each of n prompts: three to five facts of which each is right by chance."""
     rng = np.random.default_rng(seed)
-    return [row(one, [bool(right) for right in rng.random(rng.integers(3, 6)) < 0.6]) for one in prompts(n, split)]
+    return [
+        row(one, [bool(right) for right in rng.random(rng.integers(3, 6)) < 0.6], seed) for one in prompts(n, split)
+    ]
 
 
 def row(prompt: Prompt, right: Sequence[bool], seed: int = 0) -> Scored:

@@ -169,6 +169,9 @@ def test_the_first_error():
     sure = [[0.9, 0.2], [0.9, 0.2], [0.9], [0.1]]
     position = {one.prompt_key: place for place, one in enumerate(four)}
     assert first_error(four, sure, "independent", position, np.ones((1, 4)))[0] == 0.5
+    # No error is found in its place, and an error is called in each correct response.
+    assert first_error(four[1:], [[0.9, 0.9], [0.1], [0.1]], "independent", position, np.ones((1, 4)))[0] == 0
+    assert np.isnan(first_error(four[:1], sure[:1], "independent", position, np.ones((1, 4)))[0])
 
 
 def test_no_prompt_is_in_two_parts():
@@ -269,7 +272,9 @@ def test_held_out_prompts_and_prompts_the_model_has_seen_are_refused(tiny_model,
 
     seen = shutil.copytree(tiny_model, tmp_path / "seen")
     (seen / "run.json").write_text(json.dumps({"prompts": prompts_seen(prompts(3))}), encoding="utf-8")
-    refused(tmp_path / "b", scored, seen, "was not trained on, found 3 that it was")
+    # Prompts are counted, not responses.
+    write(tmp_path / "twice.jsonl", [*rows(), *rows(seed=1)])
+    refused(tmp_path / "b", tmp_path / "twice.jsonl", seen, "was not trained on, found 3 that it was")
 
 
 def test_a_folder_that_is_no_reward_model_says_all_that_is_missing(probe, tmp_path):

@@ -43,7 +43,11 @@ def refuse_leakage(model: str | Path, prompts: Iterable[Prompt | Response]) -> N
         InputError: it has, naming how many and the first.
     """
     seen = trained_on(model)
-    leaked = [one for one in prompts if text_key(one.prompt) in seen]
+    # Several responses to one prompt are one prompt.
+    asked: dict[str, Prompt | Response] = {}
+    for one in prompts:
+        asked.setdefault(text_key(one.prompt), one)
+    leaked = [one for key, one in asked.items() if key in seen]
     if leaked:
         question = leaked[0].prompt[-1]["content"]
         raise InputError(

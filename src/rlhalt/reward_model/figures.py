@@ -127,4 +127,5 @@ def first_error(
         all_[kind, column] += 1
         hits[kind, column] += said == true
     shares = [divide(weights @ hits[kind], weights @ all_[kind]) for kind in (0, 1)]
-    return divide(2 * shares[0] * shares[1], shares[0] + shares[1])
+    total = shares[0] + shares[1]
+    return np.where(total == 0, 0.0, divide(2 * shares[0] * shares[1], total))
