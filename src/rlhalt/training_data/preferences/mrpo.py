@@ -3,7 +3,7 @@
 The pairs are ours at τ (`rlhalt.training_data.styles`); the method is the training, see `rlhalt.training.mrpo`. A
 recipe sets its keys; on the command line, from an SFT adapter:
 
-    rlhalt train dpo --config configs/dpo/countries.yaml --train_file pairs.jsonl --model_name_or_path sft \\
+    rlhalt train dpo --config configs/dpo/135m.yaml --train_file pairs.jsonl --model_name_or_path sft \\
         --precompute_ref_log_probs true --second_reference smollm2-135m-instruct --output_dir mrpo
 """
 
