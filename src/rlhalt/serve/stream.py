@@ -60,7 +60,7 @@ class StreamCut:
 
     def __init__(self, asked: Asked, judge: Judge) -> None:
         self._asked, self._judge = asked, judge
-        self.progress = Progress(judge, asked.body, asked.threshold, asked.temperature)
+        self.progress = Progress(judge, asked)
         self.begun = self.done = False
         self._reader = Reader()
         self._waiting: deque[_Waiting] = deque()
@@ -122,6 +122,8 @@ class StreamCut:
     def _content(self, body: Any) -> tuple[str, Sequence[Token] | None]:
         """The text of an event, and the tokens of the answer in it."""
         text = wire.text(body, self._asked.endpoint, stream=True)
+        if self._judge.reads_text and not self._asked.log_probabilities:
+            return text, None
         try:
             tokens = wire.tokens(body, self._asked.endpoint)
         except wire.Unreadable as error:
