@@ -66,12 +66,12 @@ class Progress:
         """Whether nothing was left out."""
         return self._cut.whole
 
-    def add(self, text: str, tokens: Sequence[Token] | None, *, last: bool = False) -> list[Piece]:
+    def add(self, text: str, tokens: Sequence[Token] | None, *, more: bool = False) -> list[Piece]:
         """Take what came next.
 
         Args:
             tokens: None where the upstream gave none with this text.
-            last: no text will follow, so that `end` decides all of it at once.
+            more: whether the next text, or the end, is here already, so that all of it can be decided at once.
 
         Returns:
             What is said of it for certain.
@@ -85,7 +85,7 @@ class Progress:
             return self.give_up(self.alignment.failure)
         if tokens is None and not self._scorable(len(self.text)):
             return self.give_up("the upstream gave no log-probabilities")
-        if last or not self._streams or not may_end(self.text[self.place :]):
+        if more or not self._streams or not may_end(self.text[self.place :]):
             return []
         return list(self._decide(ended=False))
 
@@ -126,6 +126,9 @@ class Progress:
         return self._judge.reads_text or end <= self.alignment.covered
 
     def _score(self, fragments: Sequence[Fragment]) -> Iterator[Piece]:
+        if self.halted and self._judge.reads_text:
+            # A pass over what is not said in any case would only keep its stream open.
+            return
         likely = [self.alignment.log_probabilities(one.start, one.end) for one in fragments]
         try:
             found = self._judge.probabilities(self._asked.prompt, self.text, fragments, likely, self._asked.temperature)

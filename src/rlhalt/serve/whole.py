@@ -34,7 +34,7 @@ def cut(raw: bytes, asked: Asked, judge: Judge) -> tuple[bytes, Progress]:
     text = wire.text(body, asked.endpoint, stream=False)
     needed = asked.log_probabilities or not judge.reads_text
     tokens = _tokens(body, text, asked, progress) if needed else None
-    pieces = [*progress.add(text, tokens, last=True), *progress.end()]
+    pieces = [*progress.add(text, tokens, more=True), *progress.end()]
     n_tokens = len(tokens or ())
     said = "".join(one.text(text) for one in pieces)
     if said != text:
