@@ -17,7 +17,7 @@ from rlhalt.cut.calibration import Calibration, Fit
 from rlhalt.cut.probability import Probability
 from rlhalt.domains import load_domain
 from rlhalt.serve.app import make_app
-from rlhalt.serve.scoring import judge
+from rlhalt.serve.scoring import Judge, judge
 from rlhalt.serve.settings import Defaults, Settings
 from upstream_server import UpstreamServer
 
@@ -34,14 +34,19 @@ def calibration(domain: str = "countries", **changes: Any) -> Calibration:
 
 @contextmanager
 def serving(
-    upstream: UpstreamServer, domain: str = "countries", threshold: float = 0.5, log: Path | None = None, **keys: Any
+    upstream: UpstreamServer,
+    domain: str = "countries",
+    threshold: float = 0.5,
+    log: Path | None = None,
+    judging: Judge | None = None,
+    **keys: Any,
 ) -> Iterator[str]:
-    """The server's address, to its end in /v1."""
-    fitted = calibration(domain)
-    unasked = {"chat": upstream.unasked, "completions": upstream.unasked}
-    defaults = Defaults("m", threshold, 0.0, (0.0,), unasked=unasked)
+    """The server's address, to its end in /v1. It judges by log-probabilities where no other judge is given."""
+    judging = judging or judge(load_domain(domain).splitter(), calibration(domain))
+    unasked = {} if judging.reads_text else {"chat": upstream.unasked, "completions": upstream.unasked}
+    defaults = Defaults("m", threshold, 0.0, (0.0,), unasked=unasked, log_probabilities=not judging.reads_text)
     settings = Settings(upstream.address, "m", **{"timeout": 30.0, **keys})
-    app = make_app(settings, defaults, judge(load_domain(domain).splitter(), fitted), log)
+    app = make_app(settings, defaults, judging, log)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="critical", server_header=False, date_header=False, ws="none")
     server = uvicorn.Server(config)

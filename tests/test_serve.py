@@ -178,11 +178,12 @@ def test_a_halt_ends_the_call_of_the_upstream(upstream):
         assert soon(lambda: upstream.ended == 1)
 
 
-def soon(true: Callable[[], bool]) -> bool:
-    for _ in range(400):
+def soon(true: Callable[[], bool], every: float = 0.05) -> bool:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
         if true():
             return True
-        time.sleep(0.05)
+        time.sleep(every)
     return False
 
 

@@ -20,6 +20,7 @@ def add(verb: Verb) -> None:
         "an OpenAI-compatible server that cuts another one's responses at τ",
         "rlhalt serve --upstream http://127.0.0.1:8000/v1 --model NAME --calibration FOLDER --threshold 0.8",
         "rlhalt serve --upstream https://host/v1 --model NAME --weights FOLDER --key UPSTREAM_KEY --threshold 0.5",
+        "rlhalt serve --upstream URL --model NAME --calibration FOLDER --reward-model FOLDER --threshold 0.8",
     )
     one.add_argument("--upstream", metavar="URL", required=True, type=flags.text, help="as http://127.0.0.1:8000/v1")
     one.add_argument("--model", metavar="NAME", required=True, type=flags.text, help="its name at the upstream")
@@ -37,6 +38,11 @@ def add(verb: Verb) -> None:
     )  # fmt: skip
     one.add_argument(
         "--weights", metavar="FOLDER", help="the model's folder, where its name is no path on this machine"
+    )
+    one.add_argument(
+        "--reward-model",
+        metavar="FOLDER",
+        help="where the reward model lies here, of a calibration by `reward`; where that says if not given",
     )
     flags.domain(one, "the domain that was calibrated")
     group = one.add_argument_group("the server")
@@ -73,6 +79,7 @@ def _serve(args: argparse.Namespace) -> None:
             args.temperature,
             args.domain,
             args.weights,
+            args.reward_model,
             args.host,
             args.port,
             args.key,

@@ -123,7 +123,7 @@ class Calibration:
                 "rlhalt calibrate for it",
                 path=path,
             )
-        if self.reward_model:
+        if self.by == "reward":
             self._check_reward_model(path)
 
     def _check_reward_model(self, path: Path) -> None:
@@ -131,7 +131,8 @@ class Calibration:
 
         read_description(self.reward_model)
         found = reward_identity(self.reward_model)
-        if found != self.reward_identity:
+        # The folder may have another name here; what is in it is hashed.
+        if found.rpartition("@")[2] != self.reward_identity.rpartition("@")[2]:
             raise InputError(
                 f"expected the reward model {self.reward_identity}, which it was fitted with, found {found} at "
                 f"{self.reward_model}; run rlhalt calibrate again",

@@ -19,8 +19,7 @@ import numpy as np
 from rlhalt.errors import InputError
 from rlhalt.models import whole_model
 from rlhalt.precision import inference_dtype
-from rlhalt.progress import track
-from rlhalt.reward_model.hidden_states import batches
+from rlhalt.reward_model.hidden_states import tracked
 from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.probe import Floats
 
@@ -174,7 +173,7 @@ def classifier_scores(model: Any) -> Any:
     def scores(readings: Sequence[Reading]) -> list[Floats]:
         found = [np.full(len(one.spans), np.nan) for one in readings]
         with torch.no_grad():
-            for batch in track(list(batches(readings)), "reward model"):
+            for batch in tracked(readings, "reward model"):
                 longest = max(len(readings[index].ids) for index in batch)
                 ids = [readings[i].ids + [0] * (longest - len(readings[i].ids)) for i in batch]
                 mask = [[1] * len(readings[i].ids) + [0] * (longest - len(readings[i].ids)) for i in batch]

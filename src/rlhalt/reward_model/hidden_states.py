@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def hidden_states(policy: Any, readings: Sequence[Reading], layers: Sequence[int
 
     found: dict[int, Floats] = {}
     with torch.no_grad():
-        for batch in track(list(batches(readings)), "hidden states"):
+        for batch in tracked(readings, "hidden states"):
             longest = max(len(readings[index].ids) for index in batch)
             # What pads stands behind every token that is read, and no earlier token attends to it.
             ids = [readings[index].ids + [0] * (longest - len(readings[index].ids)) for index in batch]
@@ -60,6 +60,12 @@ def batches(readings: Sequence[Reading]) -> Iterator[list[int]]:
     order = sorted((i for i, one in enumerate(readings) if one.ids), key=lambda index: len(readings[index].ids))
     for start in range(0, len(order), BATCH):
         yield order[start : start + BATCH]
+
+
+def tracked(readings: Sequence[Reading], what: str) -> Iterable[list[int]]:
+    """`batches` with a progress bar; without one where a single batch is read, as a server does for each fragment."""
+    found = list(batches(readings))
+    return track(found, what) if len(found) > 1 else found
 
 
 def candidate_layers(policy: Any, most: int = 8) -> list[int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rlhalt.records import Json
+from rlhalt.records import Json, Message
 from rlhalt.serve import wire
 from rlhalt.serve.json_edit import replaced, without
 from rlhalt.serve.settings import Defaults, EndpointName
@@ -39,7 +39,7 @@ class Asked:
     Attributes:
         endpoint: where it was sent.
         sent: the body that the upstream is sent.
-        body: the same, parsed.
+        prompt: the messages of the client, without examples, each with its text; empty for completions.
         passes: why the response passes through untouched; empty where it is scored.
         threshold: τ.
         temperature: at which the response is sampled.
@@ -52,7 +52,7 @@ class Asked:
 
     endpoint: EndpointName
     sent: bytes
-    body: Json
+    prompt: Sequence[Message]
     passes: str
     threshold: float
     temperature: float
@@ -83,13 +83,13 @@ def read(raw: bytes, endpoint: EndpointName, defaults: Defaults) -> Asked:
     reason = next(_reasons(body, endpoint, defaults), "")
     if not reason:
         text = _as_calibrated(text, body, endpoint, defaults)
-        body = json.loads(text)
     log_probabilities = wire.asks(body, endpoint)
-    sent = text if reason or log_probabilities else wire.asking(text, endpoint)
+    if not reason and defaults.log_probabilities and not log_probabilities:
+        text = wire.asking(text, endpoint)
     return Asked(
         endpoint,
-        sent.encode(),
-        body,
+        text.encode(),
+        [] if reason or endpoint != "chat" else [_message(one) for one in body["messages"]],
         reason,
         ours.get("threshold", defaults.threshold),
         _given(body, "temperature", defaults.temperature),
@@ -138,8 +138,11 @@ def _reasons(body: Json, endpoint: EndpointName, defaults: Defaults) -> Iterator
     """Why a response cannot be scored, or is no text to be cut."""
     if _given(body, "model", defaults.model) != defaults.model:
         yield "another model"
-    if endpoint not in defaults.unasked:
+    if defaults.log_probabilities and endpoint not in defaults.unasked:
         yield "the upstream gives no log-probabilities here"
+    if not defaults.log_probabilities and endpoint != "chat":
+        # It was trained and calibrated on chats; here the client has rendered one in a way that cannot be known.
+        yield "the reward model reads messages, not a prompt"
     if body.get("tools") or body.get("functions"):
         yield "tools"
     if body.get("n") not in (None, 1) or body.get("best_of") not in (None, 1):
@@ -172,6 +175,14 @@ def _of_messages(body: Json) -> Iterator[str]:
         yield "images or sound"
     if body.get("continue_final_message"):
         yield "a response that the client began"
+
+
+def _message(one: Json) -> Message:
+    """A message as a chat template takes it, with its text in one piece."""
+    content = one.get("content")
+    parts = [part.get("text") for part in content] if isinstance(content, list) else [content]
+    # vLLM joins parts in this way too.
+    return {"role": str(one.get("role")), "content": "\n".join(part for part in parts if isinstance(part, str))}
 
 
 def _is_one_prompt(prompt: Any) -> bool:

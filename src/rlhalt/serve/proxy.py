@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import aiohttp
 from starlette.requests import Request
@@ -15,6 +19,7 @@ from starlette.responses import Response
 from rlhalt.serve import replies, report, wire
 from rlhalt.serve.asked import Asked, BadRequest, read
 from rlhalt.serve.metrics import Metrics
+from rlhalt.serve.progress import Progress
 from rlhalt.serve.replies import ClientGone, Headers, Streamed, refusal, unless_gone
 from rlhalt.serve.scoring import Judge
 from rlhalt.serve.settings import Defaults, EndpointName, Settings
@@ -22,6 +27,8 @@ from rlhalt.serve.stream import StreamCut
 from rlhalt.serve.upstream import Upstream, UpstreamFailure, chunks, returned, whole
 from rlhalt.serve.whole import cut
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _GONE = 499
 
 
@@ -40,6 +47,8 @@ class Proxy:
     ) -> None:
         self._settings, self._defaults, self._judge = settings, defaults, judge
         self._metrics, self._log = metrics, log
+        # One thread and not several: a pass takes all cores or the accelerator, and a tokenizer serves one at a time.
+        self._reading = ThreadPoolExecutor(1, "reward-model") if judge.reads_text else None
         self.under_way = 0
 
     async def models(self, request: Request) -> Response:
@@ -106,7 +115,8 @@ class Proxy:
             reply = await self._streamed(request, response, asked, raw, ends)
         else:
             body = await unless_gone(request.receive, whole(response, self._settings))
-            reply = self._whole(response, body, asked, raw)
+            said, progress = await unless_gone(request.receive, self._judged(cut, body, asked, self._judge))
+            reply = self._whole(response, said, progress, asked, raw)
         self._metrics.first.observe(time.monotonic() - begun)
         return reply
 
@@ -140,8 +150,18 @@ class Proxy:
 
         return Streamed(response.status, headers, chunks(response, self._settings), end)
 
-    def _whole(self, response: aiohttp.ClientResponse, body: bytes, asked: Asked, raw: bytes) -> Response:
-        said, progress = cut(body, asked, self._judge)
+    async def _judged(self, work: Callable[P, T], *args: P.args, **keys: P.kwargs) -> T:
+        """What some work on a response returns: at once, or in the thread of the reward model, which takes long.
+
+        Parts of one response come one after the other. Work of a client that has gone is left out if it waits.
+        """
+        if self._reading is None:
+            return work(*args, **keys)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, functools.partial(work, *args, **keys))
+
+    def _whole(
+        self, response: aiohttp.ClientResponse, said: bytes, progress: Progress, asked: Asked, raw: bytes
+    ) -> Response:
         self._metrics.count(progress)
         self._write(raw, said)
         headers = [*returned(response.headers), *_encoded(report.ended(progress, asked))]
@@ -195,14 +215,14 @@ class Proxy:
         """What is said, as soon as it is decided."""
         try:
             async for chunk in chunks(response, self._settings):
-                yield stream.feed(chunk)
+                yield await self._judged(stream.feed, chunk)
                 if stream.done:
                     return
         except UpstreamFailure:
             if stream.begun:
-                yield stream.break_off()
+                yield await self._judged(stream.break_off)
             raise
-        yield stream.end()
+        yield await self._judged(stream.end)
 
     def _write(self, request: bytes, response: bytes) -> None:
         """Add a request and its response to the log, where one was asked for."""

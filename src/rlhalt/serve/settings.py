@@ -44,6 +44,7 @@ class Defaults:
         template_args: arguments of the chat template.
         unasked: how an endpoint's responses say that no log-probabilities were asked for: `null`, or empty where the
             field is missing; endpoints that give no log-probabilities are missing.
+        log_probabilities: whether the upstream is asked for them; a reward model needs none.
     """
 
     model: str
@@ -53,3 +54,4 @@ class Defaults:
     few_shot: tuple[Message, ...] = ()
     template_args: Json = dataclasses.field(default_factory=dict)
     unasked: dict[EndpointName, str] = dataclasses.field(default_factory=dict)
+    log_probabilities: bool = True

@@ -1,7 +1,7 @@
 """The checks at start, and the server process.
 
 All that can be wrong is found before the first request: a calibration of another model, domain or decoding, an upstream
-that is down or gives no log-probabilities, a port that is in use.
+that is down or gives no log-probabilities where they are needed, another reward model, a port that is in use.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Start:
         temperature: of requests that name none; the calibrated one if None, which must then be one.
         domain: the calibrated domain, where it is a folder; by its name if None.
         weights: the folder of the model that the upstream serves, where its name does not say it.
+        reward_model: the folder of the reward model that the calibration is by; where the calibration says if None.
         host, port: where the server listens; port 0 is any that is free.
         key_variable: the environment variable with the key that the server holds; None for the clients' keys.
         log: the file for bodies, None for none.
@@ -57,6 +58,7 @@ class Start:
     temperature: float | None = None
     domain: str | None = None
     weights: str | None = None
+    reward_model: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
     key_variable: str | None = None
@@ -74,10 +76,9 @@ def serve(start: Start, settings: Settings) -> None:
     Server(settings.upstream, settings.model)
     settings = dataclasses.replace(settings, key=_key(start.key_variable))
     path = calibration_file(start.weights or settings.model, start.calibration)
-    calibration = read_calibration(path)
+    calibration = _placed(read_calibration(path), start.reward_model)
     domain = load_domain(start.domain or calibration.domain)
     splitter = domain.splitter()
-    judging = judge(splitter, calibration)
     temperature = _temperature(start.temperature, calibration, path)
     examples = tuple(domain.few_shot()) if calibration.few_shot else ()
     log = Path(start.log) if start.log else None
@@ -85,14 +86,17 @@ def serve(start: Start, settings: Settings) -> None:
         # An unwritable file is an error of the start.
         log.open("a").close()
     listening = _listen(start.host, start.port)
-    entry, unasked = asyncio.run(_probed(settings, settings.key or os.environ.get(_OPENAI_KEY, "")))
+    by_tokens = calibration.by != "reward"
+    entry, unasked = asyncio.run(_probed(settings, settings.key or os.environ.get(_OPENAI_KEY, ""), by_tokens))
     served = _served(start.weights, settings.model, entry, calibration)
     calibration.check(served, splitter, few_shot=examples, template_args=calibration.template_args, path=path)
     temperatures = tuple(one.temperature for one in calibration.fits)
     defaults = Defaults(
-        settings.model, start.threshold, temperature, temperatures, examples, calibration.template_args, unasked
-    )
-    app = make_app(settings, defaults, judging, log)
+        settings.model, start.threshold, temperature, temperatures, examples, calibration.template_args, unasked,
+        by_tokens,
+    )  # fmt: skip
+    # Behind all checks: a reward model takes long to load.
+    app = make_app(settings, defaults, judge(splitter, calibration), log)
     logging.getLogger("uvicorn.error").addFilter(_expected)
     # The key and the bodies are in no log: uvicorn writes what goes wrong, and this line.
     port = listening.getsockname()[1]
@@ -153,11 +157,27 @@ def _listen(host: str, port: int) -> socket.socket:
     return found
 
 
-async def _probed(settings: Settings, key: str) -> tuple[Json, dict[EndpointName, str]]:
+def _placed(calibration: Calibration, reward_model: str | None) -> Calibration:
+    """A calibration with the place that its reward model has on this machine, if it is by one."""
+    if calibration.by != "reward":
+        if reward_model is not None:
+            raise InputError(f"expected none with a calibration by {calibration.by}, found one", field="--reward-model")
+        return calibration
+    folder = reward_model or calibration.reward_model
+    if not folder or not Path(folder).is_dir():
+        raise InputError(
+            f"expected the folder of the reward model that the calibration is by, found none at {folder!r}; say where "
+            "it lies",
+            field="--reward-model",
+        )
+    return dataclasses.replace(calibration, reward_model=folder)
+
+
+async def _probed(settings: Settings, key: str, by_tokens: bool) -> tuple[Json, dict[EndpointName, str]]:
     upstream = Upstream(dataclasses.replace(settings, key=""))
     try:
         entry = await probe.listed(upstream, settings, key)
-        return entry, await probe.log_probabilities(upstream, settings, key)
+        return entry, await probe.log_probabilities(upstream, settings, key) if by_tokens else {}
     finally:
         await upstream.close()
 

@@ -60,7 +60,7 @@ class StreamCut:
 
     def __init__(self, asked: Asked, judge: Judge) -> None:
         self._asked, self._judge = asked, judge
-        self.progress = Progress(judge, asked.body, asked.threshold, asked.temperature)
+        self.progress = Progress(judge, asked)
         self.begun = self.done = False
         self._reader = Reader()
         self._waiting: deque[_Waiting] = deque()
@@ -74,8 +74,9 @@ class StreamCut:
         if self.done:
             return b""
         events = self._reader.feed(chunk)
-        for one in events:
-            self._take(one)
+        for number, one in enumerate(events, 1):
+            # One pass of a reward model for all that came at once.
+            self._take(one, more=self._judge.reads_text and number < len(events))
         if len(self._reader.rest) > LONGEST:
             self._pieces += self.progress.give_up(f"an event of more than {LONGEST} bytes")
             rest, self._reader.rest = self._reader.rest, b""
@@ -96,7 +97,7 @@ class StreamCut:
         self._end()
         return b"".join(self._sent()) + self._reader.rest
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, *, more: bool) -> None:
         text, body = "", None
         tokens: Sequence[Token] | None = ()
         if event.data == _DONE:
@@ -111,7 +112,7 @@ class StreamCut:
         start, first = len(self.progress.text), self._n_tokens
         if not self._ended:
             self._n_tokens += len(tokens or ())
-            self._pieces += self.progress.add(text, tokens)
+            self._pieces += self.progress.add(text, tokens, more=more)
         waiting = _Waiting(event, body, start, len(self.progress.text), first, self._n_tokens)
         self._waiting.append(waiting)
         if text:
@@ -122,6 +123,8 @@ class StreamCut:
     def _content(self, body: Any) -> tuple[str, Sequence[Token] | None]:
         """The text of an event, and the tokens of the answer in it."""
         text = wire.text(body, self._asked.endpoint, stream=True)
+        if self._judge.reads_text and not self._asked.log_probabilities:
+            return text, None
         try:
             tokens = wire.tokens(body, self._asked.endpoint)
         except wire.Unreadable as error:

@@ -24,7 +24,7 @@ def cut(raw: bytes, asked: Asked, judge: Judge) -> tuple[bytes, Progress]:
     Returns:
         The body, and what was decided; where it could not be scored, the upstream's own body and why.
     """
-    progress = Progress(judge, asked.body, asked.threshold, asked.temperature)
+    progress = Progress(judge, asked)
     try:
         payload = raw.decode()
         body = json.loads(payload)
@@ -32,8 +32,9 @@ def cut(raw: bytes, asked: Asked, judge: Judge) -> tuple[bytes, Progress]:
         progress.give_up(f"expected a body of JSON, found {error}")
         return raw, progress
     text = wire.text(body, asked.endpoint, stream=False)
-    tokens = _tokens(body, text, asked, progress)
-    pieces = [*progress.add(text, tokens), *progress.end()]
+    needed = asked.log_probabilities or not judge.reads_text
+    tokens = _tokens(body, text, asked, progress) if needed else None
+    pieces = [*progress.add(text, tokens, more=True), *progress.end()]
     n_tokens = len(tokens or ())
     said = "".join(one.text(text) for one in pieces)
     if said != text:
