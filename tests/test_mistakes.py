@@ -255,7 +255,7 @@ def test_a_split_with_nothing_in_it(refused, rows, argv, says):
 def test_a_recipe_that_was_copied_elsewhere(refused, tmp_path, change, says):
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    lines = (ROOT / "configs" / "recipes" / "quickstart.yaml").read_text().splitlines()
+    lines = (ROOT / "configs" / "recipes" / "arithmetic.yaml").read_text().splitlines()
     kept = [line for line in lines if line.partition(":")[0] not in change]
     (folder / "recipe.yaml").write_text("\n".join([*kept, *(f"{key}: {value}" for key, value in change.items())]))
     for name, line in {"mix": "mix_file: no.jsonl", "template": "base_template: no.jinja"}.items():

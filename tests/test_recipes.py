@@ -239,9 +239,10 @@ def test_length_and_template_reach_sampling_training_and_evaluation(talking_mode
 
 def test_the_recipes_of_the_project_are_read():
     root = Path(__file__).parents[1] / "configs" / "recipes"
-    names = ("quickstart.yaml", "full.yaml", "unsure.yaml", "decide.yaml", "online.yaml")
+    names = ("full.yaml", "unsure.yaml", "decide.yaml", "online.yaml")
     assert {load_recipe(root / name).domain for name in names} == {"countries"}
-    assert load_recipe(None).thresholds == [0.5]
+    quickstart = load_recipe(None)
+    assert (quickstart.domain, quickstart.thresholds) == (["countries", "arithmetic"], [0.5])
 
 
 def half_wrong(reference):
@@ -253,7 +254,7 @@ def half_wrong(reference):
 def test_a_recipe_runs_a_causal_domain(tiny_model, tmp_path):
     model = taught(tiny_model, "arithmetic", half_wrong, tmp_path / "model")
     off = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo", "online_thresholds", "supervised"))
-    path = recipe(tmp_path, model, domain="arithmetic", **off)
+    path = recipe(tmp_path, model, domain="arithmetic", responses=4, **off)
     assert main(["run", str(path)]) == 0
     scored = list(read(tmp_path / "out" / "base" / "scored.jsonl", Scored))
     assert {row.domain for row in scored} == {"arithmetic"}
