@@ -229,8 +229,8 @@ def losses(trainer: Any) -> list[float]:
     return [one["loss"] for one in trainer.state.log_history if "loss" in one]
 
 
-# Adam divides by the size of a gradient: of one that is all rounding, and differs from CPU to CPU, it would make a step as
-# large as any other. This epsilon is above the rounding and below the gradients.
+# Adam divides by the size of a gradient. A gradient that is all rounding differs from CPU to CPU, and would make a step
+# as large as any other: this epsilon is above the rounding and below the gradients.
 TRAINED = {
     "learning_rate": 1e-2,
     "max_steps": 4,
