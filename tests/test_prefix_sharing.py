@@ -399,6 +399,7 @@ class TestTrlHooks:
         import inspect
 
         from trl import DPOTrainer
+        from trl.trainer.utils import add_fused_lm_head
 
         def takes(name: str) -> list[str]:
             return list(inspect.signature(getattr(DPOTrainer, name)).parameters)
@@ -406,6 +407,12 @@ class TestTrlHooks:
         assert takes("_compute_loss") == ["self", "model", "inputs", "return_outputs"]
         assert takes("compute_ref_log_probs") == ["self", "model", "inputs"]
         assert takes("_precompute_ref_logps") == ["self", "dataset", "name", "batch_size"]
+        # The columns that reach the collator: "margin" and the masks are added to them.
+        columns = inspect.getsource(DPOTrainer._set_signature_columns_if_needed)
+        assert "if self._signature_columns is None:" in columns
+        assert '"ref_rejected_logps",' in columns
+        # What a second reference gets as TRL gives it to its own (`rlhalt.training.mrpo`).
+        assert inspect.signature(add_fused_lm_head).parameters["outputs"].default == ("log_probs",)
 
     def test_the_loss_asks_the_model_it_is_given_once_and_reads_the_reference_from_the_batch(self, make):
         trainer = make(False, rows(2), lora=True, precompute_ref_log_probs=True)
