@@ -18,8 +18,8 @@ def add(verb: Verb) -> None:
         "serve",
         _serve,
         "an OpenAI-compatible server that cuts another one's responses at τ",
-        "rlhalt serve --upstream http://127.0.0.1:8000/v1 --model NAME --calibration FOLDER --reward-model FOLDER",
-        "rlhalt serve --upstream https://host/v1 --model NAME --weights FOLDER --key UPSTREAM_KEY --threshold 0.5",
+        "rlhalt serve --upstream http://127.0.0.1:8000/v1 --model NAME --calibration FOLDER --threshold 0.8",
+        "rlhalt serve --upstream https://host/v1 --model NAME --key UPSTREAM_KEY --reward-model FOLDER --threshold 0.5",
     )
     one.add_argument("--upstream", metavar="URL", required=True, type=flags.text, help="as http://127.0.0.1:8000/v1")
     one.add_argument("--model", metavar="NAME", required=True, type=flags.text, help="its name at the upstream")
