@@ -113,7 +113,10 @@ OWN = """
 """
 
 
-@pytest.mark.parametrize(("file", "old", "new"), [("own_checks", "correct", "incorrect"), ("own_words", "so", "no")])
+# The new text is longer: Python keeps bytecode for a source of the same size and second, and a run can be that short.
+@pytest.mark.parametrize(
+    ("file", "old", "new"), [("own_checks", "correct", "incorrect"), ("own_words", "so", "not so")]
+)
 def test_an_edited_verifier_judges_anew_and_so_does_an_edited_helper_of_its(tmp_path, file, old, new):
     """Its name stays. Each run is a process of its own, as on the command line."""
     (tmp_path / "own_words.py").write_text('EVIDENCE = "so"\n')
@@ -154,7 +157,7 @@ def test_an_edited_verifier_judges_anew_and_so_does_an_edited_helper_of_its(tmp_
     row, told = run()
     assert "already done" not in told
     found = (row.fragments[0].label, row.fragments[0].evidence)
-    assert found == (("incorrect", "so") if file == "own_checks" else ("correct", "no"))
+    assert found == (("incorrect", "so") if file == "own_checks" else ("correct", "not so"))
 
 
 def test_the_code_of_a_function_is_that_of_its_file_and_equal_everywhere():
