@@ -27,8 +27,8 @@ COPY src src
 COPY scripts scripts
 
 # Not root: rlhalt runs programs that a model wrote. HOME and caches are writable for every user that --user names.
-ENV HOME=/tmp RLHALT_CACHE=/work/.rlhalt-cache
+ENV HOME=/tmp RLHALT_CACHE=/workspace/.rlhalt-cache
 USER 1000:1000
-WORKDIR /work
+WORKDIR /workspace
 ENTRYPOINT ["rlhalt"]
 CMD ["--help"]
