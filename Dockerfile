@@ -1,6 +1,6 @@
 # rlhalt on a node with GPUs:
 #   docker build -t rlhalt .
-#   docker run --rm --gpus all --shm-size 16g --user "$(id -u):$(id -g)" -v "$PWD:/work" rlhalt list
+#   docker run --rm --gpus all --shm-size 16g --user "$(id -u):$(id -g)" -v "$PWD:/workspace" rlhalt list
 # Never built by this project, which has no machine with Docker; tests/test_dockerfile.py checks what can be checked.
 
 # `devel` has the compiler that DeepSpeed and vLLM use for their kernels. Choose a CUDA version that your driver supports.
