@@ -19,7 +19,7 @@ import numpy as np
 from rlhalt.errors import InputError
 from rlhalt.models import whole_model
 from rlhalt.precision import inference_dtype
-from rlhalt.reward_model.hidden_states import tracked
+from rlhalt.reward_model.hidden_states import padded, tracked
 from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.probe import Floats
 
@@ -174,13 +174,7 @@ def classifier_scores(model: Any) -> Any:
         found = [np.full(len(one.spans), np.nan) for one in readings]
         with torch.no_grad():
             for batch in tracked(readings, "reward model"):
-                longest = max(len(readings[index].ids) for index in batch)
-                ids = [readings[i].ids + [0] * (longest - len(readings[i].ids)) for i in batch]
-                mask = [[1] * len(readings[i].ids) + [0] * (longest - len(readings[i].ids)) for i in batch]
-                logits_B_T_2 = model(
-                    input_ids=torch.tensor(ids, device=model.device),
-                    attention_mask=torch.tensor(mask, device=model.device),
-                ).logits.float()
+                logits_B_T_2 = model(**padded([readings[index].ids for index in batch], model.device)).logits.float()
                 odds_B_T = (logits_B_T_2[..., 1] - logits_B_T_2[..., 0]).cpu().numpy().astype(np.float64)
                 for row, index in enumerate(batch):
                     for fragment, place in enumerate(readings[index].places):

@@ -32,16 +32,8 @@ def hidden_states(policy: Any, readings: Sequence[Reading], layers: Sequence[int
     found: dict[int, Floats] = {}
     with torch.no_grad():
         for batch in tracked(readings, "hidden states"):
-            longest = max(len(readings[index].ids) for index in batch)
-            # What pads stands behind every token that is read, and no earlier token attends to it.
-            ids = [readings[index].ids + [0] * (longest - len(readings[index].ids)) for index in batch]
-            mask = [[1] * len(readings[i].ids) + [0] * (longest - len(readings[i].ids)) for i in batch]
-            states = policy(
-                input_ids=torch.tensor(ids, device=policy.device),
-                attention_mask=torch.tensor(mask, device=policy.device),
-                output_hidden_states=True,
-                logits_to_keep=1,
-            ).hidden_states
+            inputs = padded([readings[index].ids for index in batch], policy.device)
+            states = policy(**inputs, output_hidden_states=True, logits_to_keep=1).hidden_states
             for row, index in enumerate(batch):
                 places = readings[index].places
                 at = torch.tensor([max(one, 0) for one in places], device=policy.device)
@@ -53,6 +45,19 @@ def hidden_states(policy: Any, readings: Sequence[Reading], layers: Sequence[int
         if not one.ids:
             found[index] = np.full((len(one.spans), len(layers), size), np.nan, dtype=np.float32)
     return [found[index] for index in range(len(readings))]
+
+
+def padded(ids_of_rows: Sequence[list[int]], device: Any) -> dict[str, Any]:
+    """Rows of one length, as a model takes them. Padding is behind every token, and no earlier token attends to it."""
+    import torch
+
+    longest = max(map(len, ids_of_rows))
+    ids_B_T = [ids + [0] * (longest - len(ids)) for ids in ids_of_rows]
+    mask_B_T = [[1] * len(ids) + [0] * (longest - len(ids)) for ids in ids_of_rows]
+    return {
+        "input_ids": torch.tensor(ids_B_T, device=device),
+        "attention_mask": torch.tensor(mask_B_T, device=device),
+    }
 
 
 def batches(readings: Sequence[Reading]) -> Iterator[list[int]]:
