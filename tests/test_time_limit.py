@@ -71,9 +71,7 @@ class Slow:
 @pytest.mark.parametrize("work", SLOW)
 def test_what_takes_too_long_fails_with_the_reason_and_the_next_response_is_judged(work):
     scorer = Scorer(sentences, Slow(work), seconds=LIMIT)
-    began = time.monotonic()
     judged = scorer.judge("This is slow. Unsure from here.", {})
-    assert time.monotonic() - began < 20
     assert [one.label for one in judged] == [None, "halt"]
     assert "longer than the limit of 0.2 seconds" in str(judged[0].error)
     assert [one.label for one in scorer.judge("It is so.", {})] == ["correct"]
