@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from rlhalt.cli import main
+from rlhalt.cli.chain import with_kind
 from rlhalt.configs import config_file, config_names
 
 
@@ -45,3 +46,37 @@ def test_a_training_takes_the_name(kind, tmp_path, capsys):
 def test_a_name_that_is_none_is_said(tmp_path, capsys):
     assert main(["doctor", "dpo", "--config", "dpo/8b_lor"]) == 2
     assert "dpo/8b_lor" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (["--config", "dpo/8b_lora", "--beta", "0.2"], "dpo"),
+        (["--beta", "0.2", "--config", "mine/grpo/small.yaml"], "grpo"),
+        (["sft", "--config", "dpo/8b_lora"], "sft"),
+    ],
+)
+def test_doctor_takes_the_kind_from_the_folder_of_the_configuration(given, kind):
+    assert with_kind(given) == ([kind, *given] if kind not in given else given)
+
+
+@pytest.mark.parametrize("given", [["--config", "small.yaml"], ["--config"], [], ["--help"]])
+def test_where_no_folder_says_the_kind_it_is_asked_for(given):
+    assert with_kind(given) == given
+
+
+def test_doctor_runs_without_the_kind(monkeypatch, capsys):
+    """The kind is found; the training's own keys are not taken for it."""
+    plans = []
+    monkeypatch.setattr("rlhalt.doctor.read_plan", lambda *given: plans.append(given))
+    monkeypatch.setattr("rlhalt.doctor.examine", lambda plan: [])
+    monkeypatch.setattr("rlhalt.doctor.shown", lambda findings: None)
+    assert main(["doctor", "--config", "dpo/8b_lora", "--beta", "0.2"]) == 0
+    assert plans == [("dpo", config_file("dpo/8b_lora"), ["--beta", "0.2"], None)]
+
+
+def test_they_are_copied_into_configs_where_no_folder_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["configs", "--copy"]) == 0
+    assert capsys.readouterr().out.endswith("files copied to configs\n")
+    assert (tmp_path / "configs" / "recipes" / "quickstart.yaml").is_file()

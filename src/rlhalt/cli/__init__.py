@@ -75,7 +75,7 @@ def _dispatch(argv: Sequence[str]) -> None:
     verb = parser.verbs.get(argv[0])
     if isinstance(verb, Parser) and not verb.get_default("takes_keys"):
         verb.refuse_unknown(argv[1:])
-    args, keys = parser.parse_known_args(argv)
+    args, keys = parser.parse_known_args(["doctor", *chain.with_kind(argv[1:])] if argv[0] == "doctor" else argv)
     if keys and not args.takes_keys:
         parser.error(f"unrecognized arguments: {' '.join(keys)}")
     args.keys = keys

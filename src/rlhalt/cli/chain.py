@@ -28,7 +28,12 @@ def add_training(verb: Verb) -> None:
         "rlhalt doctor grpo --config configs/grpo/countries.yaml --dry-run --learning_rate 1e-5",
     )
     one.set_defaults(takes_keys=True)
-    one.add_argument("kind", choices=KINDS, help="the training that the configuration is for")
+    one.add_argument(
+        "kind",
+        choices=KINDS,
+        help="the training that the configuration is for; it may be left out where the folder of the configuration "
+        "says it, as in --config dpo/8b_lora",
+    )
     one.add_argument(
         "--config",
         required=True,
@@ -113,7 +118,13 @@ def add_helpers(verb: Verb) -> None:
         "rlhalt configs",
         "rlhalt configs --copy my-configs",
     )
-    one.add_argument("--copy", metavar="FOLDER", help="copy all of them into this folder")
+    one.add_argument(
+        "--copy",
+        nargs="?",
+        const="configs",
+        metavar="FOLDER",
+        help="copy all of them into this folder (default: configs)",
+    )
 
     one = verb(
         "completion",
@@ -131,6 +142,15 @@ def with_config_file(argv: Sequence[str]) -> list[str]:
     for place, one in enumerate(found[:-1]):
         if one == "--config":
             found[place + 1] = str(config_file(found[place + 1]))
+    return found
+
+
+def with_kind(argv: Sequence[str]) -> list[str]:
+    """Arguments of `doctor`, with the kind that the folder of the configuration names where none is given."""
+    found = list(argv)
+    if found[:1] and found[0].startswith("-") and "--config" in found[:-1]:
+        folder = Path(found[found.index("--config") + 1]).parent.name
+        found = [folder, *found] if folder in KINDS else found
     return found
 
 
@@ -174,7 +194,7 @@ def _new(args: argparse.Namespace) -> None:
 
     for path in write_domain(args.folder):
         print(path)
-    print(f"next: python -m pytest {args.folder}, then rlhalt run {args.folder}/recipe.yaml")
+    print(f"next: rlhalt run {args.folder}/recipe.yaml; its tests: pip install pytest, python -m pytest {args.folder}")
 
 
 def _list(args: argparse.Namespace) -> None:
