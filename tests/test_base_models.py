@@ -131,14 +131,14 @@ def test_a_base_model_answers_and_is_stopped_at_the_next_question(base_model, tm
 
 def test_it_does_not_run_on_to_the_limit(base_model):
     engine = load_engine(str(base_model), "transformers")
-    generate, lengths = engine._model.generate, []
+    generate, lengths = engine.model.generate, []
 
     def watched(**kwargs: Any) -> Any:
         found = generate(**kwargs)
         lengths.append(found.shape[1] - kwargs["input_ids"].shape[1])
         return found
 
-    engine._model.generate = watched
+    engine.model.generate = watched
     chat = [*countries.few_shot(), *asked("Norway")]
     engine.complete([chat], temperature=0.0, max_tokens=200, seed=0)
     assert lengths[0] < 60

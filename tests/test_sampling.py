@@ -171,10 +171,10 @@ class TestTransformers:
         from rlhalt.sampling.local import TransformersEngine
 
         engine = TransformersEngine(str(tiny_model))
-        engine._model.float()
+        engine.model.float()
         # As it is built the model says a newline whatever it reads; with larger weights it looks at its context.
         with torch.no_grad():
-            for name, weight in engine._model.named_parameters():
+            for name, weight in engine.model.named_parameters():
                 if "proj" in name:
                     weight.mul_(4)
         return engine
@@ -218,7 +218,7 @@ class TestTransformers:
     def test_an_assistant_message_is_gone_on_with(self, engine):
         chat = [{"role": "user", "content": "State facts."}]
         whole = engine.complete([chat], temperature=0, max_tokens=8, seed=0)[0]
-        begun = engine._tokenizer.decode(engine._tokenizer(whole.text)["input_ids"][:4])
+        begun = engine.tokenizer.decode(engine.tokenizer(whole.text)["input_ids"][:4])
         rest = engine.complete([[*chat, {"role": "assistant", "content": begun}]], temperature=0, max_tokens=4, seed=0)
         assert begun + rest[0].text == whole.text
 

@@ -144,7 +144,7 @@ def test_a_batch_with_padding_gives_the_answers_of_each_prompt_by_itself(gemma):
 
     engine = TransformersEngine(str(gemma))
     # In bfloat16 a batch rounds otherwise than one row.
-    engine._model.float()
+    engine.model.float()
     shared = " ".join(FACTS * 2)
     chats = [[{"role": "user", "content": f"{shared} {end}"}] for end in ("Oslo.", "It borders Spain. " * 4, "Is it?")]
     together = engine.complete(chats, temperature=0.0, max_tokens=12, seed=0)

@@ -7,9 +7,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rlhalt.cli import flags
 from rlhalt.errors import InputError
+
+if TYPE_CHECKING:
+    from rlhalt.decoding.setup import Decoding
 
 _ENGINE = "what generates (default: vllm where installed, else transformers)"
 Verb = Callable[..., argparse.ArgumentParser]
@@ -56,6 +60,7 @@ def add(verb: Verb) -> None:
         help="leave out what is right with a probability below --threshold, by the model's calibration",
     )
     one.add_argument("--calibration", metavar="FILE", help="with --cut (default: calibration/ in the model's folder)")
+    _decoding(one)
     flags.domain(one)
     flags.judging(one)
     one.add_argument("--output", required=True, help="a folder; the evaluation resumes from it")
@@ -130,6 +135,40 @@ def add(verb: Verb) -> None:
     )
 
 
+def _decoding(one: argparse.ArgumentParser) -> None:
+    from rlhalt.decoding.setup import NAMES
+
+    group = one.add_argument_group("decoding, with the engine transformers (docs/methods.md)")
+    group.add_argument(
+        "--decode", choices=NAMES, help="how tokens or responses are chosen (default: as the model says)"
+    )
+    group.add_argument("--decode-samples", metavar="N", type=flags.whole(2), help="drawn per response (default: 8)")
+    group.add_argument("--decode-against", metavar="MODEL", help="with icd: the model that was tuned to be wrong")
+    group.add_argument("--decode-scored", metavar="FILE", help="with iti: scored responses to training prompts")
+    group.add_argument("--reward-model", metavar="FOLDER", help="with best-of-n, qalign: what `train reward` wrote")
+
+
+def _decoded(args: argparse.Namespace) -> Decoding | None:
+    """The decoding that the flags name."""
+    from rlhalt.decoding.methods import READS
+    from rlhalt.decoding.setup import Decoding
+
+    given = {
+        "samples": args.decode_samples,
+        "against": args.decode_against,
+        "reward_model": args.reward_model,
+        "scored": args.decode_scored,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if args.decode is None:
+        if given:
+            raise InputError(f"expected one with {', '.join(map(str, given.values()))}, found none", field="--decode")
+        return None
+    if "samples" in given and "samples" not in READS[args.decode]:
+        raise InputError(f"expected none with --decode {args.decode}, which draws none", field="--decode-samples")
+    return Decoding(args.decode, **given)
+
+
 def _reward_model(one: argparse.ArgumentParser) -> None:
     one.add_argument("--reward-model", metavar="FOLDER", help="with --by reward: what `train reward` wrote")
 
@@ -200,6 +239,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         raise InputError("only used with --cut", field="--calibration")
     if args.threshold_in_prompt and args.threshold is None:
         raise InputError("expected --threshold with it, found none", field="--threshold-in-prompt")
+    decoding = _decoded(args)
     flags.separate([args.prompts], [args.judge_cache])
     domain = load_domain(flags.domain_of(args.domain, args.prompts))
     prompts = flags.of_split(list(read(args.prompts, Prompt)), "heldout", args.prompts)
@@ -224,9 +264,10 @@ def _evaluate(args: argparse.Namespace) -> None:
             base=Policy("base", args.base, few_shot=shown, template_args=template_args) if args.base else None,
             samples=args.samples,
             temperature=args.temperature,
-            engine=args.engine or default_engine(),
+            engine=args.engine or ("transformers" if decoding else default_engine()),
             max_tokens=args.max_tokens,
             calibration=calibration_file(args.model, args.calibration) if args.cut else None,
+            decoding=decoding,
         )
 
 

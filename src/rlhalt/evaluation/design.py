@@ -245,7 +245,8 @@ def _with_ancestors(model: Model, models: Sequence[Model]) -> Model:
         other.label
         for identity in dict.fromkeys(told)
         for other in models
-        if other is not model and not other.is_base and any(one.identity == identity for one in other.evaluations)
+        if other is not model and not other.is_base
+        if any(one.identity == identity and not one.decoded for one in other.evaluations)
     ]
     if found or told or model.role == "supervised":
         return dataclasses.replace(model, ancestors=tuple(dict.fromkeys(found)))

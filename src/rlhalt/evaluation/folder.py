@@ -39,7 +39,9 @@ class Evaluation:
         role_told: whether run.json says the role; False for folders of earlier versions, whose name is all there is.
         threshold: the τ it was trained at, None where training knows none.
         identity: what the model is, wherever it lies, see `rlhalt.models.identity`.
-        started_from: the identities of the models that its training started from, the nearest first.
+        started_from: the identities of the models that its training started from, the nearest first; of a model that
+            was decoded otherwise (`rlhalt.decoding`) the model itself before them.
+        decoded: whether it was decoded otherwise: it is no other model's start, the model as it is may be one.
         halting: what the domain's verdicts count for, see `rlhalt.rewards.counted`.
         fragmenter: what split the responses, None where their run does not tell.
         budget: what the model that judged them might spend, None where none was asked or their run does not tell.
@@ -58,6 +60,7 @@ class Evaluation:
     model: str
     identity: str
     started_from: tuple[str, ...]
+    decoded: bool
     few_shot: bool
     halting: Halting
     fragmenter: str | None
@@ -183,4 +186,5 @@ def _run(path: Path) -> dict[str, Any]:
         "role": found.role or role_named(found.name),
         "role_told": found.role is not None,
         "identity": str(found.config.get("model", found.model)),
+        "decoded": "decoding" in found.config,
     }

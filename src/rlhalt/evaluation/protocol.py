@@ -1,16 +1,16 @@
 """What must be alike before two models may be compared: the questions, how answers were drawn, and who judged them.
 
-Left free are the model, the examples that base is shown and trained models are not, the sampling seed, and the batch
-size, which decides the rounding alone. A judge's budget must be alike too: a scoring that ran out has not finished
-(`rlhalt.errors.BudgetExceeded`), but a verifier may ask less where it has less. Evaluated again with another budget,
-finished rows are not asked about again, and that one is written down.
+Left free are the model, how it is decoded (`rlhalt.decoding`), the examples that base is shown and trained models are
+not, the sampling seed, and the batch size, which decides the rounding alone. A judge's budget must be alike too: a
+scoring that ran out has not finished (`rlhalt.errors.BudgetExceeded`), but a verifier may ask less where it has less.
+Evaluated again with another budget, finished rows are not asked about again, and that one is written down.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rlhalt.contamination import refuse_leakage
@@ -20,7 +20,7 @@ from rlhalt.records import Prompt, Scored
 from rlhalt.threshold_prompt import without_threshold
 
 DECODINGS = ("greedy", "sampled")
-FREE = {"model", "few_shot", "seed", "batch_size"}
+FREE = {"model", "few_shot", "seed", "batch_size", "decoding"}
 
 
 def comparable(evaluations: Sequence[Evaluation]) -> dict[str, list[str]]:
@@ -65,10 +65,11 @@ def _prompt_keys(evaluations: Sequence[Evaluation]) -> dict[str, list[str]]:
 
 
 def _alike(evaluations: Sequence[Evaluation]) -> None:
+    bases = {one.identity for one in evaluations if one.role == "base"}
     drawn_by = sorted({name for one in evaluations for row in one.scored for name in row.sampler} - FREE)
     told: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for one in evaluations:
-        for name, value in (*_shown(one), *_drawn(one, drawn_by), *_judged(one), *_elsewhere(one)):
+        for name, value in (*_shown(one, bases), *_drawn(one, drawn_by), *_judged(one), *_elsewhere(one)):
             told[name][value].append(one.folder)
     differing = [f"{name} is {_spoken(values)}" for name, values in told.items() if len(values) > 1]
     if differing:
@@ -88,9 +89,12 @@ def _spoken(values: Mapping[str, list[Path]]) -> str:
     return " but ".join(said)
 
 
-def _shown(one: Evaluation) -> Iterator[tuple[str, str]]:
-    """What the model was asked, and what its answers are compared with."""
-    if one.role != "base":
+def _shown(one: Evaluation, bases: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What the model was asked, and what its answers are compared with.
+
+    The base model is shown its examples also where it is cut or decoded otherwise.
+    """
+    if one.identity not in bases:
         yield "what trained models are asked", "with examples" if one.few_shot else "without examples"
     for row in {row.prompt_key: row for row in one.scored}.values():
         yield f"prompt {row.prompt_key}", " / ".join(message["content"] for message in without_threshold(row.prompt))

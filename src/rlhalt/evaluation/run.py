@@ -21,6 +21,8 @@ from rlhalt.contamination import refuse_leakage
 from rlhalt.cut import calibration as calibrations
 from rlhalt.cut.calibration import Calibration
 from rlhalt.cut.respond import cut
+from rlhalt.decoding import methods as decodings
+from rlhalt.decoding.setup import Decoding, Setup
 from rlhalt.errors import InputError
 from rlhalt.evaluation.roles import Role, role_of, started_from
 from rlhalt.fragments.halting_phrase import named
@@ -89,6 +91,7 @@ def evaluate(
     engine: EngineName = "transformers",
     max_tokens: int = 64,
     calibration: str | Path | None = None,
+    decoding: Decoding | None = None,
 ) -> Path:
     """Write the evaluation folder of a policy; a folder that is complete for the same configuration is left alone.
 
@@ -98,13 +101,18 @@ def evaluate(
         max_tokens: the longest response, in tokens; what is cut off is still judged by its beginning.
         calibration: a file of `rlhalt calibrate`. Each response is cut where the probability is below the policy's
             threshold, see `rlhalt.cut`, and the policy is called `NAME cut`.
+        decoding: how tokens or responses are chosen, see `rlhalt.decoding`; the policy is called `NAME DECODING`. The
+            confidences and continuations are of the models as they are.
 
     Raises:
-        InputError, TooManyFailures: see `sample` and `score_file`; a calibration of something else, or no threshold.
+        InputError, TooManyFailures: see `sample`, `score_file` and `rlhalt.decoding.methods.check`; a calibration of
+            something else, or no threshold; a decoding and a calibration, or another engine than `transformers`.
     """
     folder = Path(output)
     check_folder(folder)
     fitted = None
+    if decoding is not None:
+        _check_decoding(decoding, engine, calibration)
     if calibration is not None:
         fitted = _calibrated(policy, scorer, Path(calibration), prompts, [0.0, temperature] if samples else [0.0])
         # The pretrained model, cut, is compared with the pretrained model as it is.
@@ -119,6 +127,15 @@ def evaluate(
             file=sys.stderr,
         )
     policy = dataclasses.replace(policy, role=policy.role or role_of(policy.model, policy.name))
+    setup, origins, decoded = None, started_from(policy.model), {}
+    if decoding is not None:
+        setup = Setup(decoding, scorer, policy.threshold or 0.5, policy.few_shot, policy.template_args)
+        decodings.check(setup, prompts)
+        decoded = decodings.described(setup)
+        # The pretrained model, decoded so, is compared with the pretrained model as it is; a trained one likewise.
+        origins = [identity(policy.model), *origins]
+        name = f"{policy.name} {decoding.name}"
+        policy = dataclasses.replace(policy, name=name, role="trained" if policy.role == "base" else policy.role)
     config = {
         **dataclasses.asdict(policy),
         "model": identity(policy.model),
@@ -136,6 +153,8 @@ def evaluate(
     }
     if calibration is not None:
         config["cut"] = file_hash(calibration)
+    if decoded:
+        config["decoding"] = decoded
     run = Run("evaluate", folder, config=config)
     if run.finished:
         already_done(folder)
@@ -156,11 +175,14 @@ def evaluate(
             max_tokens=max_tokens,
             few_shot=policy.few_shot,
             template_args=policy.template_args,
+            decoding=decoded,
         )
         settings = {"greedy": greedy}
         if samples:
             settings["sampled"] = dataclasses.replace(greedy, temperature=temperature, responses=samples)
-        responses = {name: sample(asked, its, folder / f"{name}.jsonl") for name, its in settings.items()}
+        draw = sample if setup is None else functools.partial(sample, load=decodings.loader(setup))
+        responses = {name: draw(asked, its, folder / f"{name}.jsonl") for name, its in settings.items()}
+        del draw  # and with it the models of a decoding
         if fitted is not None:
             assert policy.threshold is not None
             cutting = functools.partial(cut, few_shot=policy.few_shot, template_args=policy.template_args)
@@ -177,11 +199,22 @@ def evaluate(
             write(folder / "continuation.jsonl", continuations(base, ended, scorer, engine))
         run.result(
             name=policy.name, role=policy.role, threshold=policy.threshold, seed=policy.seed, model=policy.model,
-            started_from=started_from(policy.model), few_shot=bool(policy.few_shot), halting=scorer.halting,
+            started_from=origins, few_shot=bool(policy.few_shot), halting=scorer.halting,
             rows=len(scored),
             cut_off={name: cut_off(rows) for name, rows in responses.items()},
         )  # fmt: skip
     return folder
+
+
+def _check_decoding(decoding: Decoding, engine: EngineName, calibration: str | Path | None) -> None:
+    if engine != "transformers":
+        raise InputError(f"expected the engine transformers with a decoding, found {engine}", field="--engine")
+    if calibration is not None:
+        raise InputError(
+            f"expected one of the two: a cut, or the decoding {decoding.name}. A calibration is of responses that were "
+            "drawn without it; `rlhalt compare` cuts every model by maps of its own responses",
+            field="--cut",
+        )
 
 
 def _calibrated(

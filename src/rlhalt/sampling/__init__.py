@@ -48,6 +48,8 @@ class Settings:
             half of the memory of 64 and no longer; vLLM takes hundreds.
         template_args: arguments of the model's chat template, `{"enable_thinking": False}` say.
         engine_args: arguments of the engine that decide the text, `{"dtype": "float16"}` say; see `load_engine`.
+        decoding: how tokens or responses are chosen where not by the model's probabilities alone, see
+            `rlhalt.decoding.methods.Decoding.described`. The engine that does so is what `sample` is given.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Settings:
     batch_size: int = 32
     template_args: Json = dataclasses.field(default_factory=dict)
     engine_args: Json = dataclasses.field(default_factory=dict)
+    decoding: Json = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.responses < 1 or self.max_tokens < 1 or self.batch_size < 1:
@@ -72,12 +75,12 @@ class Settings:
     def described(self) -> Json:
         """The settings as written into each row; few-shot examples as their number and content key.
 
-        Arguments of template and engine are one text each, and are left out where there are none.
+        Arguments of template, engine and decoding are one text each, and are left out where there are none.
         """
         row = dataclasses.asdict(self)
         row["model"] = identity(self.model)
         row["few_shot"] = f"{len(self.few_shot) // 2} ({content_key(self.few_shot)})" if self.few_shot else ""
-        for name in ("template_args", "engine_args"):
+        for name in ("template_args", "engine_args", "decoding"):
             arguments = row.pop(name)
             if arguments:
                 row[name] = json.dumps(arguments, sort_keys=True)
@@ -312,9 +315,11 @@ def _carrying(row: Response, prompt: Prompt) -> Response:
 
 def _earlier(row: Response, described: Json, output: Path) -> str:
     """What an earlier response has from its prompt; it must have been drawn with these settings."""
-    other = [name for name in described if row.sampler.get(name) != described[name]]
+    # What is left out of a row is a setting too; the name that a server gives its model is not one.
+    names = [*described, *(name for name in row.sampler if name not in described and name != "served")]
+    other = [name for name in names if row.sampler.get(name) != described.get(name)]
     if other:
-        found = ", ".join(f"{name} {row.sampler.get(name)!r} and not {described[name]!r}" for name in other)
+        found = ", ".join(f"{name} {row.sampler.get(name)!r} and not {described.get(name)!r}" for name in other)
         raise InputError(
             f"expected responses drawn with these settings, found some of other ones ({found}); choose another "
             "--output, or remove this file",
