@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -45,6 +46,8 @@ def test_ctrl_c_ends_the_command_and_keeps_what_was_done(tmp_path, verb):
             [sys.executable, "-m", "rlhalt", verb, *given],
             cwd=Path(__file__).parents[1],
             env={**os.environ, "PYTHONPATH": "src"},
+            # A shell starts what it runs in the background with Ctrl-C ignored, and that is inherited.
+            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             stderr=subprocess.PIPE,
             text=True,
         )
