@@ -191,8 +191,8 @@ def _obeys(comparison: Comparison, model: str, decoding: str) -> str:
     if share.value is None:
         return ""
     return (
-        f"{spoken(model)} earns {cell(share, percent).value} % of what the same model + cut earns at τ = {threshold:g}. "
-        "100 %: it decides as well as a cut by its own probabilities."
+        f"{spoken(model)} earns {cell(share, percent).value} % of what the same model + cut earns at τ = {threshold:g}."
+        " 100 %: it decides as well as a cut by its own probabilities."
     )
 
 
