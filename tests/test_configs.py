@@ -44,8 +44,11 @@ def test_a_training_takes_the_name(kind, tmp_path, capsys):
 
 
 def test_a_name_that_is_none_is_said(tmp_path, capsys):
-    assert main(["doctor", "dpo", "--config", "dpo/8b_lor"]) == 2
-    assert "dpo/8b_lor" in capsys.readouterr().err
+    for argv in (["doctor", "dpo"], ["doctor"], ["train", "dpo"]):
+        assert main([*argv, "--config", "dpo/8b_lor"]) == 2
+        (error,) = capsys.readouterr().err.splitlines()
+        assert "dpo/8b_lor: expected a YAML file or a name that `rlhalt configs` shows" in error
+        assert error.endswith("did you mean 'dpo/8b_lora'?")
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,20 @@ def test_a_recipe_that_was_copied_elsewhere(refused, tmp_path, change, says):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["run", "quickstrt"], "quickstart"),
+        (["rounds", "--rounds", "2", "--config", "elemnts"], "elements"),
+        (["prompts", "--domain", "contries", "--output", "out.jsonl"], "countries"),
+        (["audit", "elementts"], "elements"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, list) else "",
+)
+def test_a_misspelt_name_of_a_recipe_or_domain(refused, argv, says):
+    assert refused(*argv).endswith(f"; did you mean '{says}'?")
+
+
 def test_the_last_line_counts(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_domain(tmp_path / "legs")

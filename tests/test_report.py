@@ -174,10 +174,10 @@ def changed(comparison, model, p=0.01, **correctness):
         ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.05}, "is not shown to differ in correctness from base"),
         ({"value": 0.14, "low": 0.09, "high": 0.19, "p": 0.2}, "9 to 19; p = 0.2; interval and test disagree)"),
         ({"value": 0.14, "low": -0.01, "high": 0.29, "p": 0.01}, "p = 0.01; interval and test disagree)"),
-        ({"value": 0.14, "low": 0.09, "high": 0.19, "p": None}, "9 to 19; no p); uncorrected, 10 prompts"),
+        ({"value": 0.14, "low": 0.09, "high": 0.19, "p": None}, "9 to 19; no p); before correction, 10 prompts"),
         (
             {"value": 0.1, "low": -0.1, "high": 0.3, "p": 0.4},
-            "10 prompts would probably have shown 20 points. It keeps",
+            "10 prompts would probably show a difference of 20 points. It keeps",
         ),
         ({"value": None}, "there is no correctness to compare"),
     ],
@@ -443,7 +443,7 @@ def test_every_figure_says_in_a_sentence_how_it_is_read(page):
         reading = re.search(r'<span class="reading">(.*?)</span>', one)
         # The reliabilities stand together under one sentence.
         assert "Reliability of" in one or (reading and reading[1].endswith(".")), one[:200]
-    assert '<p class="reading">Points on the diagonal' in page
+    assert '<p class="reading">On the diagonal' in page
 
 
 def test_figures_beside_each_other_have_one_scale(comparison):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 
 # In a checkout the folder is at the top level; an installed wheel carries it inside the package.
 FOLDERS = (Path(__file__).parents[2] / "configs", Path(__file__).parent / "configs")
@@ -21,9 +21,17 @@ def config_names() -> list[str]:
 
 
 def config_file(name: str | Path) -> Path:
-    """A configuration: a file, or the name of one that comes with rlhalt; the path as given where it is neither."""
+    """A configuration: a file, or the name of one that comes with rlhalt; the path as given where that is no file.
+
+    Raises:
+        InputError: a name that no configuration has; the nearest one is named.
+    """
     found = [base / f"{name}.yaml" for base in FOLDERS]
-    return next((one for one in (Path(name), *found) if one.is_file()), Path(name))
+    path = next((one for one in (Path(name), *found) if one.is_file()), Path(name))
+    if not path.suffix and not path.exists():
+        message = "expected a YAML file or a name that `rlhalt configs` shows, found neither"
+        raise InputError(f"{message}{near(name, config_names())}", path=name)
+    return path
 
 
 def copy_configs(to: str | Path) -> list[Path]:

@@ -17,6 +17,8 @@ Everything else is a bug in rlhalt and keeps its traceback.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -44,6 +46,12 @@ class InputError(RlhaltError):
         if field is not None:
             where.append(f"field '{field}'")
         super().__init__(": ".join([*where, message]))
+
+
+def near(word: object, known: Iterable[str]) -> str:
+    """The known word that is nearest, as the end of a message; empty where none is near."""
+    found = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 class VerifierFailure(RlhaltError):

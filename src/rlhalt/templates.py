@@ -17,7 +17,6 @@ All else is the template's own.
 from __future__ import annotations
 
 import datetime
-import difflib
 import functools
 import json
 import re
@@ -26,7 +25,7 @@ from typing import Any
 
 import jinja2
 
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 from rlhalt.fragments import thinking
 from rlhalt.records import Message
 
@@ -174,9 +173,9 @@ def _given(original: str, arguments: Mapping[str, Any]) -> str:
     known = sorted(set(re.findall(r"\b[A-Za-z_]\w*\b", original)))
     for name in arguments:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise InputError(f"expected a variable of the chat template, found '{name}'{hint}", field="template")
+            raise InputError(
+                f"expected a variable of the chat template, found '{name}'{near(name, known)}", field="template"
+            )
     # What JSON can hold is written the same in Python and in Jinja.
     return "".join(f"{{%- set {name} = {value!r} -%}}" for name, value in sorted(arguments.items()))
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.key_variable import check_variable
 
@@ -76,12 +75,6 @@ class Parser(argparse.ArgumentParser):
             InputError: always.
         """
         raise InputError(message if message.endswith("?") else f"{message}; see {self.prog} --help")
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """The known word that is nearest, as the end of a message; empty where none is near."""
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rlhalt.domains import files, own_code
 from rlhalt.domains.task import AnySplit, Task
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
 from rlhalt.jsonl import Wrong
@@ -392,8 +392,10 @@ def _folder(name: str | Path) -> Path:
         return Path(str(module.__file__)).parent
     if (Path(name) / _EARLIER).is_file():
         raise InputError(f"expected {FILE}, found {_EARLIER}, its earlier name; rename it", path=name)
+    names = domain_names()
     raise InputError(
-        f"expected a domain ({', '.join(domain_names())}) or a folder with {FILE}, found {str(name)!r}", path=name
+        f"expected a domain ({', '.join(names)}) or a folder with {FILE}, found {str(name)!r}{near(name, names)}",
+        path=name,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from rlhalt.configs import FOLDERS
 from rlhalt.domains.hub import local_file, on_hub
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.models import turns
 from rlhalt.plain import training_template
@@ -246,7 +246,10 @@ def _recipe_file(name: str | Path) -> Path:
     found = [base / "recipes" / f"{name}.yaml" for base in FOLDERS]
     path = next((one for one in (Path(name), *found) if one.is_file()), None)
     if path is None:
-        raise InputError(f"expected a recipe ({', '.join(recipe_names())}) or a YAML file, found neither", path=name)
+        names = recipe_names()
+        raise InputError(
+            f"expected a recipe ({', '.join(names)}) or a YAML file, found neither{near(name, names)}", path=name
+        )
     return path
 
 

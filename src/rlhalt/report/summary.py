@@ -132,7 +132,7 @@ def _could_have(test: Significance, form: Callable[[float], str]) -> str:
     """What so many prompts would probably have shown, where that is known."""
     if test.detectable is None:
         return ""
-    return f"; uncorrected, {test.n_prompts} prompts would probably have shown {form(test.detectable)}"
+    return f"; before correction, {test.n_prompts} prompts would probably show a difference of {form(test.detectable)}"
 
 
 def _gain(comparison: Comparison, model: str, decoding: str) -> str:
@@ -191,8 +191,8 @@ def _obeys(comparison: Comparison, model: str, decoding: str) -> str:
     if share.value is None:
         return ""
     return (
-        f"At τ = {threshold:g} {spoken(model)} earns {cell(share, percent).value} % of what it earns + cut: of what it "
-        "says, that is the share of the best decisions with its own probabilities."
+        f"{spoken(model)} earns {cell(share, percent).value} % of what the same model + cut earns at τ = {threshold:g}."
+        " 100 %: it decides as well as a cut by its own probabilities."
     )
 
 
@@ -250,7 +250,7 @@ def _abstention(comparison: Comparison, model: str, decoding: str) -> str:
         return ""
     return (
         f"{spoken(model)} says that it halts in {percent(halts.value)} % of its responses. Of {own.n_over_abstention} "
-        f"endings where base would have gone on, base's next fact is right in {cell(held_back, percent)} %."
+        f"endings where base continues, base's next fact is right in {cell(held_back, percent)} %."
     )
 
 
@@ -261,7 +261,7 @@ def _confidence(comparison: Comparison) -> str:
     if len(both) < 2:
         return ""
     told = " and ".join(f"{CONFIDENCES[one.confidence]} with AUROC {cell(one.auroc, number)}" for one in both)
-    return f"In {spoken(model)}, right facts are told from wrong ones by {told}."
+    return f"In {spoken(model)}, confidence separates right from wrong facts: {told}."
 
 
 def _elsewhere(comparison: Comparison) -> str:

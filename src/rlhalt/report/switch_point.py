@@ -20,9 +20,9 @@ def curves(comparison: Comparison, decoding: str, reading: Literal["matter", "wo
     """The share of base's statements that a model makes too, over their probability; dashed: its τ, a ring: its ½."""
     width, height = 500, 330
     x, y = Axis(0, 1, 52, width - 14), Axis(0, 1, height - 50, 34)
-    how = {"matter": "speaks on too", "words": "says in the same words"}[reading]
+    how = {"matter": "also speaks about", "words": "repeats in its words"}[reading]
     parts = svg.frame(
-        x, y, "base's recalibrated confidence in what it said, %", f"of what base said, the model {how}, %", percent
+        x, y, "base's recalibrated confidence in what it said, %", f"base's statements that the model {how}, %", percent
     )
     parts.append(svg.line(x.first, y(0.5), x.last, y(0.5), "zero"))
     for one in (one for one in comparison.speaking if one.decoding == decoding):
@@ -40,7 +40,7 @@ def curves(comparison: Comparison, decoding: str, reading: Literal["matter", "wo
         parts.append("</g>")
     if not any(getattr(one, reading).bins for one in comparison.speaking if one.decoding == decoding):
         parts.append(svg.note(x, y, "base made too few statements with a verdict to compare"))
-    said = f"How much of what base said a model {how}, {decoding}; the table has the numbers"
+    said = f"Base's statements that a model {how}, {decoding}; the table has the numbers"
     return svg.figure(width, height, said, parts)
 
 

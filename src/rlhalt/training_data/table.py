@@ -7,12 +7,11 @@ A method is one module with a function that makes targets or pairs, and one line
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 from rlhalt.records import Scored
 
 How = TypeVar("How")
@@ -43,9 +42,7 @@ def check_name(name: str, table: Mapping[str, object], field: str) -> None:
         InputError: it is not; all names are listed, and the one it is near to is named.
     """
     if name not in table:
-        near = difflib.get_close_matches(str(name), table, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise InputError(f"expected one of {', '.join(table)}, found '{name}'{hint}", field=field)
+        raise InputError(f"expected one of {', '.join(table)}, found '{name}'{near(name, table)}", field=field)
 
 
 def check_others(name: str, entry: Entry[How, Row], others: str | Path | None) -> None:

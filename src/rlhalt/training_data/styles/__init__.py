@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, near
 from rlhalt.records import HALT_PHRASE, Pair, Scored, Target
 from rlhalt.rewards import check_threshold
 from rlhalt.training_data.pieces import Side, target, usable
@@ -41,9 +40,9 @@ def check_style(style: str) -> None:
         InputError: it is not; the known ones are listed, and the one it is near to is named.
     """
     if style not in _STYLES:
-        near = difflib.get_close_matches(str(style), _STYLES, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise InputError(f"expected one of {', '.join(get_args(Style))}, found '{style}'{hint}", field="style")
+        raise InputError(
+            f"expected one of {', '.join(get_args(Style))}, found '{style}'{near(style, _STYLES)}", field="style"
+        )
 
 
 def pairs(rows: Iterable[Scored], threshold: float, style: Style, phrase: str = HALT_PHRASE) -> Iterator[Pair]:
