@@ -74,7 +74,7 @@ class Evaluation:
     @property
     def label(self) -> str:
         """What it is called: `base`, `SFT`, `DPO τ=0.5`."""
-        return self.name if self.threshold is None else f"{self.name} τ={self.threshold:g}"
+        return label(self.name, self.threshold)
 
     def rows(self, decoding: str) -> list[Scored]:
         """The `greedy` (temperature 0) or the `sampled` responses."""
@@ -84,6 +84,11 @@ class Evaluation:
     def labels(self) -> dict[str, list[Label | None]]:
         """The verdicts as they count, one a fragment, by the key of the response; see `rlhalt.rewards.counted`."""
         return {row.key: counted(row.fragments, self.halting, n_asked(row.reference)) for row in self.scored}
+
+
+def label(name: str, threshold: float | None) -> str:
+    """What a model is called in tables: its name with the τ that it was trained at."""
+    return name if threshold is None else f"{name} τ={threshold:g}"
 
 
 def load(folder: str | Path) -> Evaluation:
