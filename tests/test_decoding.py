@@ -6,10 +6,12 @@ import dataclasses
 import json
 import math
 import random
+import shutil
 
 import numpy as np
 import pytest
 
+from evaluation_folders import build
 from rlhalt.cli import main
 from rlhalt.decoding import best_of_n, consistent, dola, icd, integrative, iti, qalign, steps
 from rlhalt.decoding.candidates import Chosen
@@ -18,6 +20,7 @@ from rlhalt.decoding.reward import expected_utility
 from rlhalt.decoding.setup import Decoding, Setup
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
+from rlhalt.evaluation import compare, load
 from rlhalt.records import Fragment, Message, Prompt, Response, Scored, read, user, write
 from rlhalt.reward_model.labels import Reading
 from rlhalt.sampling import Completion
@@ -468,3 +471,21 @@ class TestEvaluate:
         write(path, rows[:5])
         assert main([*argv, str(tmp_path / "few"), *asked[-4:]]) == 2
         assert "expected at least 30 fragments" in capsys.readouterr().err
+
+
+def test_a_decoded_model_is_compared_with_the_same_model_and_is_no_start_of_another(tmp_path):
+    base, sft, dpo = build(tmp_path / "evaluation", n_prompts=6, samples=0, seeds=(0,), thresholds=(0.5,))
+    dola = shutil.copytree(sft, tmp_path / "dola")
+
+    def tell(folder, **keys):
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        (folder / "run.json").write_text(json.dumps(told | keys), encoding="utf-8")
+
+    tell(sft, config={"model": "sft@1"})
+    tell(dpo, config={"model": "dpo@1"}, started_from=["sft@1"])
+    tell(dola, name="SFT dola", config={"model": "sft@1", "decoding": {"decode": "dola"}}, started_from=["sft@1"])
+    plan = compare([load(folder) for folder in (base, sft, dpo, dola)], resamples=5).design
+    assert {one.label: one.ancestors for one in plan.models} == {
+        "base": (), "SFT": (), "SFT dola": ("SFT",), "DPO τ=0.5": ("SFT",)
+    }  # fmt: skip
+    assert ("SFT dola", "SFT") in {(one.model, one.versus) for one in plan.contrasts}
