@@ -13,7 +13,7 @@ import pytest
 
 from evaluation_folders import build
 from rlhalt.cli import main
-from rlhalt.decoding import best_of_n, consistent, dola, icd, integrative, iti, qalign, steps
+from rlhalt.decoding import best_of_n, consistent, dola, head_probes, icd, integrative, iti, qalign, quest, steps
 from rlhalt.decoding.candidates import Chosen
 from rlhalt.decoding.heads import activations, joining, shifted
 from rlhalt.decoding.reward import expected_utility
@@ -305,11 +305,11 @@ class TestQalign:
 
     def test_a_response_is_kept_up_to_a_word(self):
         ended = Completion("One two.  Three", 5, "stop")
-        heads = {qalign.kept(ended, random.Random(seed)) for seed in range(60)}
+        heads = {quest.kept(ended, random.Random(seed)) for seed in range(60)}
         assert heads == {"", "One", "One two.", "One two.  Three"}
         cut_off = dataclasses.replace(ended, finish_reason="length")
-        assert ended.text not in {qalign.kept(cut_off, random.Random(seed)) for seed in range(60)}
-        assert qalign.kept(Completion("", 0, "stop"), random.Random(0)) == ""
+        assert ended.text not in {quest.kept(cut_off, random.Random(seed)) for seed in range(60)}
+        assert quest.kept(Completion("", 0, "stop"), random.Random(0)) == ""
 
     def test_a_real_engine(self, engine, monkeypatch):
         monkeypatch.setattr(qalign, "reward", lambda _: lambda rows: [-float(len(row.response)) for row in rows])
@@ -344,7 +344,7 @@ class TestIti:
         states = rng.normal(size=(400, 5, 4, 6))
         correct = (rng.random(400) < 0.5).astype(float)
         states[:, 3, 2, 1] += 4 * correct
-        found = iti.shift(states, correct, np.arange(400) % 5 == 0).reshape(5, 4, 6)
+        found = head_probes.shift(states, correct, np.arange(400) % 5 == 0).reshape(5, 4, 6)
         # 48 of 1,024 of 20 heads is one.
         assert [tuple(one) for one in np.argwhere(np.abs(found).sum(-1) > 0)] == [(3, 2)]
         direction = found[3, 2] / np.linalg.norm(found[3, 2])

@@ -16,10 +16,12 @@ from rlhalt.models import load_policy
 from rlhalt.records import HALT_PHRASE, Message, write
 from rlhalt.sampling import Completion
 from rlhalt.templates import Template
+from rlhalt.uncertainty import among_others as others_module
 from rlhalt.uncertainty import self_evaluation, verbalized
+from rlhalt.uncertainty.among_others import among_others, contradictions
 from rlhalt.uncertainty.next_token import first_tokens
 from rlhalt.uncertainty.nli import lexical
-from rlhalt.uncertainty.self_evaluation import among_others, contradictions, p_true
+from rlhalt.uncertainty.self_evaluation import p_true
 from rlhalt.uncertainty.semantic_entropy import among, semantic_certainty
 from rlhalt.uncertainty.verbalized import JUST_ASK, just_ask
 
@@ -96,7 +98,7 @@ def test_a_fragment_stands_among_what_contradicts_it(asked, samples, scored_row)
 
 def test_places_are_spread(samples, scored_row):
     places = [
-        self_evaluation._which(scored_row([f"The capital of Norway is {n}."], "+").fragments[0], samples, lexical)[1][0]
+        others_module._which(scored_row([f"The capital of Norway is {n}."], "+").fragments[0], samples, lexical)[1][0]
         for n in range(60)
     ]
     assert set(places) == {0, 1, 2, 3}

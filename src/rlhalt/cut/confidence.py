@@ -10,9 +10,10 @@ from rlhalt.cut.calibration import By
 from rlhalt.records import Json, Message, Scored
 from rlhalt.scoring import Scorer
 from rlhalt.uncertainty import token_probability
+from rlhalt.uncertainty.among_others import among_others
 from rlhalt.uncertainty.ccp import alternatives, ccp
 from rlhalt.uncertainty.nli import lexical
-from rlhalt.uncertainty.self_evaluation import among_others, p_true
+from rlhalt.uncertainty.self_evaluation import p_true
 from rlhalt.uncertainty.semantic_entropy import semantic_certainty
 from rlhalt.uncertainty.verbalized import just_ask, stated
 

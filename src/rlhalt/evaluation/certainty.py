@@ -15,9 +15,10 @@ from rlhalt.provenance import earlier_config, once
 from rlhalt.records import Certainty, Json, Message
 from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.reward_model.reader import probabilities
+from rlhalt.uncertainty.among_others import among_others
 from rlhalt.uncertainty.ccp import alternatives, ccp
 from rlhalt.uncertainty.nli import check_classifier, classifier, lexical
-from rlhalt.uncertainty.self_evaluation import among_others, p_true
+from rlhalt.uncertainty.self_evaluation import p_true
 from rlhalt.uncertainty.semantic_entropy import among, semantic_certainty
 from rlhalt.uncertainty.verbalized import just_ask, stated
 

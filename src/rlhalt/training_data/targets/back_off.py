@@ -13,35 +13,17 @@ says it rightly; a verdict that nobody has reached is not assumed. A chain of st
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from rlhalt.records import HALT_PHRASE, Fragment, Scored, Target
 from rlhalt.rewards import check_threshold
 from rlhalt.statement import said_before, statement
+from rlhalt.training_data.coarser import coarser
 from rlhalt.training_data.pieces import compose, finished, target
 from rlhalt.training_data.styles import CUTS, Style
 from rlhalt.training_data.targets.halt_method import halt_per_tau
 from rlhalt.training_data.targets.selection import by_prompt
 from rlhalt.training_data.targets.self_consistency import by_agreement
-
-_WAYS = r"(?:north|south|east|west|central|middle)"
-# "South Africa" is a country, and the parts of America are continents.
-_PART = re.compile(
-    rf"\b(in )(?:the )?(?!south africa\b){_WAYS}(?:[- ]?{_WAYS})?(?:ern)?(?: part of| of)? (africa|asia|europe)\b", re.I
-)
-
-
-def coarser(text: str) -> str | None:
-    """The same fact with less in it; None where its words hold no coarser one.
-
-    >>> coarser("Kenya is in East Africa."), coarser("It lies in the south-eastern part of Asia, by the sea.")
-    ('Kenya is in Africa.', 'It lies in Asia, by the sea.')
-    >>> coarser("Kenya is in Africa."), coarser("Lesotho is in South Africa.")
-    (None, None)
-    """
-    found, n = _PART.subn(r"\1\2", text)
-    return found if n == 1 else None
 
 
 def targets(rows: Iterable[Scored], style: Style, threshold: float, phrase: str = HALT_PHRASE) -> Iterator[Target]:
