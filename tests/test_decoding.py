@@ -349,7 +349,7 @@ class TestIti:
         assert [tuple(one) for one in np.argwhere(np.abs(found).sum(-1) > 0)] == [(3, 2)]
         direction = found[3, 2] / np.linalg.norm(found[3, 2])
         assert direction[1] > 0.95
-        assert np.linalg.norm(found[3, 2]) == pytest.approx(15 * (states[:, 3, 2] @ direction).std())
+        assert np.linalg.norm(found[3, 2]) == pytest.approx(head_probes.STRENGTH * (states[:, 3, 2] @ direction).std())
 
     def test_from_the_last_token_of_the_prompt_on_and_not_before(self, engine):
         """Against passes without a cache whose last tokens are all shifted; with shared examples and without."""
@@ -464,6 +464,9 @@ class TestEvaluate:
         write(path, [*rows, dataclasses.replace(rows[0], key="h", prompt=heldout.prompt)])
         assert main(asked) == 2
         assert "expected other prompts than those to be evaluated, found 1" in capsys.readouterr().err
+        write(path, [*rows, dataclasses.replace(rows[0], key="e", domain="elements")])
+        assert main(asked) == 2
+        assert "expected responses of the domain 'countries', found some of elements" in capsys.readouterr().err
         write(path, rows)
         assert main(asked) == 0
         told = json.loads(next(iter(read(tmp_path / "iti" / "scored.jsonl", Scored))).sampler["decoding"])

@@ -55,11 +55,13 @@ def check(setup: Setup, prompts: Iterable[Prompt]) -> None:
         read_description(how.reward_model).refuse_others(setup.scorer, how.reward_model)
         refuse_leakage(how.reward_model, prompts)
     if how.scored:
-        _check_scored(how.scored, prompts)
+        _check_scored(how.scored, prompts, setup.scorer.domain)
 
 
-def _check_scored(path: str, prompts: Sequence[Prompt]) -> None:
+def _check_scored(path: str, prompts: Sequence[Prompt], domain: str) -> None:
     rows = list(read(path, Scored))
+    if others := sorted({row.domain for row in rows} - {domain}):
+        raise InputError(f"expected responses of the domain '{domain}', found some of {', '.join(others)}", path=path)
     held_out = sum(row.split != "train" for row in rows)
     if held_out or not rows:
         raise InputError(
