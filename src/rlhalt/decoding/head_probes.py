@@ -3,8 +3,8 @@
 For every head a linear probe learns, at the last token of each labelled fragment, whether the fragment is right. Of the
 heads, the K whose probes are most accurate on prompts that they were not fitted on are shifted. θ is the unit vector
 from the mean of the wrong fragments to the mean of the right ones ("mass mean shift", the paper's best), σ the standard
-deviation along it. K is the paper's share of the heads: 48 of 1,024. Its α = 15 was chosen for a model of 7B; here it is
-5, the greatest of 1, 3, 5, 10 and 15 with which SmolLM2-135M ended all its answers to 20 training prompts by itself.
+deviation along it. K is the paper's share of the heads: 48 of 1,024. Its α = 15 was chosen for a model of 7B. Here α is
+5, the greatest of 1, 3, 5 and 10 with which SmolLM2-135M ended all its answers to 20 training prompts by itself.
 """
 
 from __future__ import annotations
