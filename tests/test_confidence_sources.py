@@ -16,6 +16,7 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation import certainty, compare, load
 from rlhalt.evaluation.certainty import measure
 from rlhalt.evaluation.confidence_sources import SOURCES
+from rlhalt.evaluation.folder import BY
 from rlhalt.evaluation.tables import NOT_MEASURED, markdown, sources
 from rlhalt.records import HALT_PHRASE, Certainty, Confidence, read, write
 from rlhalt.sampling import Completion
@@ -40,7 +41,8 @@ def test_what_is_on_disk_is_measured_and_the_rest_is_said_not_to_be(folders):
         its = by_name(found, model)
         assert list(its) == list(SOURCES)
         assert {name for name, one in its.items() if not one.n} == {
-            "token probability, least", "claim-conditioned", "stated", "trained reward model"
+            "token probability, least", "claim-conditioned", "semantic entropy", "P(true)", "P(true) among others",
+            "stated", "stated at once", "trained reward model",
         }  # fmt: skip
         calibrated = [one for one in found.calibrations if one.model == model]
         for source, one in zip(("token probability, mean", "1 − P(halt) before it"), calibrated, strict=True):
@@ -56,7 +58,7 @@ def test_every_source_against_scikit_learn(folders):
     given = list(read(folders[0] / "confidence.jsonl", Confidence))
     least = [dataclasses.replace(one, token_minimum=[p * rng.random() for p in one.token_probability]) for one in given]
     write(folders[0] / "confidence.jsonl", least)
-    for name in ("ccp", "stated", "reward"):
+    for name in BY:
         write(
             folders[0] / f"{name}.jsonl",
             [

@@ -6,18 +6,21 @@ import dataclasses
 import json
 import math
 import random
+import shutil
 
 import numpy as np
 import pytest
 
+from evaluation_folders import build
 from rlhalt.cli import main
-from rlhalt.decoding import best_of_n, consistent, dola, icd, integrative, iti, qalign, steps
+from rlhalt.decoding import best_of_n, consistent, dola, head_probes, icd, integrative, iti, qalign, quest, steps
 from rlhalt.decoding.candidates import Chosen
 from rlhalt.decoding.heads import activations, joining, shifted
 from rlhalt.decoding.reward import expected_utility
 from rlhalt.decoding.setup import Decoding, Setup
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
+from rlhalt.evaluation import compare, load
 from rlhalt.records import Fragment, Message, Prompt, Response, Scored, read, user, write
 from rlhalt.reward_model.labels import Reading
 from rlhalt.sampling import Completion
@@ -302,11 +305,11 @@ class TestQalign:
 
     def test_a_response_is_kept_up_to_a_word(self):
         ended = Completion("One two.  Three", 5, "stop")
-        heads = {qalign.kept(ended, random.Random(seed)) for seed in range(60)}
+        heads = {quest.kept(ended, random.Random(seed)) for seed in range(60)}
         assert heads == {"", "One", "One two.", "One two.  Three"}
         cut_off = dataclasses.replace(ended, finish_reason="length")
-        assert ended.text not in {qalign.kept(cut_off, random.Random(seed)) for seed in range(60)}
-        assert qalign.kept(Completion("", 0, "stop"), random.Random(0)) == ""
+        assert ended.text not in {quest.kept(cut_off, random.Random(seed)) for seed in range(60)}
+        assert quest.kept(Completion("", 0, "stop"), random.Random(0)) == ""
 
     def test_a_real_engine(self, engine, monkeypatch):
         monkeypatch.setattr(qalign, "reward", lambda _: lambda rows: [-float(len(row.response)) for row in rows])
@@ -341,12 +344,12 @@ class TestIti:
         states = rng.normal(size=(400, 5, 4, 6))
         correct = (rng.random(400) < 0.5).astype(float)
         states[:, 3, 2, 1] += 4 * correct
-        found = iti.shift(states, correct, np.arange(400) % 5 == 0).reshape(5, 4, 6)
+        found = head_probes.shift(states, correct, np.arange(400) % 5 == 0).reshape(5, 4, 6)
         # 48 of 1,024 of 20 heads is one.
         assert [tuple(one) for one in np.argwhere(np.abs(found).sum(-1) > 0)] == [(3, 2)]
         direction = found[3, 2] / np.linalg.norm(found[3, 2])
         assert direction[1] > 0.95
-        assert np.linalg.norm(found[3, 2]) == pytest.approx(15 * (states[:, 3, 2] @ direction).std())
+        assert np.linalg.norm(found[3, 2]) == pytest.approx(head_probes.STRENGTH * (states[:, 3, 2] @ direction).std())
 
     def test_from_the_last_token_of_the_prompt_on_and_not_before(self, engine):
         """Against passes without a cache whose last tokens are all shifted; with shared examples and without."""
@@ -461,6 +464,9 @@ class TestEvaluate:
         write(path, [*rows, dataclasses.replace(rows[0], key="h", prompt=heldout.prompt)])
         assert main(asked) == 2
         assert "expected other prompts than those to be evaluated, found 1" in capsys.readouterr().err
+        write(path, [*rows, dataclasses.replace(rows[0], key="e", domain="elements")])
+        assert main(asked) == 2
+        assert "expected responses of the domain 'countries', found some of elements" in capsys.readouterr().err
         write(path, rows)
         assert main(asked) == 0
         told = json.loads(next(iter(read(tmp_path / "iti" / "scored.jsonl", Scored))).sampler["decoding"])
@@ -468,3 +474,21 @@ class TestEvaluate:
         write(path, rows[:5])
         assert main([*argv, str(tmp_path / "few"), *asked[-4:]]) == 2
         assert "expected at least 30 fragments" in capsys.readouterr().err
+
+
+def test_a_decoded_model_is_compared_with_the_same_model_and_is_no_start_of_another(tmp_path):
+    base, sft, dpo = build(tmp_path / "evaluation", n_prompts=6, samples=0, seeds=(0,), thresholds=(0.5,))
+    dola = shutil.copytree(sft, tmp_path / "dola")
+
+    def tell(folder, **keys):
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        (folder / "run.json").write_text(json.dumps(told | keys), encoding="utf-8")
+
+    tell(sft, config={"model": "sft@1"})
+    tell(dpo, config={"model": "dpo@1"}, started_from=["sft@1"])
+    tell(dola, name="SFT dola", config={"model": "sft@1", "decoding": {"decode": "dola"}}, started_from=["sft@1"])
+    plan = compare([load(folder) for folder in (base, sft, dpo, dola)], resamples=5).design
+    assert {one.label: one.ancestors for one in plan.models} == {
+        "base": (), "SFT": (), "SFT dola": ("SFT",), "DPO τ=0.5": ("SFT",)
+    }  # fmt: skip
+    assert ("SFT dola", "SFT") in {(one.model, one.versus) for one in plan.contrasts}

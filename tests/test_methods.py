@@ -102,6 +102,29 @@ class TestSemanticEntropy:
         assert texts(rows, "semantic-entropy", threshold=0.5, style="unsure") == ["1 + 1 = 2 so 4"]
 
 
+class TestBackOff:
+    EAST, WEST, SOUTH = (f"A is in {part} Asia." for part in ("East", "West", "Southern"))
+
+    def test_a_fact_is_said_as_precisely_as_it_is_likely(self, prompt):
+        rows = prompt([(self.EAST, "+")], [(self.WEST, "-")], [(self.SOUTH, "-")], [(ASIA, "+")])
+        # Each is said once in four, and half of those are right: (2 + 1) / (4 + 2). All say Asia: (4 + 1) / (4 + 2).
+        assert texts(rows, "back-off", threshold=0.4) == [self.EAST]
+        assert texts(rows, "back-off", threshold=0.6) == [ASIA]
+        assert texts(rows, "back-off", threshold=0.9) == [HALT_PHRASE]
+        assert texts(rows, "halt-per-tau", threshold=0.6) == [HALT_PHRASE]
+
+    def test_what_nobody_has_verified_is_not_assumed(self, prompt):
+        assert texts(prompt([(self.WEST, "-")], [(self.SOUTH, "-")]), "back-off", threshold=0.3) == [HALT_PHRASE]
+
+    def test_a_coarser_fact_is_said_once(self, prompt):
+        rows = prompt([(ASIA, "+"), (self.WEST, "-"), (CAPITAL, "+")], [(ASIA, "+"), (CAPITAL, "+")])
+        assert texts(rows, "back-off", threshold=0.5) == [f"{ASIA} {CAPITAL}"]
+
+    def test_a_chain_is_that_of_halt_per_tau(self, prompt):
+        rows = prompt([(self.EAST, "+"), (CAPITAL, "-")])
+        assert texts(rows, "back-off", style="unsure") == texts(rows, "halt-per-tau", style="unsure")
+
+
 class TestCraft:
     def prompts(self, prompt):
         """Right and sure, right and unsure, wrong and sure, wrong and unsure (twice)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -14,6 +15,7 @@ from rlhalt.cli import main
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.recipes.recipe import load_recipe
+from rlhalt.recipes.untrained import why
 from rlhalt.records import Pair, Response, Target, read
 from rlhalt.sampling import Completion
 from rlhalt.training_data.preferences.grath import WRONGLY
@@ -70,9 +72,9 @@ def named(out: Path) -> set[str]:
 
 def test_a_few_methods_share_one_set_of_answers_and_one_table(answering, tiny_model, tmp_path, monkeypatch):
     out = run(tmp_path, tiny_model, **FEW)
-    # Pairs that know no τ weigh the same, as at ½.
-    at_half = {f"{name} τ=0.5" for name in ("DPO", *FEW["preferences"])}
-    assert named(out) == {"base", "SFT", "r-tuning", "instruction-modelling"} | at_half
+    # Pairs that know no τ say ½, and their model has none.
+    at_half = {f"{name} τ=0.5" for name in ("DPO", "mrpo", "own-pairs", "temporal")}
+    assert named(out) == {"base", "SFT", *FEW["supervised"], "f-dpo", "mask-dpo", "grath"} | at_half
     assert {one.style for one in read(out / "base" / "targets-r-tuning.jsonl", Target)} == {"r-tuning"}
     assert {one.margin for one in read(out / "preferences" / "f-dpo.jsonl", Pair)} >= {1.0}
     # The untruthful answers were asked for, and their pairs have the prompt as it is.
@@ -100,6 +102,30 @@ def test_a_few_methods_share_one_set_of_answers_and_one_table(answering, tiny_mo
     monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
     assert main(["run", str(tmp_path / "recipe.yaml")]) == 0
     assert {path: path.read_bytes() for path in out.rglob("*.jsonl")} == before
+
+
+def test_a_method_that_makes_nothing_has_a_row_that_says_why(answering, tiny_model, tmp_path, monkeypatch):
+    for table, name in ((METHODS, "r-tuning"), (PREFERENCES, "own-pairs")):
+        nothing = dataclasses.replace(table[name], make=lambda *_: iter(()))
+        monkeypatch.setitem(table, name, nothing)
+    out = run(tmp_path, tiny_model, supervised=["r-tuning"], preferences=["own-pairs", "temporal"])
+    assert named(out) == {"base", "SFT", "DPO τ=0.5"}
+    notes = json.loads((out / "report" / "comparison.json").read_text())["design"]["notes"]
+    said = "was not trained: the method made no"
+    assert notes == [
+        f"r-tuning {said} targets of these responses.",
+        f"own-pairs τ=0.5 {said} pairs of these responses.",
+        "temporal τ=0.5 was not trained: own-pairs, whose answers it reads, was not trained.",
+    ]
+    assert f"r-tuning {said} targets" in (out / "report" / "table.md").read_text()
+    # With something to learn from it is trained after all.
+    monkeypatch.undo()
+    assert why(out / "seed0" / "r-tuning") is not None
+    from rlhalt.recipes.untrained import training
+    from rlhalt.stages import Stage
+
+    training(Stage("SFT", "", out / "seed0" / "r-tuning", lambda: None), lambda: None).work()
+    assert why(out / "seed0" / "r-tuning") is None
 
 
 @pytest.mark.slow

@@ -247,6 +247,24 @@ def test_evaluation_and_certainty_by_a_reward_model(judged, probe, tmp_path, cap
     assert "expected a reward model for the domain 'ink'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["best-of-n", "qalign"])
+def test_decoding_by_a_reward_model(judged, probe, tmp_path, capsys, name):
+    output = tmp_path / "evaluation"
+    evaluate = ["evaluate", *judged, "--name", "base", "--role", "base", "--samples", "0", "--output", str(output)]
+    evaluate += ["--decode", name, "--decode-samples", "3", "--reward-model", str(probe), "--prompts"]
+    assert main([*evaluate, str(tmp_path / "seen.jsonl")]) == 2
+    assert "was not trained on, found 51 that it was" in capsys.readouterr().err
+    assert main([*evaluate, str(tmp_path / "heldout.jsonl")]) == 0
+    rows = list(read(output / "scored.jsonl", Scored))
+    told = json.loads(rows[0].sampler["decoding"])
+    assert (told["decode"], told["samples"], told["threshold"]) == (name, 3, 0.5)
+    assert told["reward_model"].startswith("probe@")
+    # What the model says by turns costs three draws; the worst of them is never the best.
+    assert all(row.n_tokens == 27 for row in rows)
+    if name == "best-of-n":
+        assert f"{WRONG} {WRONG}" not in {row.response for row in rows}
+
+
 def test_no_evaluation_on_prompts_that_the_reward_model_has_seen(judged, probe, tmp_path, capsys):
     """As the source of a comparison, and as the verifier."""
     seen, output = str(tmp_path / "seen.jsonl"), str(tmp_path / "evaluation")

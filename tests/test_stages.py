@@ -62,7 +62,7 @@ def test_a_recipe_numbers_all_of_its_stages_and_says_what_is_done_already(tiny_m
     read = load_recipe(recipe(tmp_path, tiny_model, prompts=2, **less))
     monkeypatch.setattr("rlhalt.recipes.training.trained", lambda *_: None)
     monkeypatch.setattr("rlhalt.recipes.comparing.evaluate", lambda *_, **__: None)
-    monkeypatch.setattr("rlhalt.recipes.comparing.report", lambda *_: None)
+    monkeypatch.setattr("rlhalt.recipes.comparing.report", lambda *_, **__: None)
     monkeypatch.setattr("rlhalt.recipes.run.example", lambda *_: None)
     begun = []
     for _ in range(2):

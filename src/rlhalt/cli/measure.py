@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rlhalt.decoding.setup import Decoding
 
 _ENGINE = "what generates (default: vllm where installed, else transformers)"
+_ASKED = ("semantic-entropy", "self-evaluation", "self-evaluation-choices", "stated", "just-ask")
 Verb = Callable[..., argparse.ArgumentParser]
 
 
@@ -68,13 +69,17 @@ def add(verb: Verb) -> None:
     one = verb(
         "certainty",
         _certainty,
-        "add CCP, verbalised confidence or that of a reward model to evaluation folders (one extra pass each)",
+        "add confidences to evaluation folders that cost a pass each: CCP, P(true), stated, of a reward model, …",
         "rlhalt certainty evaluation/base evaluation/dpo --by stated",
         "rlhalt certainty evaluation/base --by ccp stated --nli models/nli",
     )
     one.add_argument("evaluations", nargs="+", help="folders that `evaluate` wrote")
     one.add_argument(
-        "--by", nargs="+", required=True, choices=("ccp", "stated", "reward"), help="see docs/uncertainty.md"
+        "--by",
+        nargs="+",
+        required=True,
+        choices=("ccp", *_ASKED, "reward"),
+        help="see docs/uncertainty.md",
     )
     _reward_model(one)
     one.add_argument("--nli", help="a folder or hub name of an NLI classifier for ccp (default: words are compared)")
@@ -197,7 +202,7 @@ def add_cut(verb: Verb) -> None:
     one.add_argument("--responses", type=flags.count, default=2, help="per prompt, at a temperature above 0")
     one.add_argument(
         "--by",
-        choices=("token_probability", "token_minimum", "ccp", "agreement", "reward"),
+        choices=("token_probability", "token_minimum", "ccp", "agreement", *_ASKED, "reward"),
         default="token_probability",
         help="the confidence",
     )

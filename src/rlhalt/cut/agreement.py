@@ -1,4 +1,4 @@
-"""How many other samples of the model agree with a fragment, as a confidence that needs no token probabilities.
+"""Other samples of the model beside each response, and how many of them agree with a fragment.
 
 For each response `SAMPLES` others are drawn from the model, at temperature 0.7 whatever the response was drawn at. The
 confidence in a fragment is the share of those that entail it among those that take sides (LUQ, arXiv 2403.20279): ½
@@ -38,16 +38,29 @@ def sampled_agreement(
         few_shot, template_args, max_tokens: what the responses were sampled with.
         nli: compares two fragments; by default by words.
     """
+    every = samples(model, rows, scorer, few_shot, template_args, max_tokens)
+    return [
+        [one.contrast for one in next(agreements([row, *others], nli))] for row, others in zip(rows, every, strict=True)
+    ]
+
+
+def samples(
+    model: str,
+    rows: Sequence[Scored],
+    scorer: Scorer,
+    few_shot: Sequence[Message] = (),
+    template_args: Json | None = None,
+    max_tokens: int = 64,
+) -> list[list[Scored]]:
+    """For each response `SAMPLES` others to its prompt, split into fragments; see `sampled_agreement`."""
     drawn = list(_drawn(model, rows, few_shot, template_args, max_tokens))
-    found = []
-    for number, row in enumerate(rows):
-        texts = drawn[number * SAMPLES : (number + 1) * SAMPLES]
-        others = [
+    return [
+        [
             split(dataclasses.replace(row, key=f"{row.key}.{place}", response=text), scorer)
-            for place, text in enumerate(texts)
+            for place, text in enumerate(drawn[number * SAMPLES : (number + 1) * SAMPLES])
         ]
-        found.append([one.contrast for one in next(agreements([row, *others], nli))])
-    return found
+        for number, row in enumerate(rows)
+    ]
 
 
 def _drawn(

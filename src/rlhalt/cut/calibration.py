@@ -18,7 +18,18 @@ from rlhalt.records import Json, Message, content_key, write_atomic
 from rlhalt.scoring import Scorer
 
 FOLDER, FILE = "calibration", "calibration.json"
-By = Literal["token_probability", "token_minimum", "ccp", "agreement", "reward"]
+By = Literal[
+    "token_probability",
+    "token_minimum",
+    "ccp",
+    "agreement",
+    "semantic-entropy",
+    "self-evaluation",
+    "self-evaluation-choices",
+    "stated",
+    "just-ask",
+    "reward",
+]
 BY: tuple[By, ...] = get_args(By)
 
 
@@ -57,8 +68,8 @@ class Calibration:
         model: its identity, see `rlhalt.models.identity`.
         fragmenter, verifier: what split and judged.
         by: the confidence: `token_probability` (geometric mean over the fragment's tokens), `token_minimum` (the least
-            likely token), `ccp` (claim-conditioned probability), `agreement` (of other samples) or `reward` (a trained
-            reward model).
+            likely token), `ccp` (claim-conditioned probability), `reward` (a trained reward model), or another one of
+            `rlhalt.cut.confidence`.
         prompts: the keys of the prompts that it was fitted on.
         few_shot: the content key of the examples that stood before each prompt; "" where there were none.
         template_args: arguments of the chat template.

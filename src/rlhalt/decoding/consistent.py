@@ -1,8 +1,9 @@
 """The most consistent of N samples: the one whose fragments most of the other samples say too.
 
 Semantic consistency (Raj et al., arXiv 2308.09138) compares a model's own answers with each other by meaning; its
-Ask-to-Choose (A2C) then has the model name the best of them. Small models choose by place and not by content, so here
-the comparison itself chooses, as in universal self-consistency (Chen et al., arXiv 2311.17311) and minimum Bayes risk:
+Ask-to-Choose (A2C) then has the model name the best of them. The small models here cannot be relied on for that (asked
+how two statements relate, SmolLM2 says "Neither" of all, docs/uncertainty.md), so the comparison itself chooses, as
+minimum Bayes risk decoding does:
 
     score(y) = the mean over the fragments of y of the share of the other samples that entail it
 

@@ -2,39 +2,32 @@
 
     x_{l+1} = x_l + Σ_h Q_l^h (Att_l^h(P_l^h x_l) + α σ_l^h θ_l^h)       eq. 2, at the last token of each step
 
-For every attention head a linear probe learns, at the last token of each labelled fragment, whether the fragment is
-right. Of the heads, the K whose probes are most accurate on prompts that they were not fitted on are shifted. θ is the
-unit vector from the mean of the wrong fragments to the mean of the right ones ("mass mean shift", the paper's best), σ
-the standard deviation along it, α = 15 as in the paper. K is the paper's share of the heads: 48 of 1,024.
-
-Fitted on scored responses to training prompts; `rlhalt.decoding.methods.check` refuses held-out ones. The paper labels
-whole answers of TruthfulQA.
+The shift α σ θ of a head is that of `rlhalt.decoding.head_probes`, 0 for all heads but the K that tell best. Fitted on
+scored responses to training prompts; `rlhalt.decoding.methods.check` refuses held-out ones. The paper labels whole
+answers of TruthfulQA.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rlhalt.cut.probability import FEWEST
+from rlhalt.decoding.head_probes import Floats, shift
 from rlhalt.decoding.heads import activations, shifted
 from rlhalt.decoding.setup import Setup
 from rlhalt.errors import InputError
 from rlhalt.records import Message, Scored, read
 from rlhalt.reward_model.labels import fragment_labels
 from rlhalt.reward_model.parts import folds
-from rlhalt.reward_model.probe import fit
 from rlhalt.reward_model.reader import Reader
 from rlhalt.sampling import Completion
 
 if TYPE_CHECKING:
     from rlhalt.sampling.local import TransformersEngine
-
-Floats = npt.NDArray[np.float64]
-STRENGTH, SHARE, PENALTY = 15.0, 48 / 1024, 0.01
 
 
 class Shifted:
@@ -49,8 +42,6 @@ class Shifted:
         self, chats: Sequence[Sequence[Message]], *, temperature: float, max_tokens: int, seed: int
     ) -> list[Completion]:
         """See `rlhalt.sampling.Engine`."""
-        import contextlib
-
         with contextlib.ExitStack() as stack:
 
             def begin(_: Any) -> Any:
@@ -85,30 +76,3 @@ def engine(inner: TransformersEngine, setup: Setup) -> Shifted:
         )
     states_N, correct_N, fold_N = (np.array(one) for one in zip(*known, strict=True))
     return Shifted(inner, shift(states_N, correct_N, fold_N == 0))
-
-
-def shift(states_N_L_H_D: npt.NDArray[np.floating], correct_N: Floats, validation_N: npt.NDArray[np.bool_]) -> Floats:
-    """α σ θ of the K heads whose probes are most accurate on the validation fragments, 0 for all others.
-
-    Args:
-        states_N_L_H_D: the outputs of the heads at the last token of N fragments.
-        correct_N: 1 for a correct fragment, 0 for an incorrect one.
-        validation_N: which fragments the probes are not fitted on.
-
-    Returns:
-        Shape (L, H · D).
-    """
-    _, layers, heads, width = states_N_L_H_D.shape
-    accuracy_L_H = np.zeros((layers, heads))
-    for layer, head in np.ndindex(layers, heads):
-        its = states_N_L_H_D[:, layer, head]
-        probe = fit(its[~validation_N], correct_N[~validation_N], layer, PENALTY)
-        accuracy_L_H[layer, head] = ((probe.scores(its[validation_N]) > 0) == correct_N[validation_N]).mean()
-    found = np.zeros((layers, heads, width))
-    best = np.argsort(-accuracy_L_H, axis=None, kind="stable")[: max(1, round(SHARE * layers * heads))]
-    for layer, head in zip(*np.unravel_index(best, accuracy_L_H.shape), strict=True):
-        its = states_N_L_H_D[:, layer, head].astype(np.float64)
-        direction = its[correct_N == 1].mean(0) - its[correct_N == 0].mean(0)
-        direction /= np.linalg.norm(direction)
-        found[layer, head] = STRENGTH * (its @ direction).std() * direction
-    return found.reshape(layers, heads * width)

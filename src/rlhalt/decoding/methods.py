@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rlhalt.contamination import prompts_seen, refuse_leakage, text_key
 from rlhalt.decoding.setup import NAMES, Name, Setup
 from rlhalt.errors import InputError
-from rlhalt.models import identity
+from rlhalt.models import identity, resolve_model
 from rlhalt.records import Json, Prompt, Scored, file_hash, read
 from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.sampling import Engine
@@ -49,17 +49,19 @@ def check(setup: Setup, prompts: Iterable[Prompt]) -> None:
             raise InputError(f"with --decode {how.name} expected {told}; see docs/methods.md", field=flag)
     prompts = list(prompts)
     if how.against:
-        identity(how.against)
+        resolve_model(how.against)
         refuse_leakage(how.against, prompts)
     if how.reward_model:
         read_description(how.reward_model).refuse_others(setup.scorer, how.reward_model)
         refuse_leakage(how.reward_model, prompts)
     if how.scored:
-        _check_scored(how.scored, prompts)
+        _check_scored(how.scored, prompts, setup.scorer.domain)
 
 
-def _check_scored(path: str, prompts: Sequence[Prompt]) -> None:
+def _check_scored(path: str, prompts: Sequence[Prompt], domain: str) -> None:
     rows = list(read(path, Scored))
+    if others := sorted({row.domain for row in rows} - {domain}):
+        raise InputError(f"expected responses of the domain '{domain}', found some of {', '.join(others)}", path=path)
     held_out = sum(row.split != "train" for row in rows)
     if held_out or not rows:
         raise InputError(
@@ -99,7 +101,7 @@ def engine(inner: Any, setup: Setup) -> Engine:
     return found
 
 
-def loader(setup: Setup) -> Any:
+def loader(setup: Setup) -> Callable[..., Engine]:
     """`rlhalt.sampling.load_engine` with this decoding, for `rlhalt.sampling.sample`; it loads once."""
     loaded: list[Engine] = []
 

@@ -3,8 +3,9 @@
     y_0 ~ p(· | x);  i uniform over the words of y and its end;  y' = what is before i, continued by the model  (QUEST)
     y' is accepted with probability min(1, exp((r(y') - r(y)) / β) |y| / |y'|)
 
-That limit is the policy that RLHF with this reward would have, so more steps never prefer what merely exploits an
-imperfect reward, as best-of-n does. r is the expected τ-utility by a trained reward model (`rlhalt.decoding.reward`).
+That limit is the policy that RLHF with this reward would have: more steps sample it better, where best-of-n with more
+samples searches for the greatest reward, which an imperfect reward has in the wrong places. r is the expected τ-utility
+by a trained reward model (`rlhalt.decoding.reward`).
 
 Differences: a response is cut at words and not at tokens, which keeps the tokens on both sides what they were (a
 tokenizer that begins words with their space). Given is the last state of the chain; the paper gives the most common
@@ -14,13 +15,12 @@ answer of the chain where there is one short one. `samples` counts the first res
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rlhalt.decoding.candidates import TEMPERATURE, Score, rows, seed_of
+from rlhalt.decoding.quest import acceptance, kept
 from rlhalt.decoding.reward import reward
 from rlhalt.decoding.setup import Setup
 from rlhalt.records import Message
@@ -28,9 +28,6 @@ from rlhalt.sampling import Completion
 
 if TYPE_CHECKING:
     from rlhalt.sampling.local import TransformersEngine
-
-BETA = 0.25
-"""A quarter of what one fragment more that is right, and not wrong, is worth."""
 
 
 def engine(inner: TransformersEngine, setup: Setup) -> QAlign:
@@ -75,30 +72,6 @@ class QAlign:
     def _worth(self, chats: Sequence[Sequence[Message]], said: Sequence[Completion]) -> list[float]:
         every = [row for chat, one in zip(chats, said, strict=True) for row in rows(chat, [one.text], self._setup)]
         return self._score(every)
-
-
-def places(one: Completion) -> list[int]:
-    """Where a response may be cut: before each word, and at its end where it has ended by itself.
-
-    The end is a place as any other. Without it a long response could become its own beginning and never the other way.
-    """
-    starts = [word.start() for word in re.finditer(r"\S+", one.text)]
-    return [*starts, len(one.text)] if one.finish_reason == "stop" or not starts else starts
-
-
-def kept(one: Completion, rng: random.Random) -> str:
-    """What stands before a place that is drawn, without the space before it."""
-    return one.text[: rng.choice(places(one))].rstrip()
-
-
-def acceptance(old: Completion, new: Completion, gain: float) -> float:
-    """The probability with which a proposal takes the place of a response; `gain` is its reward less the other's.
-
-    >>> short, long = (Completion(text, 1, "length") for text in ("one two", "one two three four"))
-    >>> round(acceptance(short, long, 0.0), 6), acceptance(long, short, 0.0), acceptance(short, long, 1.0)
-    (0.5, 1.0, 1.0)
-    """
-    return math.exp(min(0.0, gain / BETA + math.log(len(places(old)) / len(places(new)))))
 
 
 def _said(text: str) -> list[Message]:

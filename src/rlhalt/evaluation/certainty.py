@@ -15,9 +15,12 @@ from rlhalt.provenance import earlier_config, once
 from rlhalt.records import Certainty, Json, Message
 from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.reward_model.reader import probabilities
+from rlhalt.uncertainty.among_others import among_others
 from rlhalt.uncertainty.ccp import alternatives, ccp
 from rlhalt.uncertainty.nli import check_classifier, classifier, lexical
-from rlhalt.uncertainty.verbalized import stated
+from rlhalt.uncertainty.self_evaluation import p_true
+from rlhalt.uncertainty.semantic_entropy import among, semantic_certainty
+from rlhalt.uncertainty.verbalized import just_ask, stated
 
 
 def check(
@@ -57,7 +60,9 @@ def _check_reward_model(one: Evaluation, reward_model: str) -> None:
 
 
 def measure(folder: str | Path, by: By, nli: str | None = None, reward_model: str | None = None) -> Path:
-    """Write `ccp.jsonl`, `stated.jsonl` or `reward.jsonl` into an evaluation folder, unless it is there already.
+    """Write `ccp.jsonl`, `stated.jsonl` or another of `BY` into an evaluation folder, unless it is there already.
+
+    Other samples, for semantic entropy and the multi-way self-evaluation, are the responses that are there.
 
     Args:
         nli: the NLI model that CCP asks, see `rlhalt.uncertainty.nli.classifier`; the lexical comparison if None,
@@ -85,6 +90,15 @@ def measure(folder: str | Path, by: By, nli: str | None = None, reward_model: st
             each = _ccp(one, few_shot, template_args, nli)
         elif by == "reward":
             each = probabilities(str(reward_model), one.scored)
+        elif by == "semantic-entropy":
+            pairs = zip(one.scored, among(one.scored), strict=True)
+            each = (semantic_certainty(row, others, lexical) for row, others in pairs)
+        elif by == "self-evaluation":
+            each = p_true(one.model, one.scored, few_shot, template_args)
+        elif by == "self-evaluation-choices":
+            each = among_others(one.model, one.scored, list(among(one.scored)), few_shot, template_args)
+        elif by == "just-ask":
+            each = just_ask(one.model, one.scored, few_shot, template_args=template_args)
         else:
             each = stated(one.model, one.scored, few_shot, template_args=template_args)
         return [Certainty(row.key, values) for row, values in zip(one.scored, each, strict=True)]

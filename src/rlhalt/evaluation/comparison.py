@@ -112,6 +112,7 @@ class Comparison:
         speaking: which of base's statements every trained model makes too; none in a causal domain.
         relations: right and wrong facts by relation, where the verdicts tell it.
         elsewhere: what the models that were measured do outside of their domain.
+        untrained: models that could not be trained, by their labels, and why.
     """
 
     design: Design
@@ -126,6 +127,7 @@ class Comparison:
     speaking: list[Speaking]
     relations: list[RelationCounts]
     elsewhere: list[Elsewhere]
+    untrained: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -175,6 +177,7 @@ def compare(
     seed: int = 0,
     resamples: int = RESAMPLES,
     cut_by: CutBy = "token_probability",
+    untrained: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Measure every model as it is and + cut, the differences of the design, and calibration.
 
@@ -182,11 +185,15 @@ def compare(
         thresholds: the τ at which utilities are given, besides those the models were trained at.
         seed: of the bootstrap, and of the halves that calibrations are fitted on.
         cut_by: the confidence that every model + cut is cut by.
+        untrained: models that could not be trained, by their labels, and why; each has a row without numbers.
 
     Raises:
         InputError: none is base, one is there twice, or they may not be compared, see `design`.
     """
+    missing = untrained or {}
     plan = design(evaluations, thresholds, seed, resamples, cut_by)
+    notes = [f"{name} was not trained: {why}." for name, why in missing.items()]
+    plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
     measured = arms(plan)
     every = {key: place for place, key in enumerate(plan.every_prompt)}
     sure = {one.label: _decided(one, every) for one in plan.models}
@@ -206,6 +213,7 @@ def compare(
         speaking=[one for decoding in plan.decodings for one in _speaking(plan, decoding)],
         relations=by_relation(plan),
         elsewhere=elsewhere(plan),
+        untrained=missing,
     )
 
 

@@ -5,11 +5,15 @@
     1 − P(halt) before it        confidence.jsonl         how little it was about to halt
     agreement of samples         scored.jsonl             the share of the other responses that say so too
     claim-conditioned            ccp.jsonl                `rlhalt.uncertainty.ccp`
-    stated                       stated.jsonl             "How sure are you, from 0 to 100?", see `stated`
+    semantic entropy             semantic-entropy.jsonl   `rlhalt.uncertainty.semantic_entropy`, e^-H
+    P(true)                      self-evaluation.jsonl    "Is this true?", see `rlhalt.uncertainty.self_evaluation`
+    P(true) among others         …-choices.jsonl          "Which of these is true?", with "None of the above"
+    stated                       stated.jsonl             "How sure are you, from 0 to 100?", see `verbalized`
+    stated at once               just-ask.jsonl           "Provide your best guess and the probability", see there
     trained reward model         reward.jsonl             `rlhalt.reward_model`, trained on other prompts
 
-The last three cost a pass of the model each and are made by `rlhalt certainty`; without their file they are *not
-measured*, and neither is the least probability in files from before it was written down.
+Those with a file of their own are made by `rlhalt certainty`; without it they are *not measured*, and neither is the
+least probability in files from before it was written down.
 """
 
 from __future__ import annotations
@@ -100,6 +104,10 @@ SOURCES: dict[str, Callable[[Evaluation], Values | None]] = {
     },
     "agreement of samples": _agreement,
     "claim-conditioned": lambda one: one.certainty.get("ccp"),
+    "semantic entropy": lambda one: one.certainty.get("semantic-entropy"),
+    "P(true)": lambda one: one.certainty.get("self-evaluation"),
+    "P(true) among others": lambda one: one.certainty.get("self-evaluation-choices"),
     "stated": lambda one: one.certainty.get("stated"),
+    "stated at once": lambda one: one.certainty.get("just-ask"),
     "trained reward model": lambda one: one.certainty.get("reward"),
 }

@@ -4,7 +4,7 @@ run.json             name, role, τ, seed, model, halting: what `rlhalt evaluate
 scored.jsonl         the responses with their verdicts
 confidence.jsonl     token and halt probabilities, one per fragment
 continuation.jsonl   how base continues where this model halted
-ccp.jsonl            what `rlhalt certainty` measured, and stated.jsonl and reward.jsonl
+ccp.jsonl            what `rlhalt certainty` measured, and others of `BY`
 general.json         what `rlhalt general` measured
 """
 
@@ -25,7 +25,7 @@ from rlhalt.records import Certainty, Confidence, Continuation, Json, Label, Sco
 from rlhalt.reference import n_asked
 from rlhalt.rewards import Halting, counted
 
-By = Literal["ccp", "stated", "reward"]
+By = Literal["ccp", "semantic-entropy", "self-evaluation", "self-evaluation-choices", "stated", "just-ask", "reward"]
 """What `rlhalt certainty` measures."""
 BY: tuple[By, ...] = get_args(By)
 
@@ -47,8 +47,7 @@ class Evaluation:
         budget: what the model that judged them might spend, None where none was asked or their run does not tell.
         confidence, continuation: by the key of the scored response; continuation is empty where the file is missing.
         general: what it does outside of its domain; None where that was not measured.
-        certainty: `ccp`, `stated` and `reward`, those that were measured: by the key of the response one number a
-            fragment.
+        certainty: by each of `BY` that was measured, and by the key of the response, one number a fragment.
     """
 
     folder: Path
@@ -75,7 +74,7 @@ class Evaluation:
     @property
     def label(self) -> str:
         """What it is called: `base`, `SFT`, `DPO τ=0.5`."""
-        return self.name if self.threshold is None else f"{self.name} τ={self.threshold:g}"
+        return label(self.name, self.threshold)
 
     def rows(self, decoding: str) -> list[Scored]:
         """The `greedy` (temperature 0) or the `sampled` responses."""
@@ -85,6 +84,11 @@ class Evaluation:
     def labels(self) -> dict[str, list[Label | None]]:
         """The verdicts as they count, one a fragment, by the key of the response; see `rlhalt.rewards.counted`."""
         return {row.key: counted(row.fragments, self.halting, n_asked(row.reference)) for row in self.scored}
+
+
+def label(name: str, threshold: float | None) -> str:
+    """What a model is called in tables: its name with the τ that it was trained at."""
+    return name if threshold is None else f"{name} τ={threshold:g}"
 
 
 def load(folder: str | Path) -> Evaluation:

@@ -269,6 +269,8 @@ def _tall(comparison: Comparison) -> Table:
         columns = _paired(comparison, decoding).values()
         for n, model in enumerate(comparison.models):
             shown.add_row(escape(model), *(values[n] for values in columns))
+        for model in comparison.untrained:
+            shown.add_row(escape(model), *[NOT_DEFINED] * len(columns))
         shown.add_section()
     return shown
 
@@ -297,7 +299,9 @@ def by_model(comparison: Comparison, decoding: str) -> list[list[str]]:
     brief = _brief(comparison, decoding)
     models = [[model, *(str(row.cells[n]) for row in brief)] for n, model in enumerate(comparison.models)]
     titles = [row.title if row.measure != "utility_cut" else f"+ cut at τ = {row.threshold:g}" for row in brief]
-    return [[decoding, *titles], *models]
+    unknown = [NOT_DEFINED] * (len(brief) - 1)
+    missing = [[model, f"not trained: {why}", *unknown] for model, why in comparison.untrained.items()]
+    return [[decoding, *titles], *models, *missing]
 
 
 def differences(comparison: Comparison, decoding: str) -> list[list[str]]:

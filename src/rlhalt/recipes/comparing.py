@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rlhalt.evaluation.design import CutBy
+from rlhalt.evaluation.folder import label
 from rlhalt.evaluation.run import Policy, evaluate
 from rlhalt.locks import locked
 from rlhalt.provenance import Run
+from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Part
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.stages import Stage
@@ -37,9 +39,18 @@ def comparing(recipe: Recipe, part: Part, policies: Mapping[str, Policy]) -> lis
     for name, policy in asked.items():
         other = None if policy is base else base
         work = functools.partial(evaluating, policy, part.held_out, part.judging, folders[name], base=other)
-        stages.append(Stage("evaluate", f"{said}{name}", folders[name], work))
+        stages.append(untrained.after(Stage("evaluate", f"{said}{name}", folders[name], work), policy.model))
     to = part.folder / "report"
-    return [*stages, Stage("compare", said.strip(), to, functools.partial(report, list(folders.values()), to))]
+    return [*stages, Stage("compare", said.strip(), to, functools.partial(_compared, asked, folders, to))]
+
+
+def _compared(policies: Mapping[str, Policy], folders: Mapping[str, Path], to: Path) -> Path:
+    reasons = {name: why for name, one in policies.items() if (why := untrained.why(one.model)) is not None}
+    return report(
+        [folder for name, folder in folders.items() if name not in reasons],
+        to,
+        untrained={label(policies[name].name, policies[name].threshold): why for name, why in reasons.items()},
+    )
 
 
 def several(reports: Mapping[str, Path], out: Path) -> list[Stage]:
@@ -58,11 +69,17 @@ def _several(reports: Mapping[str, Path], out: Path) -> None:
     Console().print(f"all domains: {out / 'report.html'}", soft_wrap=True, highlight=False)
 
 
-def report(folders: Sequence[Path], out: Path, cut_by: CutBy = "token_probability") -> Path:
+def report(
+    folders: Sequence[Path],
+    out: Path,
+    cut_by: CutBy = "token_probability",
+    untrained: Mapping[str, str] | None = None,
+) -> Path:
     """Compare evaluations: files into `out`, the table and the report's path onto the terminal.
 
     Args:
         cut_by: the confidence that every model + cut is cut by.
+        untrained: models that could not be trained, by their labels, and why.
 
     Raises:
         InputError: see `rlhalt.evaluation.comparison`.
@@ -76,7 +93,7 @@ def report(folders: Sequence[Path], out: Path, cut_by: CutBy = "token_probabilit
     from rlhalt.report.page import write_report
 
     evaluations = [load(folder) for folder in folders]
-    comparison = compare(evaluations, cut_by=cut_by)
+    comparison = compare(evaluations, cut_by=cut_by, untrained=untrained or {})
     inputs = [folder / "scored.jsonl" for folder in folders]
     config = {"folders": [str(folder) for folder in folders], "cut_by": cut_by}
     with locked(out), Run("compare", out, inputs=inputs, config=config):

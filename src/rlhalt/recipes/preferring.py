@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.evaluation.run import Policy
+from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Part, answering, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.recipes.training import training_stage
@@ -53,16 +54,25 @@ def preferring(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
                 future = Policy("", str(here / folder_name("own-pairs", method.at)))
                 folder = here / f"{name}-answers"
                 detail = f"{shown('own-pairs', method.at)} seed {seed}"
-                stages += answering(recipe, future, part.train, part.judging, folder, detail)
                 files[method] = folder / "pairs.jsonl"
-                stages.append(_pairs(part, method, files[method], folder / "scored.jsonl", f" seed {seed}"))
+                more = answering(recipe, future, part.train, part.judging, folder, detail)
+                more.append(_pairs(part, method, files[method], folder / "scored.jsonl", f" seed {seed}"))
+                stages += [untrained.after(one, future.model) for one in more]
             keys = [one.format(model=recipe.model) for one in PREFERENCES[method.name].keys]
             made = training_stage(
                 recipe, "dpo", str(recipe.dpo), files[method], here / name, seed, start, keys, name=said
             )
-            stages.append(made)
+            stages.append(untrained.training(made, functools.partial(_nothing, method, files[method], made.output)))
             policies[f"{name}-seed{seed}"] = Policy(method.name, str(made.output), method.at, seed, role="trained")
     return policies, stages
+
+
+def _nothing(method: Preference, pairs: Path, output: Path) -> str | None:
+    """Why a method has no model; the answers that `temporal` reads are those of a model that may not be there."""
+    start = output.parent / folder_name("own-pairs", method.at)
+    if method.name == "temporal" and untrained.why(start) is not None:
+        return "own-pairs, whose answers it reads, was not trained"
+    return untrained.empty(pairs, "pairs")
 
 
 def methods(recipe: Recipe, part: Part) -> list[Preference]:

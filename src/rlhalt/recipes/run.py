@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from rlhalt.cut.calibration import FILE, FOLDER
 from rlhalt.jsonl import check_folder
+from rlhalt.recipes import untrained
 from rlhalt.recipes.calibrating import calibrated_name, calibrating
 from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts, shown
@@ -64,7 +65,7 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     reports = {part.domain.domain: part.folder / "report" for part in found}
     overview = several(reports, out / "report") if len(found) > 1 else []
     run_stages([*making, *training, *calibrating(recipe, found, policies), *compared, *overview])
-    last = list(policies)[-1]
+    last = [name for name, one in policies.items() if untrained.why(one.model) is None][-1]
     for part in found:
         evaluations = part.folder / "evaluation"
         example(evaluations / "base", evaluations / last, shown(policies[last].name, policies[last].threshold))

@@ -16,6 +16,7 @@ from pathlib import Path
 from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.run import Policy
 from rlhalt.provenance import already_done
+from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Data, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.stages import Stage
@@ -52,7 +53,8 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
         for method, file in made.supervised.items():
             to = folder / folder_name(method.name, method.at)
             name, keys = shown(method.name, method.at), METHODS[method.name].keys
-            model = train(make("sft", recipe.sft, file, to, seed, recipe.model, keys, name=name))
+            stage = make("sft", recipe.sft, file, to, seed, recipe.model, keys, name=name)
+            model = train(untrained.training(stage, functools.partial(untrained.empty, file, "targets")))
             add(method.name, model, seed, method.at, role="supervised")
         for threshold, file in made.pairs.items():
             at = f"τ = {threshold:g}"

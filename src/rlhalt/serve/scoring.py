@@ -26,6 +26,11 @@ log-probabilities of its tokens. A reward model reads the first three, a token p
 _WHY: dict[By, str] = {
     "ccp": "compares the alternatives of each token",
     "agreement": "draws other responses",
+    "semantic-entropy": "draws other responses",
+    "self-evaluation": "asks the model about each fragment",
+    "self-evaluation-choices": "draws other responses",
+    "stated": "asks the model about each fragment",
+    "just-ask": "asks the model about each fragment",
 }
 _MEASURES: dict[By, Callable[[Sequence[float]], float]] = {"token_probability": geometric_mean, "token_minimum": least}
 

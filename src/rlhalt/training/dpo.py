@@ -26,6 +26,7 @@ from rlhalt.training.masks import with_masks
 from rlhalt.training.rows import on_disk
 from rlhalt.training.template import Templated, rows_as_sampled
 from rlhalt.training.token_alignment import Misaligned, objections, reasons
+from rlhalt.training_data.preferences.methods import knows_threshold
 
 
 @dataclasses.dataclass
@@ -77,7 +78,7 @@ class Aligned:
         numbers: where in the file they stand, from 0.
         weights: theirs, a number each.
         prompts: see `rlhalt.contamination.prompts_seen`.
-        thresholds: the τ that they were made at.
+        thresholds: the τ that they were made at; none of a method that knows none, whose pairs say ½.
         refused: those that are not aligned.
     """
 
@@ -98,7 +99,8 @@ def aligned(tokenizer: Any, pairs: Iterable[Pair], max_length: int | None, templ
             numbers.append(number)
             weights.append(pair.weight)
             prompts.update(prompts_seen([pair]))
-            thresholds.add(pair.threshold)
+            if knows_threshold(pair.style):
+                thresholds.add(pair.threshold)
         else:
             refused.append(Misaligned(pair.key, reason))
     return Aligned(numbers, weights, sorted(prompts), sorted(thresholds), refused)

@@ -72,6 +72,11 @@ PREFERENCES: dict[str, Entry[Preference, Pair]] = {
 }
 
 
+def knows_threshold(style: str) -> bool:
+    """Whether pairs of this style, or of the method of this name, depend on τ."""
+    return style not in PREFERENCES or PREFERENCES[style].per_tau
+
+
 def preferred(
     rows: Iterable[Scored], method: Preference, phrase: str = HALT_PHRASE, others: Iterable[Scored] = ()
 ) -> Iterator[Pair]:

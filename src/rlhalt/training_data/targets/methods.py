@@ -10,6 +10,7 @@ from rlhalt.training_data.styles import Style
 from rlhalt.training_data.table import Entry, check_name
 from rlhalt.training_data.targets import (
     alignment_for_honesty,
+    back_off,
     craft,
     expert_iteration,
     halt_method,
@@ -73,6 +74,9 @@ METHODS: dict[str, Entry[Method, Target]] = {
     "r-tuning": Entry(lambda rows, _, how, phrase: r_tuning.targets(rows, how.style)),
     "semantic-entropy": Entry(
         lambda rows, _, how, phrase: semantic_entropy.targets(rows, how.style, how.threshold, phrase), per_tau=True
+    ),
+    "back-off": Entry(
+        lambda rows, _, how, phrase: back_off.targets(rows, how.style, how.threshold, phrase), per_tau=True
     ),
     "craft": Entry(lambda rows, others, how, phrase: craft.targets(rows, others, phrase), others="optional"),
     "s3ft": Entry(lambda rows, _, how, phrase: s3ft.targets(rows)),

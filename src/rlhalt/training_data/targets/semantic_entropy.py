@@ -28,6 +28,7 @@ from rlhalt.training_data.pieces import claims, compose, finished, target, whole
 from rlhalt.training_data.styles import Style
 from rlhalt.training_data.targets.selection import by_prompt, one_answer
 from rlhalt.training_data.targets.self_consistency import agreement
+from rlhalt.uncertainty.semantic_entropy import entropy
 
 
 def targets(rows: Iterable[Scored], style: Style, threshold: float, phrase: str = HALT_PHRASE) -> Iterator[Target]:
@@ -44,11 +45,6 @@ def targets(rows: Iterable[Scored], style: Style, threshold: float, phrase: str 
             short = all(one_answer(row, style) for row in group)
             row, text = _whole(speaking, len(group), most) if short else _parts(group, most)
             yield target(row, text or phrase, "semantic-entropy")
-
-
-def entropy(shares: Iterable[float]) -> float:
-    """-Σ p log p, in nats."""
-    return -sum(share * math.log(share) for share in shares if share)
 
 
 def _whole(group: Sequence[Scored], size: int, most: float) -> tuple[Scored, str]:
