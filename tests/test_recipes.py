@@ -252,7 +252,7 @@ def half_wrong(reference):
 
 
 def test_a_recipe_runs_a_causal_domain(tiny_model, tmp_path):
-    model = taught(tiny_model, "arithmetic", half_wrong, tmp_path / "model", enough=0.01)
+    model = taught(tiny_model, "arithmetic", half_wrong, tmp_path / "model")
     off = dict.fromkeys(("decisions", "threshold_in_prompt", "grpo", "online_thresholds", "supervised"))
     path = recipe(tmp_path, model, domain="arithmetic", responses=4, **off)
     assert main(["run", str(path)]) == 0
