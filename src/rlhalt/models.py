@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from rlhalt.embedded import SOURCES, embedded_model
 from rlhalt.errors import InputError
 from rlhalt.jsonl import Wrong, parse, read_text
+from rlhalt.memory import give_back
 from rlhalt.plain import give_template
 from rlhalt.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
@@ -173,6 +174,8 @@ def load_policy(name: str) -> tuple[Any, Any]:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, folder).merge_and_unload().to(inference_dtype())
+        # PEFT's wrappers refer to each other: the float32 weights and the adapter would stay.
+        give_back()
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=inference_dtype())
     model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
