@@ -149,6 +149,23 @@ def turns(name: str, template_args: Json | None = None) -> Turns:
     return Turns(own, tokenizer.convert_ids_to_tokens(ends), tokenizer.pad_token)
 
 
+def contiguous_for_head(model: Any) -> Any:
+    """The model, whose head is given its hidden states as one block of memory.
+
+    With `logits_to_keep` they are a slice. PyTorch multiplies a slice by frozen weights row by row, on a CPU with a
+    copy of the weights for each row: 1.7 GB for 32 rows of SmolLM2-135M, and a quarter of an evaluation's time.
+    """
+    head = model.get_output_embeddings()
+    if head is not None:
+        head.register_forward_pre_hook(_contiguous)
+    return model
+
+
+def _contiguous(_: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    hidden, *rest = given
+    return (hidden.contiguous(), *rest)
+
+
 def load_policy(name: str) -> tuple[Any, Any]:
     """A model for inference (adapter merged, on a GPU where there is one) and its tokenizer.
 
@@ -178,7 +195,7 @@ def load_policy(name: str) -> tuple[Any, Any]:
         give_back()
     else:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=inference_dtype())
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    model = contiguous_for_head(model).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     tokenizer = give_template(AutoTokenizer.from_pretrained(folder))
     prepare(tokenizer, model.generation_config)
     return model, tokenizer

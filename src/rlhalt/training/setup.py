@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
-from rlhalt.models import resolve_model, whole_model
+from rlhalt.models import contiguous_for_head, resolve_model, whole_model
 from rlhalt.plain import training_template
 from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
@@ -148,6 +148,7 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
         whole, dtype=torch.float32, attn_implementation=model_args.attn_implementation
     )
     prepare(tokenizer, model.generation_config)
+    contiguous_for_head(model)
     if adapter:
         from peft import PeftModel
 
@@ -166,7 +167,7 @@ def reference_model(name: str) -> Any:
 
     folder = resolve_model(name)
     whole, adapter = whole_model(folder)
-    model = AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32)
+    model = contiguous_for_head(AutoModelForCausalLM.from_pretrained(whole, dtype=torch.float32))
     if not adapter:
         return model
     from peft import PeftModel
