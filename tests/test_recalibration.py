@@ -153,8 +153,9 @@ def folder(name, rows, sure, role="trained", seed=0, halting="independent"):
     rows = [dataclasses.replace(one, key=f"{n}", prompt_key=f"{n}") for n, one in enumerate(rows)]
     confidence = {row.key: Confidence(row.key, its, [0.5] * len(its)) for row, its in zip(rows, sure, strict=True)}
     return Evaluation(
-        Path(name), name, role, True, None, seed, name, name, (), role == "base", halting, None, None, 1.0, rows,
-        confidence, {}, {}, None,
+        folder=Path(name), name=name, role=role, role_told=True, threshold=None, seed=seed, model=name, identity=name,
+        started_from=(), decoded=False, few_shot=role == "base", halting=halting, fragmenter=None, budget=None,
+        seconds=1.0, scored=rows, confidence=confidence, continuation={}, certainty={}, general=None,
     )  # fmt: skip
 
 

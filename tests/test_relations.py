@@ -64,8 +64,9 @@ def evaluation(tmp_path, name, role, answers):
         )
     sure = {row.key: Confidence(row.key, [0.5] * len(row.fragments), [0.5] * len(row.fragments)) for row in rows}
     return Evaluation(
-        tmp_path / name, name, role, True, None, 0, name, name, (), role == "base", "independent", None, None, 1.0,
-        rows, sure, {}, {}, None,
+        folder=tmp_path / name, name=name, role=role, role_told=True, threshold=None, seed=0, model=name,
+        identity=name, started_from=(), decoded=False, few_shot=role == "base", halting="independent", fragmenter=None,
+        budget=None, seconds=1.0, scored=rows, confidence=sure, continuation={}, certainty={}, general=None,
     )  # fmt: skip
 
 
