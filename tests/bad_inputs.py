@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from endless import WALL, must_end
 from rlhalt.cli import main
 
 # What stands where a value should, as it is written in a file.
@@ -193,26 +192,6 @@ def restore(folder: Path, before: dict[str, Any]) -> None:
             (folder / name).write_bytes(what)
 
 
-class NoEndError(BaseException):
-    """A command that was to refuse its input is still busy."""
-
-
-@contextlib.contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Interrupt what does not end."""
-
-    def stop(number: int, frame: object) -> None:
-        raise NoEndError(f"no end within {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def ended(argv: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What is wrong with how a command ended that was to refuse its input; nothing in `folder` may change."""
     before = snapshot(folder)
@@ -220,7 +199,7 @@ def ended(argv: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     try:
         for name in [one for one in sys.modules if one.startswith("rlhalt_domain_")]:
             del sys.modules[name]
-        with limited(SECONDS):
+        with must_end(SECONDS, WALL):
             code = main(argv)
     except SystemExit as error:
         code = error.code  # type: ignore[assignment]
