@@ -68,13 +68,14 @@ def test_where_no_folder_says_the_kind_it_is_asked_for(given):
     assert with_kind(given) == given
 
 
-def test_doctor_runs_without_the_kind(monkeypatch, capsys):
+@pytest.mark.parametrize("config", [["--config", "dpo/8b_lora"], ["--config=dpo/8b_lora"]])
+def test_doctor_runs_without_the_kind(monkeypatch, capsys, config):
     """The kind is found; the training's own keys are not taken for it."""
     plans = []
     monkeypatch.setattr("rlhalt.doctor.read_plan", lambda *given: plans.append(given))
     monkeypatch.setattr("rlhalt.doctor.examine", lambda plan: [])
     monkeypatch.setattr("rlhalt.doctor.shown", lambda findings: None)
-    assert main(["doctor", "--config", "dpo/8b_lora", "--beta", "0.2"]) == 0
+    assert main(["doctor", *config, "--beta", "0.2"]) == 0
     assert plans == [("dpo", config_file("dpo/8b_lora"), ["--beta", "0.2"], None)]
 
 

@@ -6,6 +6,7 @@ quickstart, run, rounds; train, doctor; new, list, configs, completion
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -147,11 +148,10 @@ def with_config_file(argv: Sequence[str]) -> list[str]:
 
 def with_kind(argv: Sequence[str]) -> list[str]:
     """Arguments of `doctor`, with the kind that the folder of the configuration names where none is given."""
-    found = list(argv)
-    if found[:1] and found[0].startswith("-") and "--config" in found[:-1]:
-        folder = Path(found[found.index("--config") + 1]).parent.name
-        found = [folder, *found] if folder in KINDS else found
-    return found
+    found = [one.removeprefix("--config=") for one in argv if one.startswith("--config=")]
+    found += [after for one, after in itertools.pairwise(argv) if one == "--config"]
+    folder = Path(found[0]).parent.name if found and argv[0].startswith("-") else ""
+    return [folder, *argv] if folder in KINDS else list(argv)
 
 
 def train(kind: str, argv: Sequence[str]) -> None:
