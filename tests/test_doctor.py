@@ -245,8 +245,12 @@ def test_a_disk_that_is_too_small(plan, tmp_path, monkeypatch, free, keys, verdi
     ("report_to", "installed", "finding"),
     [
         ("none", False, None),
-        ("wandb", False, ("fail", "wandb is not installed: pip install wandb, or report_to: none")),
-        (["none", "comet_ml"], False, ("fail", "comet_ml is not installed: pip install comet-ml, or report_to: none")),
+        ("wandb", False, ("fail", "wandb is not installed: pip install wandb, or leave report_to out")),
+        (
+            ["none", "comet_ml"],
+            False,
+            ("fail", "comet_ml is not installed: pip install comet-ml, or leave report_to out"),
+        ),
         ("wandb", True, ("pass", "wandb")),
         ("tensorboard", True, ("pass", "tensorboard")),
     ],

@@ -68,6 +68,11 @@ def test_responses_earn_what_credit_says_begun_before_or_not(begun):
             "fragments/failure_share": 0,
             "responses/halted": 2 / 3,
             "responses/refused": 2 / 3,
+            "earned/correct": 0.8 / 3,
+            "earned/incorrect": -0.2 / 3,
+            "earned/unverifiable": 0,
+            "earned/repeated": 0,
+            "earned/unfinished": 0,
         }
     )
 
@@ -75,9 +80,21 @@ def test_responses_earn_what_credit_says_begun_before_or_not(begun):
 def test_what_ran_into_the_limit_has_its_price_and_what_is_said_again_is_counted():
     logged, reference = {}, {"subject": "Norway"}
     texts = ["Norway is in Europe. Its capital is Os", "Norway is in Europe. Norway is in Europe."]
-    found = run(reward(), texts, [reference] * 2, unfinished=[True, False], log_metric=logged.__setitem__)
+    columns = {}
+    found = run(
+        reward(),
+        texts,
+        [reference] * 2,
+        unfinished=[True, False],
+        log_metric=logged.__setitem__,
+        log_extra=columns.__setitem__,
+    )
     assert found == [pytest.approx(0.5 - 1), pytest.approx(0.5 - 0.5)]
     assert logged["fragments/repeated"] == 0.5
+    # Together they are the mean reward.
+    earned = {name: value for name, value in logged.items() if name.startswith("earned/") and value}
+    assert earned == {"earned/correct": 0.5, "earned/repeated": -0.25, "earned/unfinished": -0.5}
+    assert columns["verdicts"][1] == "correct: Norway is in Europe.\nunverifiable: Norway is in Europe."
 
 
 def test_plain_texts_and_references_as_json_will_do():

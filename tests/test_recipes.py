@@ -148,6 +148,54 @@ def test_dpo_can_start_from_the_pretrained_model(talking_model, straight, tmp_pa
     assert any((from_base[name] != from_sft[name]).any() for name in from_sft)
 
 
+def test_each_training_of_a_recipe_logs_to_tensorboard_with_samples_and_their_verdicts(
+    talking_model, straight, tmp_path
+):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    less = dict.fromkeys(("decisions", "threshold_in_prompt", "supervised"))
+    assert main(["run", str(recipe(tmp_path, talking_model, report_to="tensorboard", **less))]) == 0
+    logs = {}
+    for name in ("sft", "dpo-0.5", "grpo-0.5"):
+        trained = Path("seed0", name, "adapter_model.safetensors")
+        # The same model, wherever it logs.
+        assert (tmp_path / "out" / trained).read_bytes() == (straight / trained).read_bytes()
+        (events,) = (tmp_path / "out" / "seed0" / name).rglob("events.out.tfevents.*")
+        logs[name] = EventAccumulator(str(events)).Reload()
+        assert "train/loss" in logs[name].Tags()["scalars"]
+    online = logs["grpo-0.5"]
+    assert {"train/fragments/correct", "train/earned/correct"} <= set(online.Tags()["scalars"])
+    written = [online.Tensors(tag) for tag in online.Tags()["tensors"] if tag.startswith("completions/")]
+    samples = [one.tensor_proto.string_val[0].decode() for events in written for one in events]
+    assert samples
+    assert all(one.startswith("**State five facts about ") for one in samples)
+    assert any("\n- " in one for one in samples)
+
+
+@pytest.mark.parametrize("logger", ["trackio", "wandb"])
+def test_each_training_of_a_recipe_has_a_run_of_its_own(talking_model, tmp_path, monkeypatch, logger):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setattr("trackio.utils.TRACKIO_DIR", tmp_path / "trackio")
+    less = dict.fromkeys(("decisions", "threshold_in_prompt", "supervised", "grpo", "online_thresholds", "dpo"), None)
+    path = recipe(tmp_path, talking_model, report_to=logger, seeds=[0, 1], **less)
+    assert main(["run", str(path)]) == 0
+    if logger == "wandb":
+        assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 2
+    else:
+        import trackio
+
+        assert {one.name for one in trackio.Api().runs("huggingface")} == {"out/seed0/sft", "out/seed1/sft"}
+
+
+def test_a_logger_that_is_not_installed_is_named_before_anything_runs(talking_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"'report_to': wandb is not installed: pip install wandb"):
+        load_recipe(recipe(tmp_path, talking_model, report_to="wandb"))
+    with pytest.raises(InputError, match=r"'report_to': expected wandb, .*, found 'trakio'; did you mean 'trackio'"):
+        load_recipe(recipe(tmp_path, talking_model, report_to="trakio"))
+
+
 def test_a_second_run_does_nothing_again(straight, monkeypatch):
     import rlhalt.training.dpo
     import rlhalt.training.sft

@@ -22,20 +22,10 @@ from rlhalt.doctor.plan import Plan
 from rlhalt.errors import InputError, RlhaltError
 from rlhalt.models import Turns, turns
 from rlhalt.plain import training_template
+from rlhalt.training.loggers import names, not_installed
 
 # A server that has not answered by then is not there.
 PATIENCE_S = 3.0
-# What logs to each name that `report_to` takes: one of these modules.
-_LOGGERS = {
-    "wandb": ("wandb",),
-    "tensorboard": ("tensorboard", "tensorboardX"),
-    "trackio": ("trackio",),
-    "mlflow": ("mlflow",),
-    "comet_ml": ("comet_ml",),
-    "clearml": ("clearml",),
-    "swanlab": ("swanlab",),
-    "dvclive": ("dvclive",),
-}
 _CORE = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
 
@@ -74,15 +64,9 @@ def _packages(plan: Plan) -> Iterator[Finding]:
 
 def _reports(plan: Plan) -> Iterator[Finding]:
     """The packages that log to what `report_to` names; the trainer asks for them only when it is made."""
-    asked = plan.get("report_to") or "none"
-    for name in asked if isinstance(asked, list) else [asked]:
-        modules = _LOGGERS.get(str(name), ())
-        if modules and not any(importlib.util.find_spec(one) for one in modules):
-            install = modules[0].replace("_", "-")
-            says = f"{name} is not installed: pip install {install}, or report_to: none"
-            yield Finding("report_to", "fail", says)
-        elif name != "none":
-            yield Finding("report_to", "pass", str(name))
+    for name in names(plan.get("report_to")):
+        says = not_installed(name)
+        yield Finding("report_to", "fail" if says else "pass", says or name)
 
 
 def _bounds(package: str) -> dict[str, Requirement]:

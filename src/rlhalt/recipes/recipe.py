@@ -16,6 +16,7 @@ from rlhalt.plain import training_template
 from rlhalt.records import Json
 from rlhalt.sampling import EngineName
 from rlhalt.strict_yaml import read_fields, read_yaml
+from rlhalt.training.loggers import MODULES, not_installed
 from rlhalt.training_data import Style
 from rlhalt.training_data.preferences.methods import PREFERENCES
 from rlhalt.training_data.table import check_name
@@ -61,6 +62,8 @@ class Recipe:
         train_file, heldout_file: where prompts are read from that do not come with the domain, a file or a name of the
             hub (`rlhalt.domains.hub`); both splits are in `train_file` if only that one is given.
         judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask one.
+        report_to: where each training logs (tensorboard, trackio, wandb, …), under the name of its folder; online
+            training logs its completions with their verdicts too. Nowhere if null.
         annotated: FActScore's files of labelled answers, which training uses in place of the model's own. Without a
             judge the models are not evaluated.
     """
@@ -97,6 +100,7 @@ class Recipe:
     supervised: list[str] = dataclasses.field(default_factory=list)
     preferences: list[str] = dataclasses.field(default_factory=list)
     other_model: str | None = None
+    report_to: str | None = None
 
     @property
     def domains(self) -> list[str]:
@@ -147,6 +151,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
             data[key] = str(_beside(path, data[key]))
     recipe = Recipe(**data)
     _check_files(recipe, path)
+    _check_loggers(recipe, path)
     judge_arguments(recipe, path)
     return recipe
 
@@ -270,6 +275,24 @@ def _check_files(recipe: Recipe, path: Path) -> None:
     missing = [one for one in (*named, *files) if one and not Path(one).is_file()]
     if missing:
         raise InputError(f"expected these files, found none: {', '.join(dict.fromkeys(missing))}", path=path)
+
+
+def _check_loggers(recipe: Recipe, path: Path) -> None:
+    """See that what the trainings log to is installed, before anything runs.
+
+    Raises:
+        InputError: naming the package.
+    """
+    if recipe.report_to is None:
+        return
+    if recipe.report_to not in MODULES:
+        raise InputError(
+            f"expected {', '.join(MODULES)}, found {recipe.report_to!r}{near(recipe.report_to, MODULES)}",
+            path=path,
+            field="report_to",
+        )
+    if says := not_installed(recipe.report_to):
+        raise InputError(says, path=path, field="report_to")
 
 
 def check_training(recipe: Recipe, out: Path) -> None:

@@ -102,6 +102,10 @@ def training_stage(
     """Trains a model into `output`, see `trained`, with the chat template's arguments of the recipe."""
     if recipe.chat_template_kwargs:
         keys = (*keys, "--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs))
+    if recipe.report_to:
+        keys = (*keys, "--report_to", recipe.report_to, "--run_name", "/".join(output.parts[-3:]))
+        if kind == "grpo":
+            keys = (*keys, "--log_completions", "true", "--num_completions_to_print", "0")
     title = "train decisions" if kind == "decisions" else kind.upper()
     work = functools.partial(trained, kind, config, data, output, seed, model, keys)
     return Stage(title, f"{name} seed {seed}".strip(), output, work)

@@ -12,8 +12,11 @@ from rlhalt.provenance import Run
 from rlhalt.records import Json, content_key
 from rlhalt.strict_yaml import read_yaml
 
-# Where things lie, and from where a training goes on: it becomes the same.
-_ELSEWHERE = ("train_file", "mix_file", "output_dir", "model_name_or_path", "resume", "resume_from_checkpoint")
+# Where things lie, from where a training resumes, and where it logs: it becomes the same.
+_ELSEWHERE = (
+    *("train_file", "mix_file", "output_dir", "model_name_or_path", "resume", "resume_from_checkpoint"),
+    *("report_to", "run_name", "log_completions", "num_completions_to_print"),
+)
 
 
 # The value of `mix_file` that means the model's own answers to the general instructions.

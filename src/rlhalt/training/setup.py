@@ -20,6 +20,7 @@ from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, n
 from rlhalt.training.help import help_text
 from rlhalt.training.kinds import check_bounds, settings_of
 from rlhalt.training.launch import announce, check_accelerator, check_attention, check_processes
+from rlhalt.training.loggers import one_run
 
 
 def parse(kinds: Sequence[type[Any]], argv: Sequence[str]) -> tuple[Any, ...]:
@@ -215,7 +216,7 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
     load_onto_numbered_cpus()
     if checkpoint and not trainer.is_deepspeed_enabled and not trainer.is_fsdp_enabled:
         load_adapter(trainer.model, checkpoint)
-    with scoring_only_completions():
+    with scoring_only_completions(), one_run(args.report_to):
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     trainer.save_model(args.output_dir)
     run.result(parameters=described(*parsed), steps=trainer.state.global_step, log=trainer.state.log_history)

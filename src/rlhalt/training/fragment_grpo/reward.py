@@ -18,7 +18,7 @@ from typing import Any, Self
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message, user
 from rlhalt.reference import n_asked
-from rlhalt.rewards import check_threshold
+from rlhalt.rewards import Halting, check_threshold
 from rlhalt.scoring import Scorer
 from rlhalt.statement import said_before
 from rlhalt.threshold_prompt import stated
@@ -116,6 +116,7 @@ class FragmentReward:
         unfinished: Sequence[bool] | None = None,
         prompts: Sequence[Any] | None = None,
         log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list[str]], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
         """What each of B responses earned as a whole; None where its scoring failed.
@@ -127,7 +128,8 @@ class FragmentReward:
             judged: what `judge` returned for each, where they have been begun.
             unfinished: which of them ran into the limit of tokens; none where not given.
             prompts: theirs. A prompt that states τ (`rlhalt.threshold_prompt`) is paid at that τ.
-            log_metric: takes the shares of `measures`, where given; TRL gives one.
+            log_metric: takes the means of `measures` and `parts`, where given; TRL gives one.
+            log_extra: takes the column `verdicts` of the table of completions, where given; TRL gives one.
 
         Raises:
             InputError, BudgetExceeded: see `Scorer.judge`.
@@ -136,16 +138,19 @@ class FragmentReward:
             asked = prompts if prompts is not None else [()] * len(completions)
             judged = [self.judge(*each) for each in zip(completions, reference, asked, strict=True)]
         fragments_B = await asyncio.gather(*map(asyncio.wrap_future, judged))
-        if log_metric is not None:
-            for name, value in measures(fragments_B).items():
-                log_metric(name, value)
         asked_B = [n_asked(as_json(one)) for one in reference]
         cut_B = unfinished or [False] * len(fragments_B)
         at_B = [stated_in(one) for one in prompts] if prompts is not None else [None] * len(fragments_B)
-        return [
-            self.earned(fragments, asked, unfinished=cut, threshold=threshold).total
+        earned_B = [
+            self.earned(fragments, asked, unfinished=cut, threshold=threshold)
             for fragments, asked, cut, threshold in zip(fragments_B, asked_B, cut_B, at_B, strict=True)
         ]
+        if log_metric is not None:
+            for name, value in (measures(fragments_B) | parts(fragments_B, earned_B, cut_B, self.pay.halting)).items():
+                log_metric(name, value)
+        if log_extra is not None:
+            log_extra("verdicts", [verdicts(one) for one in fragments_B])
+        return [one.total for one in earned_B]
 
     def earned(
         self,
@@ -186,6 +191,43 @@ def measures(fragments_B: Sequence[Sequence[Fragment]]) -> dict[str, float]:
         "responses/halted": sum(halted) / size,
         "responses/refused": sum(not one for one in claims) / size,
     }
+
+
+def parts(
+    fragments_B: Sequence[Sequence[Fragment]], earned_B: Sequence[Earned], cut_B: Sequence[bool], halting: Halting
+) -> dict[str, float]:
+    """What the reward of B judged responses is made of, as means per response; empty for none.
+
+    - `earned/correct`, `incorrect`, `unverifiable`: what fragments of this label were paid.
+    - `earned/repeated`: what was paid for saying the same again, in an independent domain.
+    - `earned/unfinished`: what was paid for running into the limit of tokens.
+
+    In an independent domain they sum to the mean reward.
+    """
+    if not fragments_B:
+        return {}
+    found = dict.fromkeys(("correct", "incorrect", "unverifiable", "repeated", "unfinished"), 0.0)
+    for fragments, its, cut in zip(fragments_B, earned_B, cut_B, strict=True):
+        finished = fragments[:-1] if cut else fragments
+        again = said_before(finished) if halting == "independent" else [False] * len(finished)
+        paid = [0.0 if one is None else one for one in its.rewards]
+        for one, repeats, value in zip(
+            finished, again, paid, strict=False
+        ):  # an error may end the row, an end adds one
+            if value:
+                found["repeated" if repeats else one.label or "failed"] += value
+        if cut and len(paid) > len(finished):
+            found["unfinished"] += paid[-1]
+    return {f"earned/{name}": value / len(fragments_B) for name, value in found.items()}
+
+
+def verdicts(fragments: Sequence[Fragment]) -> str:
+    """A judged response to read, a line for each fragment.
+
+    >>> verdicts([Fragment(0, 8, "sentence", "It is so.", "correct")])
+    'correct: It is so.'
+    """
+    return "\n".join(f"{one.label or 'failed'}: {' '.join(one.text.split())}" for one in fragments)
 
 
 def stated_in(prompt: Any) -> float | None:

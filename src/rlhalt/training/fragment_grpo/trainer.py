@@ -4,7 +4,7 @@ Everything else is TRL's: generation, log-probabilities, loss, KL, vLLM. What is
 by tests/test_grpo_trainer.py: `_generate_and_score_completions` is overridden, and its result's `advantages` may have
 the shape (B, T); `_generate` is overridden, the second thing that it returns are token ids, the fourth the completions,
 and a completion is truncated that ends in none of `eos_token_ids` and no padding; what `_get_train_sampler` returns
-draws the order of prompts from its `generator`.
+draws the order of prompts from its `generator`; `_logs` holds the prompts and the columns of the last completions.
 Importing this module imports TRL.
 """
 
@@ -33,11 +33,14 @@ from rlhalt.training.fragment_grpo.methods import GroupReward, Judged
 from rlhalt.training.fragment_grpo.reward import FragmentReward, as_json, stated_in
 from rlhalt.training.fragment_grpo.tokens import Credited, openings, spread, token_starts
 from rlhalt.training.fragment_grpo.vllm_cpu import cpu_engine, sync_weights
+from rlhalt.training.loggers import to_tensorboard
 
 # Sums over tokens. Dividing by the length of its own response, as `grpo` does, would make short answers count more.
 # Only `dr_grpo` divides by a constant. The others divide by the tokens of the batch, which moves τ where wrong
 # fragments are longer than right ones (benchmarks/grpo_guards.py).
 LOSSES = ("dapo", "dr_grpo", "bnpo", "cispo")
+# So many samples of a step go to TensorBoard where `num_completions_to_print` says nothing.
+_SAMPLES = 4
 
 
 class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -90,6 +93,14 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         if self.shuffle_dataset:
             self.add_callback(_OrderOfEpoch(sampler))
         return sampler
+
+    def log(self, logs: dict[str, float], *args: Any, **named: Any) -> None:
+        """Log; with `log_completions`, TensorBoard has the samples with their verdicts too."""
+        super().log(logs, *args, **named)
+        if self.log_completions and self.accelerator.is_main_process:
+            samples = list(zip(self._logs["prompt"], self._logs["extra"].get("verdicts", ()), strict=False))
+            texts = [_sample(*one) for one in samples[: self.num_completions_to_print or _SAMPLES]]
+            to_tensorboard(self.callback_handler.callbacks, self.state.global_step, texts)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._rows = [dict(row) for row in inputs]
@@ -176,6 +187,12 @@ class FragmentGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             its if one.unseen else dataclasses.replace(its, total=paid.get(at, pay.unfinished))
             for at, (one, its) in enumerate(zip(group, earned, strict=True))
         ]
+
+
+def _sample(prompt: Any, verdicts: str) -> str:
+    """A question and its judged answer, in Markdown."""
+    asked = prompt if isinstance(prompt, str) else prompt[-1]["content"]
+    return "\n".join([f"**{asked}**", "", *(f"- {line}" for line in verdicts.splitlines())])
 
 
 @dataclasses.dataclass(frozen=True)
