@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rlhalt.cli import main
+from rlhalt.decoding.setup import NAMES
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.recipes.recipe import load_recipe
@@ -60,8 +61,9 @@ def answering(monkeypatch) -> None:
     monkeypatch.setattr(local.TransformersEngine, "complete", Answers().complete)
 
 
-def run(folder: Path, model: Path, **methods: object) -> Path:
-    path = recipe(folder, model, **OFF, online_thresholds=[], responses=5, evaluation_responses=0, **methods)
+def run(folder: Path, model: Path, **changes: object) -> Path:
+    keys = {"supervised": None, "online_thresholds": [], "responses": 5, "evaluation_responses": 0}
+    path = recipe(folder, model, **{**OFF, **keys, **changes})
     assert main(["run", str(path)]) == 0
     return folder / "out"
 
@@ -128,17 +130,45 @@ def test_a_method_that_makes_nothing_has_a_row_that_says_why(answering, tiny_mod
     assert why(out / "seed0" / "r-tuning") is None
 
 
+def test_the_pretrained_model_is_decoded_by_what_the_recipe_makes(answering, tiny_model, tmp_path):
+    names = ["dola", "icd", "iti", "best-of-n"]
+    out = run(tmp_path, tiny_model, decodings=names, prompts=30, responses=12, max_tokens=8)
+    assert named(out) == {"base", "SFT", "DPO τ=0.5", *(f"base {one}" for one in names)}
+    config = {
+        name: json.loads((out / "evaluation" / f"base-{name}" / "run.json").read_text())["config"]["decoding"]
+        for name in ("icd", "iti", "best-of-n")
+    }
+    assert {"against"} < set(config["icd"])
+    assert {"scored"} < set(config["iti"])
+    assert {"reward_model", "samples"} < set(config["best-of-n"])
+    # The second model of icd has learnt what was rejected as wrong, and nothing that was rejected for being short.
+    wrong = {one.completion[-1]["content"] for one in read(out / "decoding" / "wrong.jsonl", Target)}
+    pairs = list(read(out / "base" / "pairs-0.5.jsonl", Pair))
+    assert wrong == {one.rejected[-1]["content"] for one in pairs if one.style != "keep"}
+    assert {one.style for one in pairs} > {"keep"}
+
+
+def test_a_decoding_whose_reward_model_has_too_little_to_learn_from_has_a_row_that_says_why(
+    answering, tiny_model, tmp_path
+):
+    out = run(tmp_path, tiny_model, decodings=["best-of-n"])
+    assert "base best-of-n" not in named(out)
+    (note,) = json.loads((out / "report" / "comparison.json").read_text())["design"]["notes"]
+    assert note.startswith("base best-of-n was not trained: expected")
+
+
 @pytest.mark.slow
 def test_every_method_of_the_recipe_has_a_row(answering, tiny_model, tmp_path):
-    methods = {key: SHIPPED[key] for key in ("supervised", "preferences")}
-    out = run(tmp_path, tiny_model, **methods, other_model=str(tiny_model))
-    rows = {name.partition(" ")[0] for name in named(out)}
-    assert rows == {"base", "SFT", "DPO", *methods["supervised"], *methods["preferences"]}
+    methods = {key: SHIPPED[key] for key in ("supervised", "preferences", "decodings")}
+    out = run(tmp_path, tiny_model, **methods, prompts=30, responses=12, max_tokens=8, other_model=str(tiny_model))
+    rows = {name.removeprefix("base ").partition(" ")[0] for name in named(out)}
+    assert rows == {"base", "SFT", "DPO", *(one for names in methods.values() for one in names)}
 
 
 def test_the_recipe_that_comes_with_rlhalt_has_every_method():
     assert set(SHIPPED["supervised"]) == set(METHODS)
     assert set(SHIPPED["preferences"]) == set(PREFERENCES)
+    assert set(SHIPPED["decodings"]) == set(NAMES)
     assert load_recipe("methods").preferences == SHIPPED["preferences"]
 
 
@@ -152,6 +182,10 @@ def test_the_recipe_that_comes_with_rlhalt_has_every_method():
         ({"preferences": ["rlkf"], "dpo": None}, "dpo"),
         ({"preferences": ["rlkf"], "domain": ["countries", "elements"]}, "preferences"),
         ({"preferences": ["rlkf", "rlkf"]}, "preferences"),
+        ({"decodings": ["dolla"]}, "decodings"),
+        ({"decodings": ["icd"], "dpo": None}, "dpo"),
+        ({"decodings": ["dola"], "domain": ["countries", "elements"]}, "decodings"),
+        ({"decodings": ["dola", "dola"]}, "decodings"),
     ],
 )
 def test_a_recipe_whose_methods_lack_something_is_one_line(tmp_path, change, names):

@@ -1,4 +1,4 @@
-"""Each model of a recipe evaluated on held-out prompts, and all of them compared."""
+"""Each model of a recipe evaluated on held-out prompts, the pretrained one in several decodings, and all compared."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rlhalt.decoding.setup import Decoding
 from rlhalt.evaluation.design import CutBy
 from rlhalt.evaluation.folder import label
 from rlhalt.evaluation.run import Policy, evaluate
@@ -15,17 +16,47 @@ from rlhalt.locks import locked
 from rlhalt.provenance import Run
 from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Part
+from rlhalt.recipes.decoding import reads
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.stages import Stage
 
 
-def comparing(recipe: Recipe, part: Part, policies: Mapping[str, Policy]) -> list[Stage]:
-    """Evaluates the pretrained model and policies on one domain, by the name of their folder, and compares them."""
-    asked = {
-        name: dataclasses.replace(one, template_args=recipe.chat_template_kwargs)
-        for name, one in {"base": part.base, **policies}.items()
-    }
-    base = asked["base"]
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A model that is evaluated.
+
+    Attributes:
+        decoding: how its responses are chosen; None for its probabilities alone.
+    """
+
+    policy: Policy
+    decoding: Decoding | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables."""
+        name = self.policy.name if self.decoding is None else f"{self.policy.name} {self.decoding.name}"
+        return label(name, self.policy.threshold)
+
+    @property
+    def reads(self) -> str:
+        """The model of the recipe without which it cannot be asked."""
+        return (self.decoding and reads(self.decoding)) or self.policy.model
+
+
+def comparing(
+    recipe: Recipe, part: Part, policies: Mapping[str, Policy], decodings: Sequence[Decoding] = ()
+) -> list[Stage]:
+    """Evaluates the pretrained model and policies on one domain, by the name of their folder, and compares them.
+
+    Args:
+        decodings: of the pretrained model, each with a row of its own.
+    """
+    base = dataclasses.replace(part.base, template_args=recipe.chat_template_kwargs)
+    asked = {"base": Asked(base)}
+    asked |= {f"base-{one.name}": Asked(base, one) for one in decodings}
+    for name, policy in policies.items():
+        asked[name] = Asked(dataclasses.replace(policy, template_args=recipe.chat_template_kwargs))
     folders = {name: part.folder / "evaluation" / name for name in asked}
     evaluating = functools.partial(
         evaluate,
@@ -36,20 +67,22 @@ def comparing(recipe: Recipe, part: Part, policies: Mapping[str, Policy]) -> lis
     )
     said = f"{part.domain.domain} " if len(recipe.domains) > 1 else ""
     stages = []
-    for name, policy in asked.items():
-        other = None if policy is base else base
-        work = functools.partial(evaluating, policy, part.held_out, part.judging, folders[name], base=other)
-        stages.append(untrained.after(Stage("evaluate", f"{said}{name}", folders[name], work), policy.model))
+    for name, one in asked.items():
+        other = None if name == "base" else base
+        work = functools.partial(
+            evaluating, one.policy, part.held_out, part.judging, folders[name], base=other, decoding=one.decoding
+        )
+        stages.append(untrained.after(Stage("evaluate", f"{said}{name}", folders[name], work), one.reads))
     to = part.folder / "report"
     return [*stages, Stage("compare", said.strip(), to, functools.partial(_compared, asked, folders, to))]
 
 
-def _compared(policies: Mapping[str, Policy], folders: Mapping[str, Path], to: Path) -> Path:
-    reasons = {name: why for name, one in policies.items() if (why := untrained.why(one.model)) is not None}
+def _compared(asked: Mapping[str, Asked], folders: Mapping[str, Path], to: Path) -> Path:
+    reasons = {name: why for name, one in asked.items() if (why := untrained.why(one.reads)) is not None}
     return report(
         [folder for name, folder in folders.items() if name not in reasons],
         to,
-        untrained={label(policies[name].name, policies[name].threshold): why for name, why in reasons.items()},
+        untrained={asked[name].label: why for name, why in reasons.items()},
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlhalt.configs import FOLDERS
+from rlhalt.decoding.setup import Name
 from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError, near
 from rlhalt.judge_arguments import JudgeArguments
@@ -53,6 +54,8 @@ class Recipe:
         preferences: methods to make pairs of the same responses, by their names in
             `rlhalt.training_data.preferences.methods`, each trained as `dpo` says; see `rlhalt.recipes.preferring`.
         other_model: the second model of the method `other-chosen`.
+        decodings: ways to decode the pretrained model, by their names in `rlhalt.decoding`, see
+            `rlhalt.recipes.decoding`.
         style: of targets and pairs; what fits the domain if null.
         dpo_from: start DPO from the SFT adapter, or from the pretrained model with a new one.
         calibrated: the model that gets a calibrated cut in each domain, by the name of its folder (`sft`, `reference`,
@@ -100,6 +103,7 @@ class Recipe:
     supervised: list[str] = dataclasses.field(default_factory=list)
     preferences: list[str] = dataclasses.field(default_factory=list)
     other_model: str | None = None
+    decodings: list[Name] = dataclasses.field(default_factory=list)
     report_to: str | None = None
 
     @property
@@ -146,6 +150,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
             field="online_thresholds",
         )
     _check_preferences(data, path)
+    _check_decodings(data, path)
     for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "distilled", "grpo"):
         if data.get(key) is not None:
             data[key] = str(_beside(path, data[key]))
@@ -190,7 +195,13 @@ def _check_values(data: Json, path: Path) -> None:
         if not data[key]:
             raise InputError("expected at least one, found an empty list", path=path, field=key)
     # Folders and files are named after thresholds as they are shown.
-    for key, shown in {"thresholds": "{:g}", "seeds": "{}", "supervised": "{}", "preferences": "{}"}.items():
+    for key, shown in {
+        "thresholds": "{:g}",
+        "seeds": "{}",
+        "supervised": "{}",
+        "preferences": "{}",
+        "decodings": "{}",
+    }.items():
         names = [shown.format(one) for one in data.get(key, [])]
         if len(set(names)) < len(names):
             raise InputError(f"expected different values, found {', '.join(names)}", path=path, field=key)
@@ -221,7 +232,7 @@ def _check_several(data: Json, path: Path) -> None:
     """
     if not data["domain"] or len(set(data["domain"])) < len(data["domain"]):
         raise InputError(f"expected domains, each once, found {data['domain']}", path=path, field="domain")
-    for key in ("distilled", "grpo", "preferences", "train_file", "heldout_file", "annotated"):
+    for key in ("distilled", "grpo", "preferences", "decodings", "train_file", "heldout_file", "annotated"):
         if data.get(key):
             raise InputError("expected none with several domains: it goes with one", path=path, field=key)
 
@@ -245,6 +256,21 @@ def _check_preferences(data: Json, path: Path) -> None:
         raise InputError(
             "expected a model where preferences has other-chosen, and none where not", path=path, field="other_model"
         )
+
+
+def _check_decodings(data: Json, path: Path) -> None:
+    """See that what the decodings of a recipe read is made by it.
+
+    Raises:
+        InputError: naming the key.
+    """
+    names = data.get("decodings", [])
+    if "icd" in names and not data.get("dpo"):
+        raise InputError(
+            "expected a training configuration: icd reads the rejected sides of pairs", path=path, field="dpo"
+        )
+    if names and data.get("annotated"):
+        raise InputError("expected none with annotated answers: no responses are drawn", path=path, field="decodings")
 
 
 def _recipe_file(name: str | Path) -> Path:

@@ -24,6 +24,7 @@ from rlhalt.recipes import untrained
 from rlhalt.recipes.calibrating import calibrated_name, calibrating
 from rlhalt.recipes.comparing import comparing, several
 from rlhalt.recipes.data import data, parts, shown
+from rlhalt.recipes.decoding import decoding
 from rlhalt.recipes.distilling import distilling
 from rlhalt.recipes.example import at_every_threshold, example
 from rlhalt.recipes.preferring import preferring
@@ -61,7 +62,9 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
         print("no judge is named: the models are trained and not evaluated", file=sys.stderr)
         return out
     name = calibrated_name(recipe, policies)
-    compared = [stage for part in found for stage in comparing(recipe, part, policies)]
+    decodings, decoded = decoding(recipe, found[0], out)
+    training += decoded
+    compared = [stage for part in found for stage in comparing(recipe, part, policies, decodings)]
     reports = {part.domain.domain: part.folder / "report" for part in found}
     overview = several(reports, out / "report") if len(found) > 1 else []
     run_stages([*making, *training, *calibrating(recipe, found, policies), *compared, *overview])
