@@ -112,7 +112,8 @@ def recipe_names() -> list[str]:
 def load_recipe(path: str | Path | None) -> Recipe:
     """Read a recipe: a file, or the name of one that comes with rlhalt; `quickstart` if None.
 
-    The training configurations that it names lie beside it, or are those of `configs/`.
+    The training configurations that it names lie beside it or, where its folder is called recipes, beside that; or are
+    those of `configs/`.
 
     Raises:
         InputError: missing files, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
@@ -254,8 +255,13 @@ def _recipe_file(name: str | Path) -> Path:
 
 
 def _beside(recipe: Path, config: str) -> Path:
-    """Where a training configuration lies; beside the recipe where it is nowhere, for the message."""
-    places = (recipe.parent / config, *(base / config for base in FOLDERS))
+    """Where a training configuration lies; beside the recipe where it is nowhere, for the message.
+
+    What `rlhalt configs --copy` wrote keeps its order: recipes/ lies beside sft/ and dpo/, and a change there counts.
+    """
+    folder = recipe.absolute().parent
+    copied = [folder.parent] if folder.name == "recipes" else []
+    places = [base / config for base in (recipe.parent, *copied, *FOLDERS)]
     return next((one for one in places if one.is_file()), places[0])
 
 
