@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlhalt.configs import FOLDERS
 from rlhalt.domains.hub import local_file, on_hub
@@ -20,6 +20,9 @@ from rlhalt.training_data import Style
 from rlhalt.training_data.preferences.methods import PREFERENCES
 from rlhalt.training_data.table import check_name
 from rlhalt.training_data.targets.methods import METHODS
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,6 +298,20 @@ def check_training(recipe: Recipe, out: Path) -> None:
     for kind, config in (*named, ("decisions", recipe.threshold_in_prompt), ("sft", recipe.distilled)):
         if config is not None:
             check_configuration(kind, config)
+
+
+def check_judge(client: Client | None, out: Path) -> None:
+    """See that the model that judges can be asked, before the first response is drawn.
+
+    Args:
+        client: asks it, where one is named.
+        out: the recipe's folder; nothing is asked where it holds a report already.
+
+    Raises:
+        InputError, BudgetExceeded: see `rlhalt.llm.Client.check`.
+    """
+    if client is not None and not (out / "report").is_dir():
+        client.check()
 
 
 def check_model(recipe: Recipe) -> None:

@@ -27,7 +27,7 @@ from rlhalt.recipes.data import data, parts, shown
 from rlhalt.recipes.distilling import distilling
 from rlhalt.recipes.example import at_every_threshold, example
 from rlhalt.recipes.preferring import preferring
-from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
+from rlhalt.recipes.recipe import Recipe, check_judge, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
 
@@ -51,6 +51,7 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     found = parts(recipe, out, client)
     check_training(recipe, out)
     check_model(recipe)
+    check_judge(client, out)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)
     for add in (preferring, distilling):
