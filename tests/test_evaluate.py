@@ -106,7 +106,8 @@ def test_a_judge_is_asked_for_what_comes_next_alone_and_for_several_responses_to
     rows = []
     for number in range(6):
         row = dataclasses.replace(
-            scored_row([f"Thing {number} is right."], "+"), reference={"question": "Is it?", "true": ["a"], "false": ["b"]}
+            scored_row([f"Thing {number} is right."], "+"),
+            reference={"question": "Is it?", "true": ["a"], "false": ["b"]},
         )
         known = [dataclasses.replace(one, verifier=scorer.verifier.name) for one in row.fragments]
         rows.append(dataclasses.replace(row, key=str(number), fragments=known))

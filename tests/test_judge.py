@@ -365,9 +365,10 @@ def score(one: JudgeVerifier, client: Client, rows: list[Response], output: Path
     return list(read(output, Scored))
 
 
-def response(number: int) -> Response:
-    text = " ".join(f"Statement {number}-{one} is {('right', 'wrong', 'odd')[(number + one) % 3]}." for one in range(5))
-    key = content_key(text)
+def response(number: int, text: str | None = None) -> Response:
+    said = (f"Statement {number}-{one} is {('right', 'wrong', 'odd')[(number + one) % 3]}." for one in range(5))
+    text = text or " ".join(said)
+    key = content_key(number, text)
     return Response(key, key, 0, [{"role": "user", "content": "?"}], text, REFERENCE, "d", "train", "stop", {}, 9)
 
 
@@ -447,3 +448,13 @@ def test_chaos_of_45_kinds_loses_and_invents_nothing(server, tmp_path, fragments
     again = [one for row in second for one in row.fragments]
     assert [one.label for one in again] == [label_of(one.text) for one in found]
     assert all(old == new for old, new in zip(found, again, strict=True) if not old.failed)
+
+
+@pytest.mark.parametrize(("right", "warned"), [(20, True), (19, False)])
+def test_a_judge_that_says_the_same_of_everything_is_told(server, client, tmp_path, capsys, right, warned):
+    scorer = Scorer(sentences, judge(client), client=client)
+    rows = [response(n, "This is right. That is odd.") for n in range(right)]
+    score_file(rows, scorer, tmp_path / "scored.jsonl")
+    assert ("calls all 20 fragments that it decides correct" in capsys.readouterr().err) == warned
+    score_file([*rows, response(99, "That is wrong.")], scorer, tmp_path / "more.jsonl")
+    assert "calls all" not in capsys.readouterr().err

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import itertools
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rlhalt.llm import Usage
 
 Job = tuple[int, Response, "Scored | None"]  # row number, response, what an earlier run made of it
+_MANY = 20  # verdicts; of fewer, all may well be alike
 MOST_TOGETHER = 64  # responses that a worker of a cluster gets at once; a killed one begins with them again
 
 
@@ -171,6 +173,7 @@ def score_file(
     if done:
         already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
+    _warn_of_one_verdict(labels, scorer, output)
     return found
 
 
@@ -251,5 +254,20 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
         reason, count = reasons.most_common(1)[0]
         raise TooManyFailures(
             f"{output}: {failed} of {total} fragments failed (limit {limit:.0%}), {count} of them: {reason}; "
-            "repair the verifier and run again; only the failed rows are judged again"
+            "repair the verifier, or allow more by max_failure_rate in domain.yaml, and run again; only the failed "
+            "rows are judged again"
         )
+
+
+def _warn_of_one_verdict(labels: Counter[str], scorer: Scorer, output: str | Path) -> None:
+    """Warn where a model that judges says the same of everything: a weak one does, and nothing else would show it."""
+    decided = {name: labels[name] for name in ("correct", "incorrect") if labels[name]}
+    if scorer.client is None or len(decided) != 1 or sum(decided.values()) < _MANY:
+        return
+    ((label, count),) = decided.items()
+    print(
+        f"warning: {output}: {scorer.verifier.name} calls all {count} fragments that it decides {label}. Either they "
+        "are, or it cannot tell right from wrong, and what is trained on its verdicts learns nothing: ask it about "
+        "fragments whose labels you know (rlhalt audit, docs/served-models.md)",
+        file=sys.stderr,
+    )
