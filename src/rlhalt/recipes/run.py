@@ -59,7 +59,12 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
         policies, training = policies | more, [*training, *stages]
     if any(part.scorer is None for part in found):
         run_stages([*making, *training])
-        print("no judge is named: the models are trained and not evaluated", file=sys.stderr)
+        trained = ", ".join(one.model for one in policies.values())
+        print(
+            f"trained and not evaluated, for want of a judge: {trained}; a recipe that names a judge (judge:), and "
+            "prompts with what it must see (train_file:), evaluates them too",
+            file=sys.stderr,
+        )
         return out
     name = calibrated_name(recipe, policies)
     compared = [stage for part in found for stage in comparing(recipe, part, policies)]
