@@ -49,6 +49,20 @@ def test_a_whole_response_is_judged_in_one_call(server, client):
     assert prompt(server).fragments == {n: one.text for n, one in enumerate(sentences(TEXT), start=1)}
 
 
+def lazy(body) -> str:
+    """What a small model says that the server holds to the asked form: the fewest verdicts, numbered from the start."""
+    form = body["response_format"]["json_schema"]["schema"]["properties"]["verdicts"]
+    numbers = form["items"]["properties"]["id"].get("enum", [1])
+    said = [{"id": one, "evidence": "", "label": "correct"} for one in numbers]
+    return json.dumps({"verdicts": said[: form.get("minItems", 1)]})
+
+
+def test_a_model_that_is_held_to_the_form_leaves_no_fragment_out(server, client):
+    server.answer = lazy
+    assert labels(judge(client).verify(TEXT, sentences(TEXT), REFERENCE)) == ["correct"] * 4
+    assert len(server.requests) == 1
+
+
 def test_any_number_is_under_way_together_on_any_loop(server):
     server.latency = 0.1
 
@@ -271,7 +285,7 @@ def test_the_name_carries_prompt_and_model(client, tmp_path):
     (tmp_path / "judge.txt").write_text("Judge otherwise.")
     names = [one.name for one in (judge(client), JudgeVerifier(client, tmp_path / "judge.txt", ["question"]))]
     assert len(set(names)) == 2
-    assert all(one.startswith("judge/3-") and one.endswith("/m") for one in names)
+    assert all(one.startswith("judge/4-") and one.endswith("/m") for one in names)
 
 
 def test_what_the_user_must_mend_is_no_failure(client, tmp_path):
