@@ -464,11 +464,31 @@ def test_chaos_of_45_kinds_loses_and_invents_nothing(server, tmp_path, fragments
     assert all(old == new for old, new in zip(found, again, strict=True) if not old.failed)
 
 
-@pytest.mark.parametrize(("right", "warned"), [(20, True), (19, False)])
-def test_a_judge_that_says_the_same_of_everything_is_told(server, client, tmp_path, capsys, right, warned):
+SAME = "the same of all fragments that stand at the same place"
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "said"),
+    [
+        ("This is right.", "That is wrong.", "place 1: 20 correct"),
+        ("That is odd.", "That is wrong.", "place 1: 20 unverifiable"),
+        # As a model of 270 million parameters does: its labels in the order in which it was told them.
+        (
+            "This is right. That is wrong.",
+            "That is wrong. This is right.",
+            "place 1: 20 correct, place 2: 20 incorrect",
+        ),
+    ],
+)
+def test_a_judge_whose_verdicts_follow_from_the_place_alone_is_told(
+    server, client, tmp_path, capsys, text, other, said
+):
     scorer = Scorer(sentences, judge(client), client=client)
-    rows = [response(n, "This is right. That is odd.") for n in range(right)]
+    rows = [response(n, text) for n in range(20)]
     score_file(rows, scorer, tmp_path / "scored.jsonl")
-    assert ("calls all 20 fragments that it decides correct" in capsys.readouterr().err) == warned
-    score_file([*rows, response(99, "That is wrong.")], scorer, tmp_path / "more.jsonl")
-    assert "calls all" not in capsys.readouterr().err
+    warned = capsys.readouterr().err
+    assert SAME in warned
+    assert said in warned
+    for name, some in {"few": rows[:9], "other": [*rows, response(99, other)]}.items():
+        score_file(some, scorer, tmp_path / f"{name}.jsonl")
+        assert SAME not in capsys.readouterr().err

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import math
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,6 +141,7 @@ def score_file(
     digest = hashlib.sha256()
     labels: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    places: defaultdict[int, Counter[str]] = defaultdict(Counter)
     with Journal(output, Scored, _wanted(responses, scorer, digest.update), _made_of) as journal:
         config = {
             "fragmenter": scorer.fragmenter,
@@ -163,7 +164,7 @@ def score_file(
             for one in track(scored, "score", missing, note=lambda: _spent(scorer)):
                 if one.key not in journal:
                     journal.add(one)
-            journal.finish(functools.partial(_count, labels, reasons))
+            journal.finish(functools.partial(_count, labels, reasons, places))
             found = Verdicts(journal.total, {**labels, **({"failed": reasons.total()} if reasons else {})})
             run.result(rows=found.responses, fragments=found.fragments)
             if scorer.client is not None:
@@ -173,7 +174,7 @@ def score_file(
     if done:
         already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
-    _warn_of_one_verdict(labels, scorer, output)
+    _warn_of_one_verdict(dict(sorted(places.items())), scorer, output)
     return found
 
 
@@ -242,10 +243,14 @@ def _scored(jobs: Iterable[Job], scorer: Scorer) -> Iterator[Scored]:
     yield from as_done(lambda job: score(*job), jobs, scorer.workers, abandon)
 
 
-def _count(labels: Counter[str], reasons: Counter[str], row: Scored) -> None:
-    """Count the fragments by their labels, and the failed ones by their reasons."""
+def _count(labels: Counter[str], reasons: Counter[str], places: defaultdict[int, Counter[str]], row: Scored) -> None:
+    """Count the fragments by their labels, the failed ones by their reasons, and the verdicts by their place."""
     labels.update(one.label for one in row.fragments if one.label)
     reasons.update(one.error for one in row.fragments if one.failed and one.error)
+    judged = [one for one in row.fragments if one.kind != "halt"]
+    for place, one in enumerate(judged, start=1):
+        if one.label:
+            places[place][one.label] += 1
 
 
 def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, output: str | Path) -> None:
@@ -259,15 +264,21 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
         )
 
 
-def _warn_of_one_verdict(labels: Counter[str], scorer: Scorer, output: str | Path) -> None:
-    """Warn where a model that judges says the same of everything: a weak one does, and nothing else would show it."""
-    decided = {name: labels[name] for name in ("correct", "incorrect") if labels[name]}
-    if scorer.client is None or len(decided) != 1 or sum(decided.values()) < _MANY:
+def _warn_of_one_verdict(places: Mapping[int, Counter[str]], scorer: Scorer, output: str | Path) -> None:
+    """Warn where the verdicts of a model follow from the place of a fragment alone.
+
+    A weak model calls everything correct, or says its labels in the order in which it was told them. Its verdicts look
+    like those of any other, and an audit of single fragments does not see the second.
+    """
+    alike = all(len(found) == 1 for found in places.values())
+    if scorer.client is None or not alike or sum(found.total() for found in places.values()) < _MANY:
         return
-    ((label, count),) = decided.items()
+    said = ", ".join(
+        f"place {place}: {count} {label}" for place, found in places.items() for label, count in found.items()
+    )
     print(
-        f"warning: {output}: {scorer.verifier.name} calls all {count} fragments that it decides {label}. Either they "
-        "are, or it cannot tell right from wrong, and what is trained on its verdicts learns nothing: ask it about "
-        "fragments whose labels you know (rlhalt audit, docs/served-models.md)",
+        f"warning: {output}: {scorer.verifier.name} says the same of all fragments that stand at the same place of "
+        f"their responses ({said}). Either it is so, or it cannot tell right from wrong, and what is trained on its "
+        "verdicts learns nothing: ask it about fragments whose labels you know (rlhalt audit, docs/served-models.md)",
         file=sys.stderr,
     )
