@@ -472,7 +472,7 @@ SAME = "the same of all fragments that stand at the same place"
     [
         ("This is right.", "That is wrong.", "place 1: 20 correct"),
         ("That is odd.", "That is wrong.", "place 1: 20 unverifiable"),
-        # As a model of 270 million parameters does: its labels in the order in which it was told them.
+        # As a model of 270 million parameters does: its labels in the order of its instructions.
         (
             "This is right. That is wrong.",
             "That is wrong. This is right.",

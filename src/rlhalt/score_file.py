@@ -267,7 +267,7 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
 def _warn_of_one_verdict(places: Mapping[int, Counter[str]], scorer: Scorer, output: str | Path) -> None:
     """Warn where the verdicts of a model follow from the place of a fragment alone.
 
-    A weak model calls everything correct, or says its labels in the order in which it was told them. Its verdicts look
+    A weak model calls everything correct, or says its labels in the order of its instructions. Its verdicts look
     like those of any other, and an audit of single fragments does not see the second.
     """
     alike = all(len(found) == 1 for found in places.values())
