@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlhalt import by_place
 from rlhalt.cluster import Cluster
 from rlhalt.errors import InputError, TooManyFailures
 from rlhalt.journal import Journal
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from rlhalt.llm import Usage
 
 Job = tuple[int, Response, "Scored | None"]  # row number, response, what an earlier run made of it
-_MANY = 20  # verdicts; of fewer, all may well be alike
 MOST_TOGETHER = 64  # responses that a worker of a cluster gets at once; a killed one begins with them again
 
 
@@ -141,7 +141,7 @@ def score_file(
     digest = hashlib.sha256()
     labels: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    places: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    places = by_place.places()
     with Journal(output, Scored, _wanted(responses, scorer, digest.update), _made_of) as journal:
         config = {
             "fragmenter": scorer.fragmenter,
@@ -174,7 +174,7 @@ def score_file(
     if done:
         already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
-    _warn_of_one_verdict(dict(sorted(places.items())), scorer, output)
+    _warn_of_places(places, scorer, output)
     return found
 
 
@@ -247,10 +247,7 @@ def _count(labels: Counter[str], reasons: Counter[str], places: defaultdict[int,
     """Count the fragments by their labels, the failed ones by their reasons, and the verdicts by their place."""
     labels.update(one.label for one in row.fragments if one.label)
     reasons.update(one.error for one in row.fragments if one.failed and one.error)
-    judged = [one for one in row.fragments if one.kind != "halt"]
-    for place, one in enumerate(judged, start=1):
-        if one.label:
-            places[place][one.label] += 1
+    by_place.count(places, row)
 
 
 def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, output: str | Path) -> None:
@@ -264,21 +261,13 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
         )
 
 
-def _warn_of_one_verdict(places: Mapping[int, Counter[str]], scorer: Scorer, output: str | Path) -> None:
-    """Warn where the verdicts of a model follow from the place of a fragment alone.
-
-    A weak model calls everything correct, or says its labels in the order of its instructions. Its verdicts look
-    like those of any other, and an audit of single fragments does not see the second.
-    """
-    alike = all(len(found) == 1 for found in places.values())
-    if scorer.client is None or not alike or sum(found.total() for found in places.values()) < _MANY:
-        return
-    said = ", ".join(
-        f"place {place}: {count} {label}" for place, found in places.items() for label, count in found.items()
-    )
-    print(
-        f"warning: {output}: {scorer.verifier.name} says the same of all fragments that stand at the same place of "
-        f"their responses ({said}). Either it is so, or it cannot tell right from wrong, and what is trained on its "
-        "verdicts learns nothing: ask it about fragments whose labels you know (rlhalt audit, docs/served-models.md)",
-        file=sys.stderr,
-    )
+def _warn_of_places(places: Mapping[int, Counter[str]], scorer: Scorer, output: str | Path) -> None:
+    """Warn where the verdicts of a model follow from the place of a fragment alone."""
+    if scorer.client is not None and (told := by_place.told(places)):
+        print(
+            f"warning: {output}: {scorer.verifier.name} says the same of all fragments that stand at the same place of "
+            f"their responses ({told}). Either it is so, or it cannot tell right from wrong, and what is trained on "
+            "its verdicts learns nothing: ask it about fragments whose labels you know (rlhalt audit, "
+            "docs/served-models.md)",
+            file=sys.stderr,
+        )
