@@ -285,7 +285,8 @@ class JudgeServer:
     def _reply(self, body: dict[str, Any], writer: asyncio.StreamWriter, fault: str | None) -> None:
         said = self.answer(body) if callable(self.answer) else self.answer
         if said is None:
-            said = verdicts(read_prompt(body["messages"][-1]["content"]), fault)
+            asked = body["messages"][-1]["content"]
+            said = verdicts(read_prompt(asked), fault) if _BEGIN.search(asked) else "yes"
         elif fault == "empty reply":
             said = ""
         if isinstance(said, str):

@@ -88,7 +88,7 @@ def test_the_name_carries_prompt_and_model(client, tmp_path):
     (tmp_path / "claims.txt").write_text("Split otherwise.")
     names = [ClaimsFragmenter(client, path).name for path in (PROMPT, tmp_path / "claims.txt")]
     assert len(set(names)) == 2
-    assert all(one.startswith("claims/2-") and one.endswith("/m") for one in names)
+    assert all(one.startswith("claims/3-") and one.endswith("/m") for one in names)
     with pytest.raises(InputError, match="no such file"):
         ClaimsFragmenter(client, tmp_path / "no.txt")
 

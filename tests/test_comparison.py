@@ -19,6 +19,7 @@ from rlhalt.evaluation.design import Model, contrasts
 from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.significance import holm
 from rlhalt.evaluation.tables import caption
+from rlhalt.report.summary import sentences
 from rlhalt.rewards import counted
 
 
@@ -487,3 +488,36 @@ def test_where_nothing_has_a_verdict_no_confidence_has_an_error(evaluations, tmp
     write(found, tmp_path)
     rest = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     assert {one["ece"]["value"] for one in rest["sources"] if one["model"] == "SFT"} == {None}
+
+
+def by_place(evaluation, verifier):
+    """The same evaluation, judged by the place of each fragment."""
+    labels = ("correct", "incorrect", "unverifiable")
+    rows = [
+        dataclasses.replace(
+            row,
+            fragments=[
+                dataclasses.replace(one, kind="sentence", label=labels[place % 3], error=None, verifier=verifier)
+                for place, one in enumerate(row.fragments)
+            ],
+        )
+        for row in evaluation.scored
+    ]
+    return without(evaluation, scored=rows)
+
+
+def test_verdicts_that_follow_from_the_place_alone_are_doubted_before_anything_is_found(evaluations):
+    """A model that learns to say one sentence is then 'correct' in all of them."""
+    found = compare([by_place(one, "judge/4-abc/m") for one in evaluations], resamples=50)
+    assert "The judge says the same of all fragments that stand at the same place" in found.doubted
+    assert sentences(found)[0] == found.doubted
+    assert found.doubted in found.design.notes
+    assert not compare([by_place(one, "countries 1") for one in evaluations], resamples=50).doubted
+
+
+def test_verdicts_of_a_judge_that_differ_at_one_place_are_not_doubted(evaluations):
+    judged = [by_place(one, "judge/4-abc/m") for one in evaluations]
+    row = judged[0].scored[0]
+    other = dataclasses.replace(row, fragments=[dataclasses.replace(one, label="incorrect") for one in row.fragments])
+    judged[0] = without(judged[0], scored=[other, *judged[0].scored[1:]])
+    assert not compare(judged, resamples=50).doubted

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from rlhalt.cli import main
 from rlhalt.cli.chain import with_kind
 from rlhalt.configs import config_file, config_names
+from rlhalt.recipes.recipe import load_recipe
 
 
 def test_every_configuration_has_a_name(capsys):
@@ -25,6 +28,16 @@ def test_they_are_copied_and_nothing_is_overwritten(tmp_path, capsys):
     assert main(["configs", "--copy", str(tmp_path / "mine")]) == 2
     assert "choose another folder" in capsys.readouterr().err
     assert (tmp_path / "mine" / "sft" / "8b_lora.yaml").read_text() == "changed: true\n"
+
+
+def test_a_copied_recipe_trains_as_the_configurations_copied_with_it_say(tmp_path, monkeypatch):
+    assert main(["configs", "--copy", str(tmp_path / "mine")]) == 0
+    for kind in ("sft", "dpo"):
+        (tmp_path / "mine" / kind / "135m.yaml").write_text("max_steps: 2\n")
+    for folder, name in ((tmp_path, "mine/recipes/elements.yaml"), (tmp_path / "mine" / "recipes", "elements.yaml")):
+        monkeypatch.chdir(folder)
+        recipe = load_recipe(name)
+        assert [Path(one).read_text() for one in (recipe.sft, str(recipe.dpo))] == ["max_steps: 2\n"] * 2
 
 
 def test_a_file_comes_before_a_name(tmp_path, monkeypatch):

@@ -150,7 +150,9 @@ def test_a_recipe_is_read_and_names_a_domain_and_data_that_there_are(name, tmp_p
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_recipe_runs_from_prompts_to_report_in_two_steps_a_training(name, tiny_model, tmp_path, monkeypatch, server):
+def test_a_recipe_runs_from_prompts_to_report_in_two_steps_a_training(
+    name, tiny_model, tmp_path, monkeypatch, server, capsys
+):
     from rlhalt.sampling import local
 
     monkeypatch.chdir(tmp_path)
@@ -187,6 +189,8 @@ def test_a_recipe_runs_from_prompts_to_report_in_two_steps_a_training(name, tiny
     for kind in ("dpo-0.5" if key == "dpo" else key for key in trained):
         assert json.loads((out / "seed0" / kind / "run.json").read_text())["steps"] == 2
     assert (out / "report" / "report.html").is_file() == ("annotated" not in whole)
+    left = "trained and not evaluated, for want of a judge: out/seed0/sft, out/seed0/dpo-0.5" in capsys.readouterr().err
+    assert left == ("annotated" in whole)
 
 
 def test_one_model_of_a_recipe_is_calibrated_on_prompts_that_no_model_was_trained_on(

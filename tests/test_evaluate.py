@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from judge_server import read_prompt
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation import load
@@ -91,6 +92,32 @@ def test_the_base_model_is_asked_where_the_policy_ended(monkeypatch, scored_row)
         ("", None),
     ]
     assert len(sentences(found[0].text)) == 1
+
+
+def test_a_judge_is_asked_for_what_comes_next_alone_and_for_several_responses_together(
+    monkeypatch, scored_row, server, client
+):
+    class Base:
+        def complete(self, chats, **_):
+            return [Completion(" The next is wrong.", 5, "stop") for _ in chats]
+
+    monkeypatch.setattr(evaluation, "load_engine", lambda *_: Base())
+    scorer = load_domain("truthfulqa").scorer(client)
+    rows = []
+    for number in range(6):
+        row = dataclasses.replace(
+            scored_row([f"Thing {number} is right."], "+"),
+            reference={"question": "Is it?", "true": ["a"], "false": ["b"]},
+        )
+        known = [dataclasses.replace(one, verifier=scorer.verifier.name) for one in row.fragments]
+        rows.append(dataclasses.replace(row, key=str(number), fragments=known))
+    server.latency = 0.2
+    found = continuations(Policy("base", "m"), rows, scorer, "transformers")
+    assert [(one.key, one.label) for one in found] == [(row.key, "incorrect") for row in rows]
+    asked = [read_prompt(one["messages"][-1]["content"]) for one in server.requests]
+    assert [one.asked for one in asked] == [[2]] * 6
+    assert all(len(one.fragments) == 2 for one in asked)
+    assert server.at_once > 1
 
 
 def test_a_conditioned_policy_sees_its_threshold_in_the_prompt_and_the_base_model_does_not(monkeypatch, scored_row):

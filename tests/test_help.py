@@ -17,7 +17,7 @@ from rlhalt.cli import _parser, main
 from rlhalt.cli.flags import KINDS
 from rlhalt.cli.overview import EXIT_CODES
 from rlhalt.errors import InputError
-from rlhalt.recipes.recipe import recipe_names
+from rlhalt.recipes.recipe import load_recipe, recipe_names
 
 ROOT = Path(__file__).parents[1]
 VERBS = list(_parser().verbs)
@@ -61,6 +61,13 @@ def test_a_verb_has_two_examples_that_its_parser_takes(capsys, verb):
                 assert (ROOT / word).exists(), word
         if verb == "run":
             assert args.recipe in recipe_names() or args.recipe.endswith(".yaml")
+
+
+def test_the_recipes_that_the_examples_of_rounds_name_are_of_one_domain(capsys):
+    found = [_parser().parse_args(argv).config for argv in examples(shown(capsys, "rounds", "--help"))]
+    known = [load_recipe(one) for one in found if one in recipe_names()]
+    assert known
+    assert all(len(one.domains) == 1 for one in known)
 
 
 @pytest.mark.parametrize("verb", VERBS)

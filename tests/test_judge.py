@@ -49,6 +49,20 @@ def test_a_whole_response_is_judged_in_one_call(server, client):
     assert prompt(server).fragments == {n: one.text for n, one in enumerate(sentences(TEXT), start=1)}
 
 
+def lazy(body) -> str:
+    """What a small model says that the server holds to the asked form: the fewest verdicts, numbered from the start."""
+    form = body["response_format"]["json_schema"]["schema"]["properties"]["verdicts"]
+    numbers = form["items"]["properties"]["id"].get("enum", [1])
+    said = [{"id": one, "evidence": "", "label": "correct"} for one in numbers]
+    return json.dumps({"verdicts": said[: form.get("minItems", 1)]})
+
+
+def test_a_model_that_is_held_to_the_form_leaves_no_fragment_out(server, client):
+    server.answer = lazy
+    assert labels(judge(client).verify(TEXT, sentences(TEXT), REFERENCE)) == ["correct"] * 4
+    assert len(server.requests) == 1
+
+
 def test_any_number_is_under_way_together_on_any_loop(server):
     server.latency = 0.1
 
@@ -271,7 +285,7 @@ def test_the_name_carries_prompt_and_model(client, tmp_path):
     (tmp_path / "judge.txt").write_text("Judge otherwise.")
     names = [one.name for one in (judge(client), JudgeVerifier(client, tmp_path / "judge.txt", ["question"]))]
     assert len(set(names)) == 2
-    assert all(one.startswith("judge/3-") and one.endswith("/m") for one in names)
+    assert all(one.startswith("judge/4-") and one.endswith("/m") for one in names)
 
 
 def test_what_the_user_must_mend_is_no_failure(client, tmp_path):
@@ -365,9 +379,10 @@ def score(one: JudgeVerifier, client: Client, rows: list[Response], output: Path
     return list(read(output, Scored))
 
 
-def response(number: int) -> Response:
-    text = " ".join(f"Statement {number}-{one} is {('right', 'wrong', 'odd')[(number + one) % 3]}." for one in range(5))
-    key = content_key(text)
+def response(number: int, text: str | None = None) -> Response:
+    said = (f"Statement {number}-{one} is {('right', 'wrong', 'odd')[(number + one) % 3]}." for one in range(5))
+    text = text or " ".join(said)
+    key = content_key(number, text)
     return Response(key, key, 0, [{"role": "user", "content": "?"}], text, REFERENCE, "d", "train", "stop", {}, 9)
 
 
@@ -447,3 +462,33 @@ def test_chaos_of_45_kinds_loses_and_invents_nothing(server, tmp_path, fragments
     again = [one for row in second for one in row.fragments]
     assert [one.label for one in again] == [label_of(one.text) for one in found]
     assert all(old == new for old, new in zip(found, again, strict=True) if not old.failed)
+
+
+SAME = "the same of all fragments that stand at the same place"
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "said"),
+    [
+        ("This is right.", "That is wrong.", "place 1: 20 correct"),
+        ("That is odd.", "That is wrong.", "place 1: 20 unverifiable"),
+        # As a model of 270 million parameters does: its labels in the order of its instructions.
+        (
+            "This is right. That is wrong.",
+            "That is wrong. This is right.",
+            "place 1: 20 correct, place 2: 20 incorrect",
+        ),
+    ],
+)
+def test_a_judge_whose_verdicts_follow_from_the_place_alone_is_told(
+    server, client, tmp_path, capsys, text, other, said
+):
+    scorer = Scorer(sentences, judge(client), client=client)
+    rows = [response(n, text) for n in range(20)]
+    score_file(rows, scorer, tmp_path / "scored.jsonl")
+    warned = capsys.readouterr().err
+    assert SAME in warned
+    assert said in warned
+    for name, some in {"few": rows[:9], "other": [*rows, response(99, other)]}.items():
+        score_file(some, scorer, tmp_path / f"{name}.jsonl")
+        assert SAME not in capsys.readouterr().err

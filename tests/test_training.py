@@ -164,6 +164,23 @@ def test_a_file_without_targets_is_refused(tmp_path, tiny_model):
         main([*argv, "--output_dir", str(tmp_path / "out"), "--model_name_or_path", str(tiny_model)])
 
 
+@pytest.mark.parametrize(("longest", "told"), [(256, None), (40, 1)])
+def test_targets_that_are_cut_at_the_longest_length_are_told(tiny_model, tmp_path, capsys, longest, told):
+    from rlhalt.training.sft import main
+
+    asked = [{"role": "user", "content": "State facts."}]
+    said = ["It is.", "Norway is in Europe. " * 4]
+    write(
+        tmp_path / "targets.jsonl",
+        [Target(one, asked, [{"role": "assistant", "content": one}], "remove", "s") for one in said],
+    )
+    argv = ["--config", config(tmp_path, max_steps=1, max_length=longest)]
+    argv += ["--train_file", str(tmp_path / "targets.jsonl"), "--output_dir", str(tmp_path / "out")]
+    main([*argv, "--model_name_or_path", str(tiny_model)])
+    assert ("1 of 2 targets reach max_length (40 tokens)" in capsys.readouterr().err) == bool(told)
+    assert json.loads((tmp_path / "out" / "run.json").read_text()).get("cut") == told
+
+
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 

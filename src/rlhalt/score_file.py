@@ -7,11 +7,13 @@ import functools
 import hashlib
 import itertools
 import math
-from collections import Counter
+import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rlhalt import by_place
 from rlhalt.cluster import Cluster
 from rlhalt.errors import InputError, TooManyFailures
 from rlhalt.journal import Journal
@@ -139,6 +141,7 @@ def score_file(
     digest = hashlib.sha256()
     labels: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    places = by_place.places()
     with Journal(output, Scored, _wanted(responses, scorer, digest.update), _made_of) as journal:
         config = {
             "fragmenter": scorer.fragmenter,
@@ -161,7 +164,7 @@ def score_file(
             for one in track(scored, "score", missing, note=lambda: _spent(scorer)):
                 if one.key not in journal:
                     journal.add(one)
-            journal.finish(functools.partial(_count, labels, reasons))
+            journal.finish(functools.partial(_count, labels, reasons, places))
             found = Verdicts(journal.total, {**labels, **({"failed": reasons.total()} if reasons else {})})
             run.result(rows=found.responses, fragments=found.fragments)
             if scorer.client is not None:
@@ -171,6 +174,7 @@ def score_file(
     if done:
         already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
+    _warn_of_places(places, scorer, output)
     return found
 
 
@@ -239,10 +243,11 @@ def _scored(jobs: Iterable[Job], scorer: Scorer) -> Iterator[Scored]:
     yield from as_done(lambda job: score(*job), jobs, scorer.workers, abandon)
 
 
-def _count(labels: Counter[str], reasons: Counter[str], row: Scored) -> None:
-    """Count the fragments by their labels, and the failed ones by their reasons."""
+def _count(labels: Counter[str], reasons: Counter[str], places: defaultdict[int, Counter[str]], row: Scored) -> None:
+    """Count the fragments by their labels, the failed ones by their reasons, and the verdicts by their place."""
     labels.update(one.label for one in row.fragments if one.label)
     reasons.update(one.error for one in row.fragments if one.failed and one.error)
+    by_place.count(places, row)
 
 
 def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, output: str | Path) -> None:
@@ -251,5 +256,18 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
         reason, count = reasons.most_common(1)[0]
         raise TooManyFailures(
             f"{output}: {failed} of {total} fragments failed (limit {limit:.0%}), {count} of them: {reason}; "
-            "repair the verifier and run again; only the failed rows are judged again"
+            "repair the verifier, or allow more by max_failure_rate in domain.yaml, and run again; only the failed "
+            "rows are judged again"
+        )
+
+
+def _warn_of_places(places: Mapping[int, Counter[str]], scorer: Scorer, output: str | Path) -> None:
+    """Warn where the verdicts of a model follow from the place of a fragment alone."""
+    if scorer.client is not None and (told := by_place.told(places)):
+        print(
+            f"warning: {output}: {scorer.verifier.name} says the same of all fragments that stand at the same place of "
+            f"their responses ({told}). Either it is so, or it cannot tell right from wrong, and what is trained on "
+            "its verdicts learns nothing: ask it about fragments whose labels you know (rlhalt audit, "
+            "docs/served-models.md)",
+            file=sys.stderr,
         )

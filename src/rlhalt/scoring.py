@@ -67,6 +67,15 @@ class Scorer:
     domain: str = ""
     settings: str = ""
 
+    def check_judge(self) -> None:
+        """See that the model that is asked, where one is, can be asked; before the first response is drawn.
+
+        Raises:
+            InputError, BudgetExceeded: see `rlhalt.llm.Client.check`.
+        """
+        if self.client is not None:
+            self.client.check()
+
     def split(self, text: str) -> list[Fragment]:
         """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`."""
         return with_halts(text, self._fragments(text), self.phrase)

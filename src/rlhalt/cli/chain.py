@@ -83,11 +83,11 @@ def add_recipes(verb: Verb) -> None:
         "rounds",
         _rounds,
         "run a recipe several times, each round on responses of the model that the round before trained",
-        "rlhalt rounds --rounds 2",
+        "rlhalt rounds --rounds 2 --config elements",
         "rlhalt rounds --rounds 3 --config legs/recipe.yaml --output runs/legs-rounds",
     )
     one.add_argument("--rounds", type=count, required=True, help="how many")
-    one.add_argument("--config", help="a recipe (default: quickstart)")
+    one.add_argument("--config", required=True, help="a recipe of one domain: a name or a file")
     one.add_argument("--output", help="folder (default: the recipe's own with -rounds behind its name)")
 
 

@@ -89,6 +89,7 @@ def calibrate(
     if run.finished:
         already_done(folder)
         return folder / FILE
+    scorer.check_judge()
     with locked(folder), run:
         fits = [_fit(settings, at, prompts, scorer, folder, by, method, reward_model) for at in temperatures]
         found = Calibration(

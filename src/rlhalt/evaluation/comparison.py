@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rlhalt import by_place
 from rlhalt.evaluation.arms import BY_THRESHOLD, Arm, arms
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, estimate
 from rlhalt.evaluation.calibration import Calibration, calibrate
@@ -113,6 +114,7 @@ class Comparison:
         relations: right and wrong facts by relation, where the verdicts tell it.
         elsewhere: what the models that were measured do outside of their domain.
         untrained: models that could not be trained, by their labels, and why.
+        doubted: why the verdicts themselves are in doubt, a sentence; empty where they are not.
     """
 
     design: Design
@@ -128,6 +130,7 @@ class Comparison:
     relations: list[RelationCounts]
     elsewhere: list[Elsewhere]
     untrained: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    doubted: str = ""
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -193,7 +196,8 @@ def compare(
     missing = untrained or {}
     plan = design(evaluations, thresholds, seed, resamples, cut_by)
     notes = [f"{name} was not trained: {why}." for name, why in missing.items()]
-    plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
+    doubted = _by_place(plan)
+    plan = dataclasses.replace(plan, notes=(*plan.notes, *notes, *([doubted] if doubted else [])))
     measured = arms(plan)
     every = {key: place for place, key in enumerate(plan.every_prompt)}
     sure = {one.label: _decided(one, every) for one in plan.models}
@@ -214,7 +218,23 @@ def compare(
         relations=by_relation(plan),
         elsewhere=elsewhere(plan),
         untrained=missing,
+        doubted=doubted,
     )
+
+
+def _by_place(plan: Design) -> str:
+    """That a judge's verdicts follow from the place of a fragment alone, where they do."""
+    found = by_place.places()
+    for model in plan.models:
+        for row in (row for one in model.evaluations for row in one.scored):
+            if all((one.verifier or "").startswith("judge/") for one in row.fragments if one.kind != "halt"):
+                by_place.count(found, row)
+    told = by_place.told(found)
+    said = (
+        f"The judge says the same of all fragments that stand at the same place of their responses ({told}): either it "
+        "is so, or it cannot tell right from wrong, and nothing here says which model is better."
+    )
+    return said if told else ""
 
 
 def _metrics(plan: Design, arm: Arm) -> Metrics:

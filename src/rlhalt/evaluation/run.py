@@ -31,9 +31,10 @@ from rlhalt.locks import locked
 from rlhalt.models import identity, turns
 from rlhalt.provenance import Run, already_done
 from rlhalt.records import Continuation, Json, Message, Prompt, Scored, file_hash, read, write
-from rlhalt.sampling import EngineName, Settings, cut_off, load_engine, sample
+from rlhalt.sampling import Completion, EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
+from rlhalt.threads import as_done
 from rlhalt.threshold_prompt import with_threshold, without_threshold
 from rlhalt.trained_threshold import checked_threshold, hears_threshold
 from rlhalt.uncertainty.token_probability import confidences
@@ -166,6 +167,7 @@ def evaluate(
     # Both models are needed to the end: what one of them lacks is told before the first response is drawn.
     for one in (policy, *([base] if base else [])):
         turns(one.model, one.template_args)
+    scorer.check_judge()
     with locked(folder), run:
         asked = [policy.asked(one) for one in prompts]
         greedy = Settings(
@@ -263,15 +265,23 @@ def continuations(base: Policy, rows: Sequence[Scored], scorer: Scorer, engine: 
     completed = load_engine(base.model, engine, base.template_args).complete(
         chats, temperature=0.0, max_tokens=NEXT_FRAGMENT_TOKENS, seed=0
     )
-    found = []
-    for row, text, completion in zip(rows, spoken, completed, strict=True):
+
+    def judged(job: tuple[Scored, str, Completion]) -> Continuation:
+        row, text, completion = job
         whole = text + completion.text
-        following = [one for one in scorer.judge(whole, row.reference, prompt=row.prompt) if one.start >= len(text)]
+        # A judge is not paid twice for the response itself.
+        fragments = scorer.judge(whole, row.reference, row.fragments, row.prompt)
+        following = [one for one in fragments if one.start >= len(text)]
         if following and following[0].label != "halt" and scorer.phrase not in following[0].text:
-            found.append(Continuation(row.key, following[0].text, following[0].label))
-        else:
-            found.append(Continuation(row.key, "", None))
-    return found
+            return Continuation(row.key, following[0].text, following[0].label)
+        return Continuation(row.key, "", None)
+
+    jobs = list(zip(rows, spoken, completed, strict=True))
+    if scorer.workers == 1:
+        return [judged(one) for one in jobs]
+    abandon = scorer.client.close if scorer.client is not None else lambda: None
+    found = {one.key: one for one in as_done(judged, jobs, scorer.workers, abandon)}
+    return [found[row.key] for row in rows]
 
 
 def _without_halt(row: Scored) -> str:

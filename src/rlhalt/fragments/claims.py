@@ -28,8 +28,8 @@ from rlhalt.llm import CallFailure, Client, Request, Usage, read_json
 from rlhalt.prompting import RULES, instructions, messages, quoted
 from rlhalt.records import Fragment, Json, content_key
 
-# Of the layout of prompts and the reading of replies: another version splits anew.
-_VERSION = 2
+# Of the layout of prompts, and of the form and the reading of replies: another version splits anew.
+_VERSION = 3
 _ENGLISH = SentenceSplitter()
 
 _REPLY = """ The data are the sentences of one answer, numbered, in its order.
@@ -45,21 +45,29 @@ _CLAIM: Json = {
     "required": ["quote", "claim"],
     "additionalProperties": False,
 }
-_SENTENCE: Json = {
-    "type": "object",
-    "properties": {"id": {"type": "integer"}, "claims": {"type": "array", "items": _CLAIM}},
-    "required": ["id", "claims"],
-    "additionalProperties": False,
-}
-_SCHEMA: Json = {
-    "type": "object",
-    "properties": {"sentences": {"type": "array", "items": _SENTENCE}},
-    "required": ["sentences"],
-    "additionalProperties": False,
-}
 
 # Texts are kept; a comma before the end of a list or object goes.
 _LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])')
+
+
+def _schema(count: int) -> Json:
+    """The form of a reply: a server that holds a model to it gets one entry for each of so many sentences."""
+    sentence: Json = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer", "enum": list(range(1, count + 1))},
+            "claims": {"type": "array", "items": _CLAIM},
+        },
+        "required": ["id", "claims"],
+        "additionalProperties": False,
+    }
+    sentences: Json = {"type": "array", "items": sentence, "minItems": count, "maxItems": count}
+    return {
+        "type": "object",
+        "properties": {"sentences": sentences},
+        "required": ["sentences"],
+        "additionalProperties": False,
+    }
 
 
 class ClaimsFragmenter:
@@ -122,7 +130,7 @@ class ClaimsFragmenter:
         # Quote and claim say each word about twice, the subject once more for every claim, and braces around them: as
         # many tokens as the text has bytes are enough.
         room = 256 + 64 * len(asked) + sum(len(one.encode()) for one in lines)
-        return Request(asking, self._version, room, _SCHEMA, code)
+        return Request(asking, self._version, room, _schema(len(asked)), code)
 
     def _asked(self, text: str) -> list[Fragment]:
         return [one for one in self._sentences(text) if one.kind != "halt"]

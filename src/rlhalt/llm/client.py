@@ -21,7 +21,7 @@ from rlhalt.llm.limits import Limits, Pacer
 from rlhalt.llm.loop import BackgroundLoop
 from rlhalt.llm.replies import Said, read_completion, retry_after
 from rlhalt.llm.shapes import Shape
-from rlhalt.records import content_key
+from rlhalt.records import content_key, user
 
 if TYPE_CHECKING:
     from rlhalt.llm.wire import Reply, Wire
@@ -89,6 +89,21 @@ class Client:
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start work on the client's own loop; `.result()` waits for it, on another loop `asyncio.wrap_future` does."""
         return self._loop.submit(work)
+
+    def check(self) -> None:
+        """See that the server is there and knows key and model, before long work whose result it is to judge.
+
+        Asks a short question, unless the server has answered this client before. What may pass, a busy server say, is
+        left to the calls that follow.
+
+        Raises:
+            InputError, BudgetExceeded: see `ask`.
+        """
+        if self._health.answered:
+            return
+        question = Request(tuple(user("Reply with the word yes.")), "check", 1)
+        with contextlib.suppress(CallFailure):
+            self.submit(self._attempt(question)).result()
 
     def close(self) -> None:
         """End what is under way and close connections and cache."""

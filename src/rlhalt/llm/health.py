@@ -24,11 +24,14 @@ class Health:
     Args:
         waits: whether a server that has not answered yet may still be starting. Where not, the first connection that
             it refuses ends the run.
+
+    Attributes:
+        answered: whether the server has answered at all.
     """
 
     def __init__(self, server: Server, *, waits: bool = True) -> None:
         self._server, self._waits = server, waits
-        self._answered = False
+        self.answered = False
         self._since = self._last = 0.0
         self._failures = 0
         self._numbers = itertools.count()
@@ -53,7 +56,7 @@ class Health:
                 self._failures = 0
             raise
         else:
-            self._answered, self._failures = True, 0
+            self.answered, self._failures = True, 0
         finally:
             self._under_way.pop(number, None)
 
@@ -69,9 +72,9 @@ class Health:
                 f"{self._expected}, found nothing but {self._failures} failures for {now - self._since:.0f} s, "
                 f"the last: {failure.detail}"
             )
-        if not self._answered and failure.sent:
+        if not self.answered and failure.sent:
             raise InputError(f"{self._expected}, found {failure.detail}")
-        if not self._answered and not self._waits:
+        if not self.answered and not self._waits:
             raise InputError(
                 f"expected a server at {self._server.address}, found none: {failure.detail}; start it, or correct the "
                 "address"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlhalt.configs import FOLDERS
 from rlhalt.decoding.setup import Name
@@ -22,6 +22,9 @@ from rlhalt.training_data import Style
 from rlhalt.training_data.preferences.methods import PREFERENCES
 from rlhalt.training_data.table import check_name
 from rlhalt.training_data.targets.methods import METHODS
+
+if TYPE_CHECKING:
+    from rlhalt.llm import Client
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +123,8 @@ def recipe_names() -> list[str]:
 def load_recipe(path: str | Path | None) -> Recipe:
     """Read a recipe: a file, or the name of one that comes with rlhalt; `quickstart` if None.
 
-    The training configurations that it names lie beside it, or are those of `configs/`.
+    The training configurations that it names lie beside it or, where its folder is called recipes, beside that; or are
+    those of `configs/`.
 
     Raises:
         InputError: missing files, an unknown or missing key, a τ outside (0, 1), online training at a τ without a DPO
@@ -285,8 +289,13 @@ def _recipe_file(name: str | Path) -> Path:
 
 
 def _beside(recipe: Path, config: str) -> Path:
-    """Where a training configuration lies; beside the recipe where it is nowhere, for the message."""
-    places = (recipe.parent / config, *(base / config for base in FOLDERS))
+    """Where a training configuration lies; beside the recipe where it is nowhere, for the message.
+
+    What `rlhalt configs --copy` wrote keeps its order: recipes/ lies beside sft/ and dpo/, and a change there counts.
+    """
+    folder = recipe.absolute().parent
+    copied = [folder.parent] if folder.name == "recipes" else []
+    places = [base / config for base in (recipe.parent, *copied, *FOLDERS)]
     return next((one for one in places if one.is_file()), places[0])
 
 
@@ -338,6 +347,20 @@ def check_training(recipe: Recipe, out: Path) -> None:
     for kind, config in (*named, ("decisions", recipe.threshold_in_prompt), ("sft", recipe.distilled)):
         if config is not None:
             check_configuration(kind, config)
+
+
+def check_judge(client: Client | None, out: Path) -> None:
+    """See that the model that judges can be asked, before the first response is drawn.
+
+    Args:
+        client: asks it, where one is named.
+        out: the recipe's folder; nothing is asked where it holds a report already.
+
+    Raises:
+        InputError, BudgetExceeded: see `rlhalt.llm.Client.check`.
+    """
+    if client is not None and not (out / "report").is_dir():
+        client.check()
 
 
 def check_model(recipe: Recipe) -> None:

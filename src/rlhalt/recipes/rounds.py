@@ -45,7 +45,7 @@ from rlhalt.jsonl import check_folder
 from rlhalt.provenance import once
 from rlhalt.recipes.comparing import comparing
 from rlhalt.recipes.data import answering, balanced, parts, prompts_stage
-from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
+from rlhalt.recipes.recipe import Recipe, check_judge, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import training_stage
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
 from rlhalt.stages import Stage, run_stages
@@ -84,6 +84,7 @@ def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
     dealt = deal(part.train, rounds)
     check_training(recipe, out)
     check_model(recipe)
+    check_judge(client, out)
     stages = [prompts_stage(recipe, part)]
     anchors = []
     for number, prompts in enumerate(dealt, start=1):

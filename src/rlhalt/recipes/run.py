@@ -28,7 +28,7 @@ from rlhalt.recipes.decoding import decoding
 from rlhalt.recipes.distilling import distilling
 from rlhalt.recipes.example import at_every_threshold, example
 from rlhalt.recipes.preferring import preferring
-from rlhalt.recipes.recipe import Recipe, check_model, check_training, judge_arguments, with_local_files
+from rlhalt.recipes.recipe import Recipe, check_judge, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
 from rlhalt.stages import run_stages
 
@@ -52,6 +52,7 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     found = parts(recipe, out, client)
     check_training(recipe, out)
     check_model(recipe)
+    check_judge(client, out)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)
     for add in (preferring, distilling):
@@ -59,7 +60,12 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
         policies, training = policies | more, [*training, *stages]
     if any(part.scorer is None for part in found):
         run_stages([*making, *training])
-        print("no judge is named: the models are trained and not evaluated", file=sys.stderr)
+        trained = ", ".join(one.model for one in policies.values())
+        print(
+            f"trained and not evaluated, for want of a judge: {trained}; a recipe that names a judge (judge:), and "
+            "prompts with what it must see (train_file:), evaluates them too",
+            file=sys.stderr,
+        )
         return out
     name = calibrated_name(recipe, policies)
     decodings, decoded = decoding(recipe, found[0], out)

@@ -45,7 +45,7 @@ def sentences(comparison: Comparison) -> list[str]:
     decoding, lead = comparison.decodings[0], featured(comparison)
     if lead == comparison.base:
         return []
-    said = [_of(comparison, lead), _untrained(comparison, decoding), _best(comparison, decoding)]
+    said = [comparison.doubted, _of(comparison, lead), _untrained(comparison, decoding), _best(comparison, decoding)]
     said += [_obeys(comparison, lead, decoding), _strict(comparison, lead, decoding)]
     said += [*_rising(comparison, decoding), _abstention(comparison, lead, decoding), _confidence(comparison)]
     said += [_elsewhere(comparison), _cut_off(comparison, decoding), _failed(comparison)]

@@ -138,6 +138,7 @@ def main(argv: Sequence[str]) -> None:
         training_run("grpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run,
     ):
         scorer = domain.scorer(client, unsafe=data.unsafe)
+        scorer.check_judge()
         from datasets import Dataset
 
         from rlhalt.training.fragment_grpo.reward import FragmentReward

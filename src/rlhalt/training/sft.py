@@ -6,8 +6,10 @@ accelerate launch scripts/train_sft.py --config configs/sft/135m.yaml
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
@@ -59,4 +61,16 @@ def main(argv: Sequence[str]) -> None:
             trainer = SFTTrainer(
                 model=model, args=args, train_dataset=dataset, processing_class=tokenizer, peft_config=peft_config
             )
+        if not args.packing and (cut := _reaching(trainer.train_dataset, args.max_length)):
+            run.result(cut=cut)
+            print(
+                f"{cut} of {len(trainer.train_dataset)} targets reach max_length ({args.max_length} tokens): what lies "
+                "beyond is cut, and the model does not learn how they end",
+                file=sys.stderr,
+            )
         fit(trainer, run, (data, args, model_args))
+
+
+def _reaching(rows: Any, longest: int | None) -> int:
+    """How many tokenized rows are as long as they may be; TRL cuts longer ones and says nothing."""
+    return 0 if longest is None else sum(len(ids) >= longest for ids in rows["input_ids"])

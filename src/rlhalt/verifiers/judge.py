@@ -23,8 +23,8 @@ from rlhalt.verifiers import Verdict
 
 Outcome = Verdict | VerifierFailure
 
-# Of the layout of prompts and the reading of replies: another version judges anew.
-_VERSION = 3
+# Of the layout of prompts, and of the form and the reading of replies: another version judges anew.
+_VERSION = 4
 _LABELS = ("correct", "incorrect", "unverifiable")
 # What the reply left out is asked for once more; a judge that leaves it out again is broken.
 _ROUNDS = 2
@@ -44,26 +44,26 @@ How to reply: one JSON object and nothing else, with one entry for each fragment
 {"verdicts": [{"id": 1, "evidence": "what in the reference decides it, in a few words", "label": "correct"}]}
 where each label is "correct", "incorrect" or "unverifiable"."""
 
-_SCHEMA: Json = {
-    "type": "object",
-    "properties": {
-        "verdicts": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "integer"},
-                    "evidence": {"type": "string"},
-                    "label": {"type": "string", "enum": list(_LABELS)},
-                },
-                "required": ["id", "evidence", "label"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["verdicts"],
-    "additionalProperties": False,
-}
+
+def _schema(asked: Sequence[int]) -> Json:
+    """The form of a reply: a server that holds a model to it gets one verdict for each fragment asked for."""
+    verdict: Json = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer", "enum": list(asked)},
+            "evidence": {"type": "string"},
+            "label": {"type": "string", "enum": list(_LABELS)},
+        },
+        "required": ["id", "evidence", "label"],
+        "additionalProperties": False,
+    }
+    verdicts: Json = {"type": "array", "items": verdict, "minItems": len(asked), "maxItems": len(asked)}
+    return {
+        "type": "object",
+        "properties": {"verdicts": verdicts},
+        "required": ["verdicts"],
+        "additionalProperties": False,
+    }
 
 
 class JudgeVerifier:
@@ -154,7 +154,7 @@ class JudgeVerifier:
         sections["fragments"] = [_line(number, one) for number, one in enumerate(fragments, start=1)]
         task = f"Judge the fragments {', '.join(map(str, asked))}."
         asking, code = messages(self._prompt + RULES + _REPLY, sections, task)
-        return Request(asking, self._version, 128 + 96 * len(asked), _SCHEMA, code)
+        return Request(asking, self._version, 128 + 96 * len(asked), _schema(asked), code)
 
 
 def _line(number: int, fragment: Fragment) -> str:
