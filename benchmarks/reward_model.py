@@ -37,7 +37,7 @@ from rlhalt.records import Json, Response, Scored, content_key, iter_json, read,
 from rlhalt.reference import n_asked
 from rlhalt.reward_model.figures import first_error, with_labels
 from rlhalt.reward_model.hidden_states import candidate_layers, hidden_states
-from rlhalt.reward_model.labels import fragment_labels
+from rlhalt.reward_model.labels import fragment_labels, up_to_last_label
 from rlhalt.reward_model.parts import folds, parts
 from rlhalt.reward_model.probe import chosen
 from rlhalt.reward_model.reader import Reader, confidence, probabilities
@@ -166,6 +166,7 @@ class Reading:
 
 def apart(rows: Sequence[Scored], halting: Halting, reading: Reading, seeds: int) -> Json:
     """A probe on some prompts and measured on others, beside the words of the fragments alone."""
+    rows = [up_to_last_label(one, halting) for one in rows]
     states = reading.states(rows)
     place = {row.key: number for number, row in enumerate(rows)}
     report: Json = about(rows, halting)

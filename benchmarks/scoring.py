@@ -2,12 +2,16 @@
 
     python benchmarks/scoring.py judge --fragments 5000 --concurrency 64 [--factscore-python PYTHON]
     python benchmarks/scoring.py knowledge --rows 10000 100000 1000000
+    python benchmarks/scoring.py batch learnt                # a folder with domain.yaml: verifier: model
 
 `judge` scores made-up biographies by `score_file` against `scoring_server.py` (200 ms ± 50). Ideal is calls × latency /
 concurrency. Beside it stands what a client of a few lines that does nothing but send and receive reaches on the same
 server and machine: what is missing there is the server's, not ours.
 
 `knowledge` scores made-up answers about countries in a process of its own each, and gives its largest resident set.
+
+`batch` is what a step of online training waits for: the verdicts on its responses, by a trained reward model, by the
+same one response after another, and by that judge, in turn in one process.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -272,6 +277,50 @@ def knowledge_once(args: argparse.Namespace) -> Json:
     }
 
 
+def batch(args: argparse.Namespace) -> Json:
+    """Seconds until a batch is judged, by the clock and by this process's CPU, and medians of the rounds' ratios."""
+    from rlhalt.training.fragment_grpo.advantages import Pay
+    from rlhalt.training.fragment_grpo.reward import FragmentReward
+
+    about = list(answers(args.responses, args.seed))
+    told = biographies(args.responses * SENTENCES, SENTENCES, args.seed)
+    taken: dict[str, list[tuple[float, float]]] = {"reward model": [], "one after another": [], "judge": []}
+    with judge_server(args.seed) as (address, _), tempfile.TemporaryDirectory() as folder:
+        Path(folder, "domain.yaml").write_text(SPECIFICATION)
+        with Client(Server(address, "judge"), Limits(concurrency=args.concurrency)) as client:
+            scorers = load_domain(args.domain).scorer(), load_domain(folder).scorer(client)
+            learnt, asked = (FragmentReward(one, Pay(0.5, one.halting)) for one in scorers)
+
+            def judge_all(reward: FragmentReward, rows: list[Response]) -> None:
+                begun = [reward.judge(one.response, one.reference, one.prompt) for one in rows]
+                for one in begun:
+                    one.result()
+
+            ways = {
+                "reward model": lambda: judge_all(learnt, about),
+                "one after another": lambda: [judge_all(learnt, [one]) for one in about],
+                "judge": lambda: judge_all(asked, told),
+            }
+            # The first round warms up.
+            for number in range(args.rounds + 1):
+                for name, work in ways.items():
+                    start, cpu = time.perf_counter(), time.process_time()
+                    work()
+                    if number:
+                        taken[name].append((time.perf_counter() - start, time.process_time() - cpu))
+    found: Json = {"responses": args.responses, "load": round(os.getloadavg()[0], 1)}
+    for name, some in taken.items():
+        pairs = list(zip(some, taken["reward model"], strict=True))
+        found[name] = {
+            "seconds": round(median(wall for wall, _ in some), 3),
+            "CPU": round(median(c for _, c in some), 3),
+        }
+        if name != "reward model":
+            found[name]["reward model, of its seconds"] = round(median(ours[0] / its[0] for its, ours in pairs), 3)
+            found[name]["of its CPU"] = round(median(ours[1] / its[1] for its, ours in pairs), 3)
+    return found
+
+
 def _resident() -> float:
     """The largest resident set of this process so far, MiB."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
@@ -291,6 +340,13 @@ if __name__ == "__main__":
     one.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     one.add_argument("--seed", type=int, default=0)
     one.set_defaults(run=knowledge)
+    one = parts.add_parser("batch")
+    one.add_argument("domain", help="a folder with domain.yaml that names a reward model of the countries")
+    one.add_argument("--responses", type=int, default=32)
+    one.add_argument("--concurrency", type=int, default=64)
+    one.add_argument("--rounds", type=int, default=5)
+    one.add_argument("--seed", type=int, default=0)
+    one.set_defaults(run=batch)
     one = parts.add_parser("knowledge-once")
     one.add_argument("responses")
     one.set_defaults(run=knowledge_once)

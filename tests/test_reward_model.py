@@ -24,11 +24,11 @@ from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment, write
 from rlhalt.reward_model.figures import first_error
 from rlhalt.reward_model.folder import clear, read_description
-from rlhalt.reward_model.hidden_states import hidden_states
-from rlhalt.reward_model.labels import IGNORED, fragment_labels, reading
+from rlhalt.reward_model.hidden_states import cut_after, hidden_states
+from rlhalt.reward_model.labels import IGNORED, Reading, fragment_labels, reading, up_to_last_label
 from rlhalt.reward_model.parts import parts
 from rlhalt.reward_model.probe import fit
-from rlhalt.reward_model.reader import load, probabilities
+from rlhalt.reward_model.reader import Reader, load, probabilities
 from rlhalt.templates import Template
 
 LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
@@ -92,6 +92,18 @@ def test_a_causal_response_teaches_up_to_its_first_error(marks, independent, cau
     assert fragment_labels(marked(marks), "causal") == causal
 
 
+def test_what_follows_the_last_label_is_not_read(tiny_model):
+    """It takes a forward pass and teaches nothing."""
+    told = dataclasses.replace(rows(1)[0], response="xxxxx", fragments=marked("+-+?."))
+    reader = Reader.of(AutoModelForCausalLM.from_pretrained(tiny_model), AutoTokenizer.from_pretrained(tiny_model), {})
+    short = {halting: up_to_last_label(told, halting) for halting in ("independent", "causal")}
+    for halting, n in (("independent", 3), ("causal", 2)):
+        assert short[halting].fragments == told.fragments[:n]
+        (all_of_it,), (part,) = reader.rows([told]), reader.rows([short[halting]])
+        assert part.ids == all_of_it.ids[: all_of_it.spans[n - 1][1]]
+    assert up_to_last_label(dataclasses.replace(told, fragments=marked("?.")), "causal").fragments == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -142,6 +154,25 @@ def test_hidden_states_are_those_of_the_model_whatever_is_read_beside(tiny_model
             for fragment, place in enumerate(one.places):
                 assert its[fragment, 0] == pytest.approx(states[1][0, place].numpy(), abs=1e-5)
                 assert its[fragment, 1] == pytest.approx(states[2][0, place].numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("layer", [1, 3, 4])
+@pytest.mark.parametrize("family", ["llama", "gemma3_text", "gpt2"])
+def test_what_lies_behind_the_layer_of_a_probe_is_not_computed(family, layer):
+    import torch
+    from transformers import AutoConfig
+
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "vocab_size": 50}
+    more = {} if family == "gpt2" else {"intermediate_size": 64, "num_key_value_heads": 1, "head_dim": 16}
+    policy = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **size, **more)).eval()
+    read = [Reading([5, 6, 7, 8, 9], [(1, 3), (3, 5)]), Reading([1, 2], [(0, 2)])]
+    whole, n = hidden_states(policy, read, [layer]), sum(one.numel() for one in policy.parameters())
+    part = hidden_states(cut_after(policy, layer), read, [layer])
+    for its, one in zip(part, whole, strict=True):
+        np.testing.assert_array_equal(its, one)
+    # GPT-2 names its blocks otherwise, and stays whole.
+    assert (sum(one.numel() for one in policy.parameters()) < n) == (layer == 1 and family != "gpt2")
 
 
 def test_the_probe_is_that_of_scikit_learn():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import itertools
 import json
 import math
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-from reward_rows import RIGHT, WRONG, prompts, rows, trained
+from reward_rows import RIGHT, SCORER, WRONG, prompts, rows, trained
 from rlhalt.cli import main
 from rlhalt.cut.calibration import read as read_calibration
 from rlhalt.domains import load_domain
@@ -98,6 +100,45 @@ def test_a_broken_model_fails_and_gives_no_verdict(probe, tmp_path):
     found = working.score(response(MIXED))
     assert [one.failed for one in found.fragments] == [True, True, False]
     assert "out of memory" in found.fragments[0].error
+
+
+def test_responses_that_are_judged_at_once_are_read_together(probe, tmp_path):
+    """The verdicts are those of each alone; one that breaks the pass takes no other with it."""
+    verifier = load_domain(domain(tmp_path / "ink", probe)).scorer().verifier
+    asked = prompts(12, "heldout")
+    texts = [" ".join([RIGHT, WRONG, RIGHT][: 1 + number % 3]) for number in range(12)]
+    pieces = [SCORER.split(text) for text in texts]
+
+    def judge(number):
+        return verifier.verify(texts[number], pieces[number], {}, asked[number].prompt)
+
+    alone = [judge(number) for number in range(12)]
+    read, sizes = verifier.model.scores, []
+
+    def scores(readings):
+        sizes.append(len(readings))
+        if len(sizes) == 1:
+            time.sleep(1)  # the others ask meanwhile
+        if len(readings) > 1 and broken:
+            raise RuntimeError("out of memory")
+        if any(len(one.spans) == 3 for one in readings) and broken:
+            raise RuntimeError("this one cannot be read")
+        return read(readings)
+
+    object.__setattr__(verifier.model, "scores", scores)
+    for broken in (False, True):
+        sizes.clear()
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            together = [pool.submit(judge, number) for number in range(12)]
+        assert max(sizes) > 1
+        for number, one in enumerate(together):
+            if broken and number % 3 == 2:
+                with pytest.raises(RuntimeError, match="this one cannot be read"):
+                    one.result()
+                continue
+            assert [verdict.label for verdict in one.result()] == [verdict.label for verdict in alone[number]]
+            likely = [verdict.probability for verdict in alone[number]]
+            assert [verdict.probability for verdict in one.result()] == pytest.approx(likely, abs=1e-5)
 
 
 def test_what_is_too_long_for_the_model_fails(probe, tmp_path):

@@ -77,8 +77,8 @@ class Domain:
         claims: the instructions of the `claims` fragmenter, a text file in the folder.
         options: what the user's own verifier is called with.
         seconds_per_response: how long a response may take to be split and verified before its fragments fail, see
-            `rlhalt.scoring.Scorer`; `SECONDS` where it is not given, and no limit for what has limits of its own: a
-            language model that is asked, and programs that are run.
+            `rlhalt.scoring.Scorer`; `SECONDS` where it is not given, and no limit where several are judged at
+            once: by a language model, by a reward model, or by running programs.
         language: of the responses, a code of ISO 639; `sentences` and `claims` split by its rules, see
             `rlhalt.fragments.languages`.
         halting_phrase: what a response says in place of what is not known.
@@ -216,13 +216,12 @@ class Domain:
         # Also where domain.yaml names fragmenter and verifier: a task that cannot be loaded is an error of today.
         _ = self.code
         used = client if self.asks_a_model else None
-        limited = self.asks_a_model or self.verifier == "code"
+        limited = self.asks_a_model or self.verifier in ("code", "model")
         made = Scorer(
             self._fragmenter(client),
             self._verifier(client, unsafe),
             self.max_failure_rate,
-            # Twice as many as can be asked about at once: the next question is ready when a slot is free.
-            workers=2 * used.limits.concurrency if used else (os.cpu_count() or 1) if self.verifier == "code" else 1,
+            workers=self._workers(used),
             client=used,
             halting=self.halting,
             phrase=self.halting_phrase,
@@ -236,6 +235,16 @@ class Domain:
             assert self.reward_model is not None
             read_description(self.reward_model).refuse_others(made, self.reward_model)
         return made
+
+    def _workers(self, client: Client | None) -> int:
+        if client is not None:
+            # Twice as many as can be asked about at once: the next question is ready when a slot is free.
+            return 2 * client.limits.concurrency
+        if self.verifier == "model":
+            from rlhalt.verifiers.model import WORKERS
+
+            return WORKERS
+        return (os.cpu_count() or 1) if self.verifier == "code" else 1
 
     def splitter(self) -> Scorer:
         """A scorer that splits responses and verifies none, for answers that have no reference.

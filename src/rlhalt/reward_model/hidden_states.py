@@ -47,6 +47,23 @@ def hidden_states(policy: Any, readings: Sequence[Reading], layers: Sequence[int
     return [found[index] for index in range(len(readings))]
 
 
+def cut_after(policy: Any, layer: int) -> Any:
+    """The model, without the blocks that a reader of one layer does not need: time and memory of a pass shrink by them.
+
+    The model itself is changed: it gives no right logits any more. One whose blocks are not found stays whole.
+
+    Args:
+        policy: as `load_policy` gives it.
+        layer: the deepest one that is read.
+    """
+    decoder = policy.get_decoder()
+    blocks = getattr(decoder, "layers", None)
+    if blocks is not None and len(blocks) == int(policy.config.get_text_config().num_hidden_layers):
+        # One more than is read: behind the last block a model normalises its states, and a probe has seen them before.
+        decoder.layers = blocks[: layer + 1]
+    return policy
+
+
 def padded(ids_of_rows: Sequence[list[int]], device: Any) -> dict[str, Any]:
     """Rows of one length, as a model takes them. Padding is behind every token, and no earlier token attends to it."""
     import torch

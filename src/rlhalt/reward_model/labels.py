@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from rlhalt.records import Fragment, Message
+from rlhalt.records import Fragment, Message, Scored
 from rlhalt.rewards import Halting
 from rlhalt.templates import Template
 from rlhalt.token_spans import fragment_tokens
@@ -42,6 +42,16 @@ def fragment_labels(fragments: Sequence[Fragment], halting: Halting) -> list[int
         if halting == "causal" and (one.label is None or one.label == "incorrect"):
             open_ = False
     return labels
+
+
+def up_to_last_label(row: Scored, halting: Halting) -> Scored:
+    """The response without the fragments behind the last one with a label: nothing can be learnt or measured there.
+
+    In a causal domain that is all that follows the first error, and need not be read.
+    """
+    labels = fragment_labels(row.fragments, halting)
+    count = max((place for place, label in enumerate(labels, start=1) if label is not None), default=0)
+    return dataclasses.replace(row, fragments=row.fragments[:count])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -118,11 +118,13 @@ def load(folder: str | Path) -> RewardModel:
             field="model",
         )
     if told.kind == "probe":
+        from rlhalt.reward_model.hidden_states import cut_after
         from rlhalt.reward_model.probe_file import probe_scores, read_probe
 
         policy, tokenizer = load_policy(told.model)
         _check_tokenizer(tokenizer, told, place)
-        scores: Scores = probe_scores(policy, read_probe(place, told.layer))
+        probe = read_probe(place, told.layer)
+        scores: Scores = probe_scores(cut_after(policy, probe.layer), probe)
     else:
         from rlhalt.reward_model.classifier import classifier_scores, load_classifier
 

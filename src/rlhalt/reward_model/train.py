@@ -30,7 +30,7 @@ from rlhalt.reward_model.classifier import Schedule, base, classifier_scores, tr
 from rlhalt.reward_model.figures import Figures, balance, measured
 from rlhalt.reward_model.folder import CARD, Description, Kind, clear, write_description
 from rlhalt.reward_model.hidden_states import candidate_layers, hidden_states
-from rlhalt.reward_model.labels import fragment_labels
+from rlhalt.reward_model.labels import fragment_labels, up_to_last_label
 from rlhalt.reward_model.parts import Parts, folds, parts
 from rlhalt.reward_model.probe import Floats, chosen
 from rlhalt.reward_model.probe_file import probe_scores, write_probe
@@ -113,7 +113,7 @@ def train(scored: Sequence[str | Path], scorer: Scorer, output: str | Path, sett
     rows = _once([row for path in scored for row in training_rows(path)])
     turns(settings.model, settings.template_args)
     refuse_leakage(settings.model, rows)
-    split = parts(rows, settings.seed)
+    split = parts([up_to_last_label(one, scorer.halting) for one in rows], settings.seed)
     split.check(scorer.halting)
     with locked(folder), run:
         learnt = learn(split, scorer.halting, settings)

@@ -11,20 +11,27 @@ verifier would say: measure it with `rlhalt audit` before anything rests on it.
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.records import Fragment, Json, Message
 from rlhalt.reward_model.folder import reward_identity
+from rlhalt.reward_model.hidden_states import BATCH
+from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.reader import RewardModel, load
 from rlhalt.rewards import check_threshold
 from rlhalt.verifiers import Verdict
 
+WORKERS = 2 * BATCH
+"""Threads that keep a reward model busy: a batch is read while the next one gathers."""
+
 
 class ModelVerifier:
-    """Judges fragments by a trained reward model.
+    """Judges fragments by a trained reward model; what several threads ask at once is read in one forward pass.
 
     Args:
         folder: what `rlhalt train reward` wrote; it is loaded here.
@@ -45,6 +52,8 @@ class ModelVerifier:
         self._threshold = check_threshold(threshold)
         self.reward_model = str(folder)
         self.model: RewardModel = load(folder)
+        self._asked: list[tuple[Reading, concurrent.futures.Future[list[float]]]] = []
+        self._asking, self._reading = threading.Lock(), threading.Lock()
         self.name = f"model/1 {reward_identity(folder)} τ={threshold}"
 
     def verify(
@@ -65,8 +74,35 @@ class ModelVerifier:
                 "a reward model reads the prompt of a response, found none beside it; give rows with a prompt",
                 field="prompt",
             )
-        (probabilities,) = self.model.probabilities([self.model.reader.read(prompt, response, fragments)])
-        return [self._verdict(one) for one in probabilities]
+        return [self._verdict(one) for one in self._probabilities(prompt, response, fragments)]
+
+    def _probabilities(self, prompt: Sequence[Message], response: str, fragments: Sequence[Fragment]) -> list[float]:
+        """P(correct) of each fragment, read by this thread with all that was asked by then, or by one before it."""
+        mine: concurrent.futures.Future[list[float]] = concurrent.futures.Future()
+        with self._asking:
+            # Under the lock, because a fast tokenizer may refuse to be used by two threads at once.
+            self._asked.append((self.model.reader.read(prompt, response, fragments), mine))
+        with self._reading:
+            while not mine.done():
+                with self._asking:
+                    asked, self._asked = self._asked[:BATCH], self._asked[BATCH:]
+                self._read(asked)
+        return mine.result()
+
+    def _read(self, asked: Sequence[tuple[Reading, concurrent.futures.Future[list[float]]]]) -> None:
+        try:
+            found = self.model.probabilities([reading for reading, _ in asked])
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+            if len(asked) == 1 or not isinstance(error, Exception):
+                for _, one in asked:
+                    one.set_exception(error)
+                return
+            # Memory that is too small for all of them, say: a response fails for what it is itself.
+            for each in asked:
+                self._read([each])
+            return
+        for (_, one), probabilities in zip(asked, found, strict=True):
+            one.set_result(probabilities)
 
     def _verdict(self, probability: float) -> Verdict | VerifierFailure:
         if not math.isfinite(probability):
