@@ -113,11 +113,11 @@ def test_a_method_that_makes_nothing_has_a_row_that_says_why(answering, tiny_mod
     out = run(tmp_path, tiny_model, supervised=["r-tuning"], preferences=["own-pairs", "temporal"])
     assert named(out) == {"base", "SFT", "DPO τ=0.5"}
     notes = json.loads((out / "report" / "comparison.json").read_text())["design"]["notes"]
-    said = "was not trained: the method made no"
+    said = "is left out (not trained: the method made no"
     assert notes == [
-        f"r-tuning {said} targets of these responses.",
-        f"own-pairs τ=0.5 {said} pairs of these responses.",
-        "temporal τ=0.5 was not trained: own-pairs, whose answers it reads, was not trained.",
+        f"r-tuning {said} targets of these responses).",
+        f"own-pairs τ=0.5 {said} pairs of these responses).",
+        "temporal τ=0.5 is left out (not trained: own-pairs, whose answers it reads, was not trained).",
     ]
     assert f"r-tuning {said} targets" in (out / "report" / "table.md").read_text()
     # With something to learn from it is trained after all.
@@ -154,7 +154,7 @@ def test_a_decoding_whose_reward_model_has_too_little_to_learn_from_has_a_row_th
     out = run(tmp_path, tiny_model, decodings=["best-of-n"])
     assert "base best-of-n" not in named(out)
     (note,) = json.loads((out / "report" / "comparison.json").read_text())["design"]["notes"]
-    assert note.startswith("base best-of-n was not trained: expected")
+    assert note.startswith("base best-of-n is left out (what it reads was not trained: expected")
 
 
 @pytest.mark.slow

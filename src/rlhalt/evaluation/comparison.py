@@ -113,7 +113,7 @@ class Comparison:
         speaking: which of base's statements every trained model makes too; none in a causal domain.
         relations: right and wrong facts by relation, where the verdicts tell it.
         elsewhere: what the models that were measured do outside of their domain.
-        untrained: models that could not be trained, by their labels, and why.
+        untrained: models that could not be evaluated, by their labels, and why: `not trained: …`.
         doubted: why the verdicts themselves are in doubt, a sentence; empty where they are not.
     """
 
@@ -188,14 +188,14 @@ def compare(
         thresholds: the τ at which utilities are given, besides those the models were trained at.
         seed: of the bootstrap, and of the halves that calibrations are fitted on.
         cut_by: the confidence that every model + cut is cut by.
-        untrained: models that could not be trained, by their labels, and why; each has a row without numbers.
+        untrained: models that could not be evaluated, by their labels, and why; each has a row without numbers.
 
     Raises:
         InputError: none is base, one is there twice, or they may not be compared, see `design`.
     """
     missing = untrained or {}
     plan = design(evaluations, thresholds, seed, resamples, cut_by)
-    notes = [f"{name} was not trained: {why}." for name, why in missing.items()]
+    notes = [f"{name} is left out ({why})." for name, why in missing.items()]
     doubted = _by_place(plan)
     plan = dataclasses.replace(plan, notes=(*plan.notes, *notes, *([doubted] if doubted else [])))
     measured = arms(plan)

@@ -300,7 +300,7 @@ def by_model(comparison: Comparison, decoding: str) -> list[list[str]]:
     models = [[model, *(str(row.cells[n]) for row in brief)] for n, model in enumerate(comparison.models)]
     titles = [row.title if row.measure != "utility_cut" else f"+ cut at τ = {row.threshold:g}" for row in brief]
     unknown = [NOT_DEFINED] * (len(brief) - 1)
-    missing = [[model, f"not trained: {why}", *unknown] for model, why in comparison.untrained.items()]
+    missing = [[model, why, *unknown] for model, why in comparison.untrained.items()]
     return [[decoding, *titles], *models, *missing]
 
 

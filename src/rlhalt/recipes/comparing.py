@@ -43,6 +43,14 @@ class Asked:
         """The model of the recipe without which it cannot be asked."""
         return (self.decoding and reads(self.decoding)) or self.policy.model
 
+    @property
+    def left_out(self) -> str | None:
+        """Why it has no row of numbers; None where it has one."""
+        why = untrained.why(self.reads)
+        if why is None:
+            return None
+        return f"not trained: {why}" if self.reads == self.policy.model else f"what it reads was not trained: {why}"
+
 
 def comparing(
     recipe: Recipe, part: Part, policies: Mapping[str, Policy], decodings: Sequence[Decoding] = ()
@@ -78,7 +86,7 @@ def comparing(
 
 
 def _compared(asked: Mapping[str, Asked], folders: Mapping[str, Path], to: Path) -> Path:
-    reasons = {name: why for name, one in asked.items() if (why := untrained.why(one.reads)) is not None}
+    reasons = {name: why for name, one in asked.items() if (why := one.left_out) is not None}
     return report(
         [folder for name, folder in folders.items() if name not in reasons],
         to,
@@ -112,7 +120,7 @@ def report(
 
     Args:
         cut_by: the confidence that every model + cut is cut by.
-        untrained: models that could not be trained, by their labels, and why.
+        untrained: models that could not be evaluated, by their labels, and why.
 
     Raises:
         InputError: see `rlhalt.evaluation.comparison`.
