@@ -105,7 +105,7 @@ def make(tiny_model, tmp_path_factory) -> Callable[..., Any]:
                 parameter.mul_(3.0 if parameter.dim() > 1 else 1.0)
         if "ref_model" in keys:
             keys["ref_model"] = keys["ref_model"](model)
-        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks", "whole") if name in keys}
+        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks", "whole", "anchor") if name in keys}
         args = DPOConfig(output_dir=str(tmp_path_factory.mktemp("out")), **{**TRAINING, "disable_tqdm": True, **keys})
         return (SharedDPOTrainer if shared else DPOTrainer)(
             model=model,
@@ -459,6 +459,31 @@ def test_a_margin_makes_the_chosen_side_count_less(make, precompute):
     scale = 2 / (1 + math.exp(-0.5 * margin))
     for name, one in weaker.items():
         assert torch.allclose(gradients[name], scale * one, rtol=1e-3, atol=1e-4), name
+
+
+def test_an_anchor_keeps_the_words_of_both_sides_that_differ(make):
+    """Loss and gradients are those without it, less λ times the mean of log π over these words, of each pair."""
+    weight, keys = 0.3, {"precompute_ref_log_probs": True, "per_device_train_batch_size": 4}
+    anchored, plain = make(True, rows(4), anchor=weight, **keys), make(True, rows(4), **keys)
+    batch = next(iter(anchored.get_train_dataloader()))
+    loss, gradients = step(anchored, batch)
+    expected, before = step(plain, batch)
+    plain.model.zero_grad()
+    means = []
+    for row in plain.train_dataset:
+        chosen, rejected = row["chosen_ids"], row["rejected_ids"]
+        shared = [one == other for one, other in zip(chosen, rejected, strict=False)].index(False)
+        words = []
+        for side in (chosen, rejected):
+            ids = torch.tensor([*row["prompt_ids"], *side])
+            likely = plain.model(ids[None, :-1]).logits[0].log_softmax(-1).gather(1, ids[1:, None])[:, 0]
+            words.append(likely[len(row["prompt_ids"]) - 1 + shared :])
+        means.append(torch.cat(words).mean())
+    by_hand = -weight * torch.stack(means).mean()
+    by_hand.backward()
+    assert loss == pytest.approx(expected + float(by_hand), rel=1e-4)
+    for name, parameter in plain.model.named_parameters():
+        assert torch.allclose(gradients[name], before[name] + parameter.grad, rtol=1e-3, atol=1e-4), name
 
 
 @pytest.mark.parametrize("precompute", [False, True])

@@ -12,6 +12,7 @@ Every method starts from the same base model and the same scored answers to the 
     unweighted   DPO from `halt`, every pair with the same weight
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ, as the recipes train it
     dpo-sft      the same with a supervised term on the chosen side, weight `sft_weight`; called `dpo` up to ff0c5e2
+    dpo-anchored the same with -log π of the words in which the sides differ, of both sides, weight `anchor`
     rounds       two rounds of `dpo` as `rlhalt.recipes.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
     conditioned  one such training for every τ, with τ in the prompt
@@ -64,6 +65,7 @@ METHODS = (
         "unweighted",
         "dpo",
         "dpo-sft",
+        "dpo-anchored",
         "decisions",
         "conditioned",
         "grpo",
@@ -112,6 +114,7 @@ class Effort:
             worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
         beta: of DPO.
         sft_weight: of the supervised term of `dpo-sft`.
+        anchor: of `dpo-anchored`.
     """
 
     base_steps: int = 800
@@ -127,6 +130,7 @@ class Effort:
     unverifiable: float = -1.0
     beta: float = 0.1
     sft_weight: float = 0.2
+    anchor: float = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +210,7 @@ class Policies:
                 data = folder / "pairs.jsonl"
                 # At ½ right and wrong weigh the same.
                 write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
-                kind = "dpo-sft" if method == "dpo-sft" else "dpo"
+                kind = method if method in ("dpo-sft", "dpo-anchored") else "dpo"
                 return self._trained(kind, data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
 
     def _rounds(self, threshold: float, style: Style, beside: Path, folder: Path) -> Path:
@@ -232,11 +236,12 @@ class Policies:
             "sft": {"max_steps": steps},
             "dpo": pairs,
             "dpo-sft": {**pairs, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, self.effort.sft_weight]},
+            "dpo-anchored": {**pairs, "anchor": self.effort.anchor},
             "decisions": {"max_steps": steps, "learning_rate": 2.5e-4},
         }[kind]
         config = folder / "config.yaml"
         write_atomic(config, [yaml.safe_dump({**COMMON, "model_name_or_path": str(start), **keys})])
-        return Path(trained(kind.removesuffix("-sft"), str(config), data, folder, self.world.seed, str(start)))
+        return Path(trained(kind.partition("-")[0], str(config), data, folder, self.world.seed, str(start)))
 
 
 def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]:

@@ -38,6 +38,8 @@ class DpoData(Templated):
         draws: how many pairs are drawn by weight for one epoch.
         second_reference: a model whose log-probabilities are put together with the reference's, see
             `rlhalt.training.mrpo`.
+        anchor: weight of -log π of the words in which the sides differ, of both sides, see
+            `rlhalt.training.prefix_sharing.trainer`.
         shared: compute what the two sides of a pair share once, see `rlhalt.training.prefix_sharing`.
     """
 
@@ -45,6 +47,9 @@ class DpoData(Templated):
     draws: int = dataclasses.field(metadata={"help": "Pairs drawn by weight for one epoch."})
     second_reference: str | None = dataclasses.field(
         default=None, metadata={"help": "A second reference model (MRPO), of the same architecture."}
+    )
+    anchor: float = dataclasses.field(
+        default=0.0, metadata={"help": "Weight of -log π of the words in which the sides differ, of both sides."}
     )
     shared: bool = dataclasses.field(
         default=True, metadata={"help": "Compute what both sides share once; losses and gradients are the same."}
@@ -118,6 +123,10 @@ def main(argv: Sequence[str]) -> None:
             "expected true with second_reference, and shared: true: both references are asked before training",
             field="precompute_ref_log_probs",
         )
+    if data.anchor < 0 or (data.anchor and not data.shared):
+        raise InputError(
+            f"expected a weight of 0 or more, and 0 with shared: false, found {data.anchor:g}", field="anchor"
+        )
     rows = Rows(Path(data.train_file), Pair)
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from rlhalt.training.mrpo import with_second_reference
@@ -147,7 +156,8 @@ def main(argv: Sequence[str]) -> None:
         if spans:
             dataset = with_masks(tokenizer, rows, drawn, dataset, data.chat_template_kwargs)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
-            kind = functools.partial(SharedDPOTrainer, whole=bool(data.second_reference)) if data.shared else DPOTrainer
+            ours = functools.partial(SharedDPOTrainer, whole=bool(data.second_reference), anchor=data.anchor)
+            kind = ours if data.shared else DPOTrainer
             trainer = kind(
                 model=model,
                 args=args,

@@ -7,6 +7,10 @@ A pair may have masks, which say what of its sides the loss counts (Mask-DPO, ar
 the chosen side's log-ratio counts less (F-DPO, arXiv 2601.03027). The margin is added to the reference's value of that
 side, so that it reaches every loss of TRL, and the logged rewards with it.
 
+An anchor keeps what both sides say as likely as it is: DPO alone lowers a wrong side's words without limit, and the
+loss is then content before the decision to speak has reached τ (docs/pairs.md). TRL's loss `sft` is that of the chosen
+side alone.
+
 Where the loss reads nothing but the difference between the sides (`sigmoid` and its like), the tokens that both begin
 with are not scored: they cancel. Entropy, accuracy, logits and the log-probabilities and rewards of one side are then
 logged over the tokens that differ; loss, margins, accuracies of rewards and the gradient are what they were.
@@ -40,6 +44,7 @@ class Shared:
     def __init__(self, model: Any, config: PreTrainedConfig) -> None:
         self._model = model
         self._config = config
+        self.likely_D: torch.Tensor | None = None
 
     def __call__(
         self,
@@ -54,7 +59,10 @@ class Shared:
         tree_labels: torch.Tensor,
         **kwargs: Any,
     ) -> Any:
-        """The outputs of the fused head, (2D, T - 1) each: what TRL would read off the sides in a batch of its own."""
+        """The outputs of the fused head, (2D, T - 1) each: what TRL would read off the sides in a batch of its own.
+
+        `likely_D` is afterwards the mean log-probability of the scored tokens of both sides of each of D pairs.
+        """
         found = over_trees(self._model, self._config, tree_ids, tree_positions, tree_ends, tree_labels, **kwargs)
         unscored = labels[:, 1:] == UNSCORED
         views = {
@@ -62,6 +70,9 @@ class Shared:
             for name, value in found.items()
             if name != "loss" and value is not None
         }
+        chosen, rejected = views["log_probs"].sum(dim=1).chunk(2)
+        counted, also = (~unscored).sum(dim=1).chunk(2)
+        self.likely_D = (chosen + rejected) / (counted + also).clamp(min=1)
         return type(found)(**views)
 
 
@@ -73,6 +84,8 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
 
     Args:
         whole: score whole sides also where what both begin with cancels, for who reads the reference values.
+        anchor: weight of the mean of -log π over the tokens of both sides that are scored: where what both begin with
+            cancels, those that differ.
 
     Raises:
         InputError: a model whose attention cannot take a tree, also where only its first batch shows it.
@@ -82,7 +95,10 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     _signature_columns: Any
     _checked = False
 
-    def __init__(self, model: Any, args: Any, train_dataset: Any, whole: bool = False, **rest: Any) -> None:
+    def __init__(
+        self, model: Any, args: Any, train_dataset: Any, whole: bool = False, anchor: float = 0.0, **rest: Any
+    ) -> None:
+        self._anchor = anchor
         reads_difference = args.f_divergence_type == "reverse_kl" and not args.use_weighting
         collator = SharedCollator(
             # Never seen: what pads is masked wherever it stands.
@@ -157,9 +173,14 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             inputs["ref_chosen_logps"] = inputs["ref_chosen_logps"] + margin
         # Wherever they come from, the reference values are in the batch now.
         precomputed, self.precompute_ref_logps = self.precompute_ref_logps, True
-        loss = super()._compute_loss(Shared(model, self.model.config), inputs, return_outputs)
+        shared = Shared(model, self.model.config)
+        found = super()._compute_loss(shared, inputs, return_outputs)
         self.precompute_ref_logps = precomputed
-        return loss
+        if not self._anchor:
+            return found
+        assert shared.likely_D is not None
+        anchored = -self._anchor * shared.likely_D.mean()
+        return (found[0] + anchored, found[1]) if return_outputs else found + anchored
 
     def _check(self, model: Any, inputs: dict[str, Any]) -> None:
         if self._checked:
