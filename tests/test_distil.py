@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from rlhalt.cli import main
 from rlhalt.cut.distil import cross_fitted, distilled
 from rlhalt.cut.respond import Judged
 from rlhalt.errors import InputError
-from rlhalt.records import HALT_PHRASE, Fragment, Scored, Target, read
+from rlhalt.records import HALT_PHRASE, Fragment, Prompt, Scored, Target, read
 from rlhalt.threshold_prompt import RANGE, stated
 from test_recipes import recipe, talking_model
 
@@ -127,8 +128,10 @@ def run(talking_model, tmp_path_factory):
     off = dict.fromkeys(("dpo", "decisions", "threshold_in_prompt", "grpo"))
     path = recipe(
         folder, talking_model, **off, online_thresholds=[], supervised=[], thresholds=[0.3, 0.8], responses=8,
-        distilled="sft.yaml", draws=3,
+        distilled="sft.yaml", draws=3, distilled_online="online.yaml",
     )  # fmt: skip
+    keys = {**yaml.safe_load((folder / "grpo.yaml").read_text()), "draws": 2}
+    (folder / "online.yaml").write_text(yaml.safe_dump(keys))
     assert main(["run", str(path)]) == 0
     return folder / "out"
 
@@ -149,8 +152,15 @@ def test_a_recipe_distils_the_cut(run):
         asked = read(run / "evaluation" / f"distilled-{at}-seed0" / "scored.jsonl", Scored)
         assert {stated(row.prompt) for row in asked} == {float(at)}
     models = {one["model"] for one in json.loads((run / "report" / "metrics.json").read_text())}
-    assert models == {"base", "SFT", "distilled τ=0.3", "distilled τ=0.8"}
+    told = {f"{name} τ={at}" for name in ("distilled", "distilled-online") for at in ("0.3", "0.8")}
+    assert models == {"base", "SFT", *told}
     assert not (run / "base" / "pairs-0.3.jsonl").exists()
+
+
+def test_online_training_goes_on_from_the_distilled_model_at_several_thresholds_a_prompt(run):
+    record = json.loads((run / "seed0" / "distilled-online" / "run.json").read_text())
+    assert record["parameters"]["model_name_or_path"] == str(run / "seed0" / "distilled")
+    assert len(record["thresholds"]) == 2 * len(list(read(run / "distilled" / "train.jsonl", Prompt)))
 
 
 def test_a_model_that_was_never_told_a_threshold_is_evaluated_with_a_warning(run, tmp_path, capsys):

@@ -25,7 +25,10 @@ FOLDER = Path(__file__).parents[1] / "configs" / "recipes"
 RECIPES = {name: yaml.safe_load((FOLDER / f"{name}.yaml").read_text()) for name in recipe_names()}
 # The others ask the same domains for data of the same kind; countries and arithmetic are run in test_pipeline, several
 # domains at once and the methods of the field elsewhere.
-OTHERS = ("arithmetic", "decide", "four", "full", "medicine", "methods", "online", "quickstart", "truthfulqa", "unsure")
+OTHERS = (
+    *("arithmetic", "decide", "distilled-online", "four", "full", "medicine", "methods", "online", "quickstart"),
+    *("truthfulqa", "unsure"),
+)
 RUN = [name for name in RECIPES if name not in OTHERS]
 KEYS = {**TRAINING, "max_steps": 2, "per_device_train_batch_size": 2, "learning_rate": 1e-3, "max_length": 512}
 ASSERT = "assert add(2, 3) == 5"

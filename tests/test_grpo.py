@@ -118,7 +118,7 @@ def test_every_configuration_can_be_parsed_and_makes_whole_groups(path, tmp_path
     # The only loss that keeps τ where wrong fragments are longer.
     assert args.loss_type == "dr_grpo"
     assert (data.repeated, data.unfinished) == (-0.5, -1.0)
-    processes = {"countries": 1, "gsm8k": 1, "one_gpu": 1, "node": 6, "nodes": 16}[path.stem]
+    processes = {"countries": 1, "distilled": 1, "gsm8k": 1, "one_gpu": 1, "node": 6, "nodes": 16}[path.stem]
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * processes
     assert batch % args.num_generations == 0
     # On-policy: what is generated for a step is used in that step.

@@ -245,6 +245,7 @@ def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, strai
         ({"online_thresholds": [0.8]}, "online_thresholds"),
         ({"online_thresholds": []}, "online_thresholds"),
         ({"grpo": None}, "online_thresholds"),
+        ({"distilled_online": "grpo.yaml"}, "distilled"),
     ],
 )
 def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):

@@ -214,12 +214,17 @@ def _of_one(recipe: Recipe, part: Part) -> tuple[Data, list[Stage]]:
             phrase,
         )
     if recipe.grpo:
-        inputs = [part.folder / "prompts.jsonl"]
-        split = {"split": "train"}
-        add("training prompts", "", files.prompts, once, "prompts", files.prompts, inputs, split, lambda: part.train)
+        stages.append(prompts_of_training(part, files.prompts))
     for method, file in files.supervised.items():
         add("targets", shown(method.name, method.at), file, write_supervised, scored, file, method, phrase)
     return files, stages
+
+
+def prompts_of_training(part: Part, file: Path) -> Stage:
+    """Writes the prompts that online training asks."""
+    inputs, split = [part.folder / "prompts.jsonl"], {"split": "train"}
+    work = functools.partial(once, "prompts", file, inputs, split, lambda: part.train)
+    return Stage("training prompts", "", file, work)
 
 
 def labelled(recipe: Recipe, scored: Path) -> Stage:

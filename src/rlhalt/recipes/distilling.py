@@ -7,6 +7,7 @@ distilled/targets-0.jsonl generator-0/         the reference answers of half 0, 
 distilled/half-1/                              its responses to half 1: responses.jsonl scored.jsonl
 distilled/targets.jsonl                        all responses, cut at the τ that their prompt states
 seed0/distilled/                               the model trained on them
+distilled/train.jsonl seed0/distilled-online/  the prompts of online training, and what it made of that model
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from rlhalt.cut.confidence import confidences
 from rlhalt.cut.distil import cross_fitted, distilled
 from rlhalt.evaluation.run import Policy
 from rlhalt.provenance import once
-from rlhalt.recipes.data import Part, answering
+from rlhalt.recipes.data import Part, answering, prompts_of_training
 from rlhalt.recipes.recipe import Recipe
-from rlhalt.recipes.training import training_stage
+from rlhalt.recipes.training import judge_keys, training_stage
 from rlhalt.records import Json, Scored, Target, read
 from rlhalt.stages import Stage
 from rlhalt.training_data.files import training_rows
@@ -65,10 +66,23 @@ def distilling(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
         to = out / f"seed{seed}" / "distilled"
         trained = training_stage(recipe, "sft", recipe.distilled, targets, to, seed, recipe.model, name="distilled")
         stages.append(trained._replace(kind="distilled SFT", detail=f"seed {seed}"))
-        for threshold in recipe.thresholds:
-            policies[f"distilled-{threshold:g}-seed{seed}"] = Policy(
-                "distilled", str(to), threshold, seed, threshold_in_prompt=True, role="trained"
-            )
+        made = {"distilled": str(to)}
+        if recipe.distilled_online:
+            asked = folder / "train.jsonl"
+            if seed == first:
+                stages.append(prompts_of_training(part, asked))
+            more = ("--domain", recipe.domains[0], *judge_keys(recipe))
+            online = training_stage(
+                recipe, "grpo", recipe.distilled_online, asked, to.with_name("distilled-online"), seed, str(to), more,
+                name="distilled",
+            )  # fmt: skip
+            stages.append(online)
+            made["distilled-online"] = str(online.output)
+        for name, model in made.items():
+            for threshold in recipe.thresholds:
+                policies[f"{name}-{threshold:g}-seed{seed}"] = Policy(
+                    name, model, threshold, seed, threshold_in_prompt=True, role="trained"
+                )
     return policies, stages
 
 

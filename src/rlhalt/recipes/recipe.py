@@ -51,6 +51,8 @@ class Recipe:
         distilled: that of one more supervised training, of a model that obeys the τ in its prompt, see
             `rlhalt.recipes.distilling`; not trained if null.
         draws: the thresholds at which each response of its targets is cut.
+        distilled_online: that of online training from the distilled model, each prompt at several τ that it states
+            (`draws` of the configuration); not trained if null.
         grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
         supervised: other methods to make targets of the same responses, by their names in
             `rlhalt.training_data.targets.methods`, each trained as `sft` says; those that know τ at every τ.
@@ -101,6 +103,7 @@ class Recipe:
     threshold_in_prompt: str | None = None
     distilled: str | None = None
     draws: int = 6
+    distilled_online: str | None = None
     grpo: str | None = None
     online_thresholds: list[float] = dataclasses.field(default_factory=list)
     supervised: list[str] = dataclasses.field(default_factory=list)
@@ -139,6 +142,10 @@ def load_recipe(path: str | Path | None) -> Recipe:
         raise InputError(
             "expected none with annotated answers: its generators answer prompts", path=path, field="distilled"
         )
+    if data.get("distilled_online") and not data.get("distilled"):
+        raise InputError(
+            "expected a training configuration: online training starts from that model", path=path, field="distilled"
+        )
     if data.get("calibrated") and data.get("annotated"):
         raise InputError(
             "expected none with annotated answers: no prompts are kept out of training", path=path, field="calibrated"
@@ -155,7 +162,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
         )
     _check_preferences(data, path)
     _check_decodings(data, path)
-    for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "distilled", "grpo"):
+    for key in ("sft", "dpo", "decisions", "threshold_in_prompt", "distilled", "distilled_online", "grpo"):
         if data.get(key) is not None:
             data[key] = str(_beside(path, data[key]))
     recipe = Recipe(**data)
@@ -305,7 +312,8 @@ def _check_files(recipe: Recipe, path: Path) -> None:
     Raises:
         InputError: naming all that are missing.
     """
-    named = (recipe.sft, recipe.dpo, recipe.decisions, recipe.threshold_in_prompt, recipe.distilled, recipe.grpo)
+    supervised = (recipe.sft, recipe.decisions, recipe.threshold_in_prompt, recipe.distilled)
+    named = (*supervised, recipe.dpo, recipe.grpo, recipe.distilled_online)
     files = [one for one in (recipe.train_file, recipe.heldout_file, *recipe.annotated) if one and not on_hub(one)]
     missing = [one for one in (*named, *files) if one and not Path(one).is_file()]
     if missing:
@@ -344,7 +352,8 @@ def check_training(recipe: Recipe, out: Path) -> None:
     from rlhalt.training.kinds import check_configuration
 
     named = [("sft", recipe.sft), ("dpo", recipe.dpo), ("decisions", recipe.decisions), ("grpo", recipe.grpo)]
-    for kind, config in (*named, ("decisions", recipe.threshold_in_prompt), ("sft", recipe.distilled)):
+    told = (("decisions", recipe.threshold_in_prompt), ("sft", recipe.distilled), ("grpo", recipe.distilled_online))
+    for kind, config in (*named, *told):
         if config is not None:
             check_configuration(kind, config)
 
