@@ -15,6 +15,7 @@ import pytest
 import torch
 import yaml
 
+import reward_rows
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.records import Prompt, read, write
@@ -225,6 +226,24 @@ def mean(log: list[dict], name: str) -> float:
 def test_the_other_ways_of_crediting_run_too(speaking_model, prompts, tmp_path, credit):
     main(arguments(tmp_path, speaking_model, prompts, "--credit", credit, max_steps=1, unverifiable=-0.1))
     assert record(tmp_path)["log"][0]["grad_norm"] > 0
+
+
+def test_a_price_that_a_reward_model_never_asks_is_said(tiny_model, tmp_path, capsys):
+    """It calls every fragment correct or incorrect: what cannot be checked is paid by what it guesses."""
+    asked, told = tmp_path / "prompts.jsonl", tmp_path / "ink"
+    write(asked, reward_rows.prompts(4))
+    write(tmp_path / "scored.jsonl", reward_rows.rows())
+    reward_rows.trained(tiny_model, tmp_path / "scored.jsonl", tmp_path / "probe")
+    told.mkdir()
+    settings = {"domain": "ink", "fragmenter": "sentences", "verifier": "model", "reward_model": "../probe"}
+    settings |= {"halting": "independent", "threshold": 0.5}
+    (told / "domain.yaml").write_text(yaml.safe_dump(settings))
+    for number, price in enumerate((-0.1, 0.0)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        main(arguments(folder, tiny_model, asked, domain=str(told), max_steps=1, unverifiable=price))
+        assert ("never paid" in capsys.readouterr().err) == (price < 0)
+        assert record(folder)["log"][0]["fragments/unverifiable"] == 0
 
 
 def curve(folder: Path) -> list[dict]:

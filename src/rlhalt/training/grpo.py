@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import sys
 from collections.abc import Sequence
 
 from rlhalt.contamination import prompts_seen
@@ -28,6 +29,11 @@ from rlhalt.training.fragment_grpo.callbacks import Limits
 from rlhalt.training.fragment_grpo.methods import REWARDS
 from rlhalt.training.fragment_grpo.tokens import CREDITED
 from rlhalt.training_data.table import check_name
+
+NEVER_PAID = (
+    "rlhalt: a reward model calls every fragment correct or incorrect, so the price of `unverifiable` is never paid; "
+    "score the checkpoints with a verifier that knows the truth (docs/reward-model.md)"
+)
 
 
 @dataclasses.dataclass
@@ -139,6 +145,8 @@ def main(argv: Sequence[str]) -> None:
     ):
         scorer = domain.scorer(client, unsafe=data.unsafe)
         scorer.check_judge()
+        if pay.unverifiable and domain.verifier == "model":
+            print(NEVER_PAID, file=sys.stderr)
         from datasets import Dataset
 
         from rlhalt.training.fragment_grpo.reward import FragmentReward
