@@ -64,7 +64,7 @@ QUESTIONS = [
     Question("Is there a container?", "docker container", "docs/installing.md", "docker build"),
     Question("Does it work without internet?", "without internet offline", "docs/installing.md", "RLHALT_CACHE"),
     Question("How long does the quickstart take?", "how long quickstart minutes", "docs/installing.md", "minutes"),
-    Question("How much memory does it need?", "quickstart memory GB", "docs/installing.md", "4 GB of memory"),
+    Question("How much memory does it need?", "quickstart memory GB", "docs/installing.md", "3 GB of memory"),
     Question("Which versions of TRL and vLLM?", "tested versions trl vllm", "docs/compatibility.md", "| trl |"),
     Question("What is the idea?", "idea fragment verdict threshold", "docs/concepts.md", "correct fragment earns"),
     Question("Which τ do I choose?", "choose threshold", "docs/concepts.md", "choose it when"),
