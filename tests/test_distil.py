@@ -14,6 +14,7 @@ from rlhalt.cli import main
 from rlhalt.cut.distil import cross_fitted, distilled
 from rlhalt.cut.respond import Judged
 from rlhalt.errors import InputError
+from rlhalt.recipes.recipe import check_training, load_recipe
 from rlhalt.records import HALT_PHRASE, Fragment, Prompt, Scored, Target, read
 from rlhalt.threshold_prompt import RANGE, stated
 from test_recipes import recipe, talking_model
@@ -161,6 +162,15 @@ def test_online_training_goes_on_from_the_distilled_model_at_several_thresholds_
     record = json.loads((run / "seed0" / "distilled-online" / "run.json").read_text())
     assert record["parameters"]["model_name_or_path"] == str(run / "seed0" / "distilled")
     assert len(record["thresholds"]) == 2 * len(list(read(run / "distilled" / "train.jsonl", Prompt)))
+
+
+def test_online_training_at_one_threshold_of_a_model_that_is_asked_at_every_one_is_refused(talking_model, tmp_path):
+    off = dict.fromkeys(("dpo", "decisions", "threshold_in_prompt", "grpo"))
+    path = recipe(
+        tmp_path, talking_model, **off, online_thresholds=[], distilled="sft.yaml", distilled_online="grpo.yaml"
+    )
+    with pytest.raises(InputError, match="draws"):
+        check_training(load_recipe(path), tmp_path / "out")
 
 
 def test_a_model_that_was_never_told_a_threshold_is_evaluated_with_a_warning(run, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""A judge that cannot be asked is told before the first response is drawn: drawing them may take hours."""
+"""A judge that cannot be asked stops the command before the first response is drawn, which may take hours."""
 
 from __future__ import annotations
 

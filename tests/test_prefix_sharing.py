@@ -486,6 +486,12 @@ def test_an_anchor_keeps_the_words_of_both_sides_that_differ(make):
         assert torch.allclose(gradients[name], before[name] + parameter.grad, rtol=1e-3, atol=1e-4), name
 
 
+@pytest.mark.parametrize("keys", [{"loss_type": ["ipo"]}, {"whole": True}])
+def test_an_anchor_is_refused_where_whole_sides_are_scored(make, keys):
+    with pytest.raises(InputError, match="whole sides are scored"):
+        make(True, rows(4), anchor=0.2, **keys)
+
+
 @pytest.mark.parametrize("precompute", [False, True])
 def test_masks_leave_what_stock_trl_would_count_with_such_a_completion_mask(make, precompute):
     """Also where both sides begin alike and one side alone counts the beginning."""

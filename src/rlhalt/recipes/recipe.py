@@ -206,14 +206,8 @@ def _check_values(data: Json, path: Path) -> None:
         if not data[key]:
             raise InputError("expected at least one, found an empty list", path=path, field=key)
     # Folders and files are named after thresholds as they are shown.
-    for key, shown in {
-        "thresholds": "{:g}",
-        "seeds": "{}",
-        "supervised": "{}",
-        "preferences": "{}",
-        "decodings": "{}",
-    }.items():
-        names = [shown.format(one) for one in data.get(key, [])]
+    for key in ("thresholds", "seeds", "supervised", "preferences", "decodings"):
+        names = [f"{one:g}" if key == "thresholds" else str(one) for one in data.get(key, [])]
         if len(set(names)) < len(names):
             raise InputError(f"expected different values, found {', '.join(names)}", path=path, field=key)
     for key in ("model", "domain", "output"):
@@ -356,6 +350,12 @@ def check_training(recipe: Recipe, out: Path) -> None:
     for kind, config in (*named, *told):
         if config is not None:
             check_configuration(kind, config)
+    if recipe.distilled_online is not None and not read_yaml(recipe.distilled_online).get("draws"):
+        raise InputError(
+            "expected several τ for each prompt, found none: the model is asked at every τ",
+            path=recipe.distilled_online,
+            field="draws",
+        )
 
 
 def check_judge(client: Client | None, out: Path) -> None:

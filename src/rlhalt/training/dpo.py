@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -123,7 +124,7 @@ def main(argv: Sequence[str]) -> None:
             "expected true with second_reference, and shared: true: both references are asked before training",
             field="precompute_ref_log_probs",
         )
-    if data.anchor < 0 or (data.anchor and not data.shared):
+    if not 0 <= data.anchor < math.inf or (data.anchor and not data.shared):
         raise InputError(
             f"expected a weight of 0 or more, and 0 with shared: false, found {data.anchor:g}", field="anchor"
         )

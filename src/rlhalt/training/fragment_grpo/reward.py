@@ -211,9 +211,8 @@ def parts(
         finished = fragments[:-1] if cut else fragments
         again = said_before(finished) if halting == "independent" else [False] * len(finished)
         paid = [0.0 if one is None else one for one in its.rewards]
-        for one, repeats, value in zip(
-            finished, again, paid, strict=False
-        ):  # an error may end the row, an end adds one
+        # An error ends the row of decisions early; the decision to end makes it one longer.
+        for one, repeats, value in zip(finished, again, paid, strict=False):
             if value:
                 found["repeated" if repeats else one.label or "failed"] += value
         if cut and len(paid) > len(finished):

@@ -84,11 +84,11 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
 
     Args:
         whole: score whole sides also where what both begin with cancels, for who reads the reference values.
-        anchor: weight of the mean of -log π over the tokens of both sides that are scored: where what both begin with
-            cancels, those that differ.
+        anchor: weight of the mean of -log π over the tokens of both sides in which they differ.
 
     Raises:
-        InputError: a model whose attention cannot take a tree, also where only its first batch shows it.
+        InputError: an anchor where whole sides are scored; a model whose attention cannot take a tree, also where only
+            its first batch shows it.
     """
 
     precompute_ref_logps: bool
@@ -111,6 +111,12 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             or whole
             or MASKS[0] in train_dataset.column_names,
         )
+        if anchor and collator.whole:
+            raise InputError(
+                f"expected 0 where whole sides are scored (masks, a second reference, a loss other than "
+                f"{', '.join(sorted(_OF_DIFFERENCES))}): it is of the words in which they differ, found {anchor:g}",
+                field="anchor",
+            )
         super().__init__(model=model, args=args, train_dataset=train_dataset, data_collator=collator, **rest)
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
