@@ -287,6 +287,34 @@ def test_a_classifier_learns_the_same(tiny_model, scored, tmp_path):
     assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["log"]
 
 
+def test_unverifiable_fragments_have_no_label_or_count_as_incorrect(tiny_model, tmp_path, capsys):
+    file = tmp_path / "scored.jsonl"
+    unsure = [
+        dataclasses.replace(
+            row,
+            fragments=[
+                dataclasses.replace(one, label="unverifiable" if one.label == "incorrect" and at else one.label)
+                for at, one in enumerate(row.fragments)
+            ],
+        )
+        for row in rows(120)
+    ]
+    write(file, unsure)
+    command = ["train", "reward", "--scored", str(file), "--domain", ink(tmp_path), "--model", str(tiny_model)]
+    for name, flag in (("without", []), ("as-incorrect", ["--unverifiable", "incorrect"])):
+        assert main([*command, "--output", str(tmp_path / name), *flag]) == 0
+        assert ("unverifiable fragments count as incorrect" in capsys.readouterr().out) == bool(flag)
+    without, counted = (read_description(tmp_path / name) for name in ("without", "as-incorrect"))
+    assert (without.unverifiable, counted.unverifiable) == ("unlabelled", "incorrect")
+    marks = [one.label for row in unsure for one in row.fragments]
+    incorrect = [
+        its.figures.train.incorrect + its.figures.validation.incorrect + its.figures.test.incorrect
+        for its in (without, counted)
+    ]
+    assert incorrect == [marks.count("incorrect"), marks.count("incorrect") + marks.count("unverifiable")]
+    assert "count as incorrect" in (tmp_path / "as-incorrect" / "README.md").read_text(encoding="utf-8")
+
+
 def test_too_few_fragments_and_one_class_are_refused(tiny_model, tmp_path):
     few, one = tmp_path / "few.jsonl", tmp_path / "one.jsonl"
     write(few, rows(20))
@@ -349,16 +377,20 @@ def test_another_domain_and_another_fragmenter_are_refused(probe):
         told.refuse_others(dataclasses.replace(SCORER, domain="countries"), probe)
 
 
-def test_the_command(tiny_model, tmp_path, capsys):
-    (tmp_path / "ink").mkdir()
-    (tmp_path / "ink" / "domain.yaml").write_text(
+def ink(folder):
+    (folder / "ink").mkdir()
+    (folder / "ink" / "domain.yaml").write_text(
         "domain: ink\nhalting: independent\nthreshold: 0.5\nfragmenter: sentences\nverifier: rlhalt.scoring:NoVerifier",
         encoding="utf-8",
     )
+    return str(folder / "ink")
+
+
+def test_the_command(tiny_model, tmp_path, capsys):
     write(tmp_path / "a.jsonl", rows(30))
     write(tmp_path / "b.jsonl", rows(60)[30:])
     argv = ["train", "reward", "--scored", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]
-    argv += ["--model", str(tiny_model), "--domain", str(tmp_path / "ink"), "--output", str(tmp_path / "reward")]
+    argv += ["--model", str(tiny_model), "--domain", ink(tmp_path), "--output", str(tmp_path / "reward")]
     assert main(argv) == 0
     said = capsys.readouterr().out
     for part in ("prompts  correct  incorrect", "validation", "AUROC", "AUPRC", "ECE before", "ECE after"):

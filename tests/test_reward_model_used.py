@@ -26,7 +26,7 @@ from rlhalt.evaluation import load as load_evaluation
 from rlhalt.evaluation.confidence_sources import SOURCES
 from rlhalt.records import Certainty, Fragment, Response, Scored, content_key, read, write
 from rlhalt.reward_model.folder import read_description
-from rlhalt.reward_model.reader import load
+from rlhalt.reward_model.reader import load, probabilities
 from rlhalt.sampling import Completion
 from rlhalt.training.fragment_grpo.reward import FragmentReward
 
@@ -82,6 +82,26 @@ def test_verdicts_follow_the_threshold_and_read_no_reference(probe, tmp_path):
     assert careful.verifier.name != right.verifier
 
 
+def test_of_several_reward_models_the_least_probability_counts(probe, tiny_model, tmp_path):
+    """And where one of them has none, the fragment has failed."""
+    write(tmp_path / "scored.jsonl", rows(seed=1))
+    other = trained(tiny_model, tmp_path / "scored.jsonl", tmp_path / "other", seed=1)
+    both = load_domain(domain(tmp_path / "ink", probe, reward_model=[str(probe), str(other)])).scorer()
+    found = both.score(response(MIXED))
+    alone = [probabilities(one, [found])[0] for one in (probe, other)]
+    told = [one.probability if one.label == "correct" else 1 - one.probability for one in found.fragments[:2]]
+    assert told == pytest.approx([min(its) for its in zip(*alone, strict=True)][:2], abs=1e-5)
+    assert both.verifier.name.count("probe") == both.verifier.name.count("other") == 1
+
+    broken = shutil.copytree(other, tmp_path / "broken")
+    tensors = load_file(broken / "probe.safetensors")
+    save_file({**tensors, "bias": tensors["bias"] * math.nan}, broken / "probe.safetensors")
+    half = load_domain(domain(tmp_path / "ink", probe, reward_model=[str(probe), str(broken)])).scorer()
+    assert [one.label for one in half.score(response(MIXED)).fragments] == [None, None, "halt"]
+    with pytest.raises(InputError, match="expected at least one folder, found none"):
+        load_domain(domain(tmp_path / "ink", probe, reward_model=[]))
+
+
 def test_a_broken_model_fails_and_gives_no_verdict(probe, tmp_path):
     broken = shutil.copytree(probe, tmp_path / "broken")
     tensors = load_file(broken / "probe.safetensors")
@@ -96,7 +116,7 @@ def test_a_broken_model_fails_and_gives_no_verdict(probe, tmp_path):
         raise RuntimeError("out of memory")
 
     working = load_domain(domain(tmp_path / "ink", probe)).scorer()
-    object.__setattr__(working.verifier.model, "scores", breaks)
+    object.__setattr__(working.verifier.models[0], "scores", breaks)
     found = working.score(response(MIXED))
     assert [one.failed for one in found.fragments] == [True, True, False]
     assert "out of memory" in found.fragments[0].error
@@ -113,7 +133,7 @@ def test_responses_that_are_judged_at_once_are_read_together(probe, tmp_path):
         return verifier.verify(texts[number], pieces[number], {}, asked[number].prompt)
 
     alone = [judge(number) for number in range(12)]
-    read, sizes = verifier.model.scores, []
+    read, sizes = verifier.models[0].scores, []
 
     def scores(readings):
         sizes.append(len(readings))
@@ -125,7 +145,7 @@ def test_responses_that_are_judged_at_once_are_read_together(probe, tmp_path):
             raise RuntimeError("this one cannot be read")
         return read(readings)
 
-    object.__setattr__(verifier.model, "scores", scores)
+    object.__setattr__(verifier.models[0], "scores", scores)
     for broken in (False, True):
         sizes.clear()
         with concurrent.futures.ThreadPoolExecutor(12) as pool:

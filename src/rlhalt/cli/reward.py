@@ -32,6 +32,13 @@ def parser() -> flags.Parser:
     )
     one.add_argument("--model", required=True, help="the model that reads; for a probe that of the policy")
     one.add_argument("--seed", type=flags.seed, default=0, help="of the parts of the prompts, and of the training")
+    one.add_argument(
+        "--unverifiable",
+        choices=("unlabelled", "incorrect"),
+        default="unlabelled",
+        help="what a fragment is that the verifier could not check; as incorrect, a policy that is trained on the reward "
+        "model gains nothing by it (default: unlabelled)",
+    )
     flags.template_args(one)
     flags.domain(one, "the domain of the responses")
     group = one.add_argument_group("a classifier")
@@ -70,7 +77,9 @@ def train(argv: Sequence[str]) -> None:
     domains = {flags.domain_of(args.domain, path) for path in args.scored}
     if len(domains) > 1:
         raise InputError(f"expected rows of one domain, found {', '.join(sorted(domains))}", field="--scored")
-    settings = Settings(args.kind, args.model, args.seed, dict(args.template_arg), Schedule(**given))
+    settings = Settings(
+        args.kind, args.model, args.seed, dict(args.template_arg), Schedule(**given), args.unverifiable
+    )
     folder = run(args.scored, load_domain(domains.pop()).splitter(), Path(args.output), settings)
     print(table(read_description(folder)))
     print(folder)

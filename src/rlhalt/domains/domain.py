@@ -73,7 +73,8 @@ class Domain:
             there is no audit.
         prompt: the judge's instructions, a text file in the folder.
         fields: what of a reference the judge sees.
-        reward_model: the folder of the reward model that judges (`model`), seen from the domain's folder.
+        reward_model: the folder of the reward model that judges (`model`), seen from the domain's folder; of several
+            the least probability counts.
         claims: the instructions of the `claims` fragmenter, a text file in the folder.
         options: what the user's own verifier is called with.
         seconds_per_response: how long a response may take to be split and verified before its fragments fail, see
@@ -98,7 +99,7 @@ class Domain:
     promised_decided: float | None = None
     prompt: str | None = None
     fields: list[str] | None = None
-    reward_model: str | None = None
+    reward_model: str | list[str] | None = None
     claims: str | None = None
     options: Json | None = None
     seconds_per_response: float | None = None
@@ -232,9 +233,14 @@ class Domain:
         if self.verifier == "model":
             from rlhalt.reward_model.folder import read_description
 
-            assert self.reward_model is not None
-            read_description(self.reward_model).refuse_others(made, self.reward_model)
+            for one in self._reward_models:
+                read_description(one).refuse_others(made, one)
         return made
+
+    @property
+    def _reward_models(self) -> list[str]:
+        assert self.reward_model is not None
+        return [self.reward_model] if isinstance(self.reward_model, str) else self.reward_model
 
     def _workers(self, client: Client | None) -> int:
         if client is not None:
@@ -306,8 +312,7 @@ class Domain:
         if self.verifier == "model":
             from rlhalt.verifiers.model import ModelVerifier
 
-            assert self.reward_model is not None
-            return ModelVerifier(self.reward_model, self.threshold)
+            return ModelVerifier(self._reward_models, self.threshold)
         call = own_code.loaded("verifier", self.verifier, self.folder)
         made: Verifier = own_code.made("verifier", self.verifier, call, self.options, self.folder)
         if not (isinstance(getattr(made, "name", None), str) and callable(getattr(made, "verify", None))):
@@ -383,7 +388,8 @@ def read_domain(name: str | Path) -> Domain:
         raise InputError(f"expected these keys, found none: {', '.join(missing)}", path=path)
     for key in _FILES:
         if key in data:
-            data[key] = str(path.parent / data[key])
+            found = data[key]
+            data[key] = [str(path.parent / one) for one in found] if isinstance(found, list) else str(path.parent / found)
     _check_values(data, path)
     if "halting_phrase" in data:
         # A block of YAML ends with a line end, which would be trained on.
@@ -426,6 +432,8 @@ def _check_values(data: Json, path: Path) -> None:
             path=path,
             field="language",
         )
+    if data.get("reward_model") == []:
+        raise InputError("expected at least one folder, found none", path=path, field="reward_model")
     seconds = data.get("seconds_per_response")
     if seconds is not None and seconds <= 0:
         raise InputError("expected more than 0 seconds", path=path, field="seconds_per_response")

@@ -161,7 +161,7 @@ def evaluate(
         already_done(folder)
         return folder
     refuse_leakage(policy.model, prompts)
-    if learnt := getattr(scorer.verifier, "reward_model", None):
+    for learnt in getattr(scorer.verifier, "reward_models", ()):
         # What judges has learnt the verdicts on its training prompts.
         refuse_leakage(learnt, prompts)
     # Both models are needed to the end: what one of them lacks is told before the first response is drawn.

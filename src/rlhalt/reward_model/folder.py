@@ -26,6 +26,7 @@ from rlhalt.scoring import Scorer
 FILE, PROBE, CARD = "reward.json", "probe.safetensors", "README.md"
 Kind = Literal["probe", "classifier"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Unverifiable = Literal["unlabelled", "incorrect"]
 _PARTS: dict[str, tuple[str, ...]] = {
     "probe": (PROBE,),
     "classifier": ("adapter_model.safetensors", "adapter_config.json"),
@@ -47,6 +48,7 @@ class Description:
         layer: of a probe, the layer that it reads; null for a classifier.
         calibration: from its confidence σ(score) to P(correct).
         figures: what was measured on prompts that took no part in training or calibration.
+        unverifiable: what fragments that the verifier could not check were, in training and in the figures.
     """
 
     kind: Kind
@@ -61,6 +63,7 @@ class Description:
     layer: int | None
     calibration: Probability
     figures: Figures
+    unverifiable: Unverifiable = "unlabelled"
 
     def refuse_others(self, scorer: Scorer, folder: str | Path) -> None:
         """See that the responses of a domain are those that the model was trained on.

@@ -44,6 +44,18 @@ def fragment_labels(fragments: Sequence[Fragment], halting: Halting) -> list[int
     return labels
 
 
+def unverifiable_as_incorrect(row: Scored) -> Scored:
+    """The response with every unverifiable fragment as an incorrect one.
+
+    A reward model that has learnt from decided fragments alone knows no third kind, and a policy that is trained on it
+    may learn to say what no reference speaks of (docs/reward-model.md has the figures).
+    """
+    changed = [
+        dataclasses.replace(one, label="incorrect") if one.label == "unverifiable" else one for one in row.fragments
+    ]
+    return dataclasses.replace(row, fragments=changed)
+
+
 def up_to_last_label(row: Scored, halting: Halting) -> Scored:
     """The response without the fragments behind the last one with a label: nothing can be learnt or measured there.
 

@@ -10,8 +10,9 @@ def table(told: Description) -> str:
     """The class balance of each part of the prompts, and what was measured on the test part."""
     its = told.figures
     where = f", layer {told.layer}" if told.layer is not None else ""
+    unverifiable = "; unverifiable fragments count as incorrect" if told.unverifiable == "incorrect" else ""
     lines = [
-        f"{told.kind} on {told.model}{where}, in {told.domain}, after the verdicts of {told.verifier}",
+        f"{told.kind} on {told.model}{where}, in {told.domain}, after the verdicts of {told.verifier}{unverifiable}",
         f"{'':<12}{'prompts':>9}{'correct':>9}{'incorrect':>11}{'share correct':>15}",
     ]
     for name, one in (("train", its.train), ("validation", its.validation), ("test", its.test)):

@@ -28,9 +28,9 @@ from rlhalt.records import Json, Scored
 from rlhalt.reward_model.card import card
 from rlhalt.reward_model.classifier import Schedule, base, classifier_scores, train_classifier
 from rlhalt.reward_model.figures import Figures, balance, measured
-from rlhalt.reward_model.folder import CARD, Description, Kind, clear, write_description
+from rlhalt.reward_model.folder import CARD, Description, Kind, Unverifiable, clear, write_description
 from rlhalt.reward_model.hidden_states import candidate_layers, hidden_states
-from rlhalt.reward_model.labels import fragment_labels, up_to_last_label
+from rlhalt.reward_model.labels import fragment_labels, unverifiable_as_incorrect, up_to_last_label
 from rlhalt.reward_model.parts import Parts, folds, parts
 from rlhalt.reward_model.probe import Floats, chosen
 from rlhalt.reward_model.probe_file import probe_scores, write_probe
@@ -50,6 +50,7 @@ class Settings:
         seed: of the parts of the prompts, and of the training of a classifier.
         template_args: arguments of the chat template.
         schedule: of a classifier.
+        unverifiable: what a fragment that the verifier could not check is: `unlabelled`, or `incorrect`.
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class Settings:
     seed: int = 0
     template_args: Json = dataclasses.field(default_factory=dict)
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    unverifiable: Unverifiable = "unlabelled"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,6 +115,8 @@ def train(scored: Sequence[str | Path], scorer: Scorer, output: str | Path, sett
     rows = _once([row for path in scored for row in training_rows(path)])
     turns(settings.model, settings.template_args)
     refuse_leakage(settings.model, rows)
+    if settings.unverifiable == "incorrect":
+        rows = [unverifiable_as_incorrect(one) for one in rows]
     split = parts([up_to_last_label(one, scorer.halting) for one in rows], settings.seed)
     split.check(scorer.halting)
     with locked(folder), run:
@@ -120,7 +124,7 @@ def train(scored: Sequence[str | Path], scorer: Scorer, output: str | Path, sett
         told = Description(
             settings.kind, settings.model, identity(settings.model), tokenizer_key(learnt.reader.tokenizer),
             settings.template_args, scorer.domain, scorer.fragmenter, scorer.halting, _verifier(rows), learnt.layer,
-            learnt.calibration, figures(split, learnt, scorer.halting),
+            learnt.calibration, figures(split, learnt, scorer.halting), settings.unverifiable,
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         clear(folder)

@@ -4,6 +4,9 @@
                    reward_model: ../../reward-model
                    threshold: 0.5
 
+A list of folders is an ensemble: the least probability of its members counts (Coste et al., arXiv 2310.02743,
+"worst-case optimization"), so that a policy gains by what all of them overrate alone.
+
 A fragment is *correct* where the reward model gives it a probability of τ or more, and *incorrect* otherwise; τ is the
 domain's threshold. The model reads the prompt and the answer, never the reference. It is a learnt guess at what another
 verifier would say: measure it with `rlhalt audit` before anything rests on it.
@@ -16,6 +19,8 @@ import math
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.records import Fragment, Json, Message
@@ -31,16 +36,16 @@ WORKERS = 2 * BATCH
 
 
 class ModelVerifier:
-    """Judges fragments by a trained reward model; what several threads ask at once is read in one forward pass.
+    """Judges fragments by trained reward models; what several threads ask at once is read in one forward pass.
 
     Args:
-        folder: what `rlhalt train reward` wrote; it is loaded here.
+        folders: what `rlhalt train reward` wrote, one or several; they are loaded here.
         threshold: τ.
 
     Attributes:
-        reward_model: its folder.
-        model: the reward model, loaded.
-        name: with the version and what the reward model is, because another one gives other verdicts.
+        reward_models: the folders.
+        models: the reward models, loaded.
+        name: with the version and what the reward models are, because others give other verdicts.
 
     Raises:
         InputError: τ outside (0, 1), or see `rlhalt.reward_model.reader.load`.
@@ -48,13 +53,13 @@ class ModelVerifier:
 
     knows_prompt = True
 
-    def __init__(self, folder: str | Path, threshold: float) -> None:
+    def __init__(self, folders: Sequence[str | Path], threshold: float) -> None:
         self._threshold = check_threshold(threshold)
-        self.reward_model = str(folder)
-        self.model: RewardModel = load(folder)
-        self._asked: list[tuple[Reading, concurrent.futures.Future[list[float]]]] = []
+        self.reward_models = [str(one) for one in folders]
+        self.models: list[RewardModel] = [load(one) for one in folders]
+        self._asked: list[tuple[list[Reading], concurrent.futures.Future[list[float]]]] = []
         self._asking, self._reading = threading.Lock(), threading.Lock()
-        self.name = f"model/1 {reward_identity(folder)} τ={threshold}"
+        self.name = f"model/1 {' '.join(map(reward_identity, folders))} τ={threshold}"
 
     def verify(
         self, response: str, fragments: Sequence[Fragment], reference: Json, prompt: Sequence[Message] = ()
@@ -81,7 +86,8 @@ class ModelVerifier:
         mine: concurrent.futures.Future[list[float]] = concurrent.futures.Future()
         with self._asking:
             # Under the lock, because a fast tokenizer may refuse to be used by two threads at once.
-            self._asked.append((self.model.reader.read(prompt, response, fragments), mine))
+            readings = [one.reader.read(prompt, response, fragments) for one in self.models]
+            self._asked.append((readings, mine))
         with self._reading:
             while not mine.done():
                 with self._asking:
@@ -89,9 +95,14 @@ class ModelVerifier:
                 self._read(asked)
         return mine.result()
 
-    def _read(self, asked: Sequence[tuple[Reading, concurrent.futures.Future[list[float]]]]) -> None:
+    def _read(self, asked: Sequence[tuple[list[Reading], concurrent.futures.Future[list[float]]]]) -> None:
         try:
-            found = self.model.probabilities([reading for reading, _ in asked])
+            each_model = [
+                model.probabilities([readings[number] for readings, _ in asked])
+                for number, model in enumerate(self.models)
+            ]
+            # NaN where one of them has none: what a member cannot read has failed.
+            found = [np.min(its, axis=0).tolist() for its in zip(*each_model, strict=True)]
         except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
             if len(asked) == 1 or not isinstance(error, Exception):
                 for _, one in asked:
