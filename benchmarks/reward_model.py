@@ -15,6 +15,7 @@ over prompts, of one probe for each seed. `less NAME` is the difference of AUROC
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -80,12 +81,19 @@ def of_countries(options: argparse.Namespace) -> Json:
     states = reading.states(train)
     report: Json = {"train": about(train, "independent")}
     probes = {seed: reading.probe(train, states, "independent", seed) for seed in range(options.seeds)}
-    report["layers"] = [layer for _, layer in probes.values()]
+    report["layers"] = [one.layer for one in probes.values()]
     examples = load_domain("countries").few_shot()
+    seen = {**from_tokens(options.model, train, examples), "agreement of samples": support(train)}
     for policy, rows in sets.items():
         untrained = {**from_tokens(policy, rows, examples), "agreement of samples": support(rows)}
         its = reading.states(rows)
-        trained: dict[str, Values] = {f"probe, seed {seed}": probe(its) for seed, (probe, _) in probes.items()}
+        trained: dict[str, Values] = {f"probe, seed {seed}": one.said(its) for seed, one in probes.items()}
+        trained |= {
+            f"all together, seed {seed}": combined(
+                one, list(seen.values()), trained[f"probe, seed {seed}"], [untrained[name] for name in seen]
+            )
+            for seed, one in probes.items()
+        }
         trained |= {Path(folder).name: probabilities(folder, rows) for folder in options.trained}
         everything = {**untrained, **trained}
         report[f"responses of {policy}"] = about(rows, "independent") | {
@@ -142,18 +150,16 @@ class Reading:
         """One array states_F_L_H for each response."""
         return hidden_states(self._policy, self._reader.rows(rows), self._layers)
 
-    def probe(
-        self, rows: Sequence[Scored], states: Sequence[Any], halting: Halting, seed: int
-    ) -> tuple[Callable[[Sequence[Any]], Values], int]:
-        """What `rlhalt train reward` learns of rows: calibrated probabilities from states of other rows; the layer."""
+    def probe(self, rows: Sequence[Scored], states: Sequence[Any], halting: Halting, seed: int) -> Probed:
+        """What `rlhalt train reward` learns of rows."""
         kept = [
-            (one, label, place)
+            (one, label, (place, number))
             for place, (its, row) in enumerate(zip(states, rows, strict=True))
-            for one, label in zip(its, fragment_labels(row.fragments, halting), strict=True)
+            for number, (one, label) in enumerate(zip(its, fragment_labels(row.fragments, halting), strict=True))
             if label is not None and np.isfinite(one).all()
         ]
         correct = np.array([label for _, label, _ in kept], dtype=np.float64)
-        fold = folds(rows, seed)[[place for *_, place in kept]]
+        fold = folds(rows, seed)[[place for *_, (place, _) in kept]]
         choice = chosen(np.array([one for one, *_ in kept]), correct, fold, self._layers)
         calibration = fitted("platt", confidence(choice.crossed), correct)
         place = self._layers.index(choice.probe.layer)
@@ -161,7 +167,54 @@ class Reading:
         def said(other: Sequence[Any]) -> Values:
             return [calibration(confidence(choice.probe.scores(one[:, place]))).tolist() for one in other]
 
-        return said, choice.probe.layer
+        crossed = calibration(confidence(choice.crossed)).tolist()
+        return Probed(said, choice.probe.layer, [place for *_, place in kept], crossed, correct.tolist())
+
+
+@dataclasses.dataclass(frozen=True)
+class Probed:
+    """A probe.
+
+    Attributes:
+        said: calibrated probabilities from the states of other rows.
+        layer: that it reads.
+        places: row and fragment of what it learnt from.
+        crossed: what probes of other prompts said of those.
+        correct: their labels.
+    """
+
+    said: Callable[[Sequence[Any]], Values]
+    layer: int
+    places: list[tuple[int, int]]
+    crossed: list[float]
+    correct: list[float]
+
+
+def combined(probed: Probed, learnt: Sequence[Values], probe: Values, others: Sequence[Values]) -> Values:
+    """A probe and confidences that need no training, together: logistic regression on their log-odds.
+
+    Args:
+        learnt: of each other confidence the values of the rows that the probe learnt from.
+        probe: what the probe says of other rows.
+        others: of each other confidence, in the same order, the values of these.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    def log_odds(*columns: Sequence[float]) -> Floats:
+        p = np.clip(np.array(columns, dtype=np.float64).T, 1e-4, 1 - 1e-4)
+        return np.log(p) - np.log1p(-p)
+
+    columns = [[one[row][number] for row, number in probed.places] for one in learnt]
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(log_odds(probed.crossed, *columns), probed.correct)
+    found = []
+    for place, its in enumerate(probe):
+        values = log_odds(its, *(one[place] for one in others))
+        sure = np.full(len(its), np.nan)
+        finite = np.isfinite(values).all(axis=1) if len(its) else np.zeros(0, dtype=bool)
+        if finite.any():
+            sure[finite] = model.predict_proba(values[finite])[:, 1]
+        found.append(sure.tolist())
+    return found
 
 
 def apart(rows: Sequence[Scored], halting: Halting, reading: Reading, seeds: int) -> Json:
@@ -173,12 +226,12 @@ def apart(rows: Sequence[Scored], halting: Halting, reading: Reading, seeds: int
     for seed in range(seeds):
         split = parts(rows, seed)
         learnt, test = [*split.train, *split.validation], split.test
-        probe, layer = reading.probe(learnt, [states[place[row.key]] for row in learnt], halting, seed)
+        probed = reading.probe(learnt, [states[place[row.key]] for row in learnt], halting, seed)
         words = bag_of_words(learnt, test, halting)
-        values = probe([states[place[row.key]] for row in test])
+        values = probed.said([states[place[row.key]] for row in test])
         report[f"seed {seed}"] = {
             "test": about(test, halting),
-            "layer": layer,
+            "layer": probed.layer,
             "bag of words": measured(test, words, halting, {}),
             "probe": measured(test, values, halting, {"bag of words": words}),
         }

@@ -140,7 +140,7 @@ class JudgeServer:
         struck: how often each fault was injected.
         answer: what is said instead of verdicts, where set; or what makes a text, or a whole choice, of a request.
         chaos: the share of requests that a fault of `kinds` strikes, each kind equally often.
-        refuses: fields of a request that are answered with a 400, and what it says.
+        refuses: fields of a request that are answered with a 400, and what it says; in quotes, a piece of its JSON.
         model: the name that the server gives its model.
         retry_after, takes_schema, usage: what a 429 asks for, whether `response_format` is known, the tokens told.
         status: what every request is answered with, where set.
@@ -250,7 +250,9 @@ class JudgeServer:
             _send(writer, self.status, b'{"error": {"message": "no"}}')
         elif not self.takes_schema and "response_format" in body:
             _send(writer, 400, b'{"error": {"message": "response_format is not supported"}}')
-        elif refused := [said for name, said in self.refuses.items() if name in body]:
+        elif refused := [
+            said for name, said in self.refuses.items() if name in (json.dumps(body) if '"' in name else body)
+        ]:
             _send(writer, 400, json.dumps({"error": {"message": refused[0]}}).encode())
         elif fault == "time-out":
             await reader.read()  # until the client gives up

@@ -416,6 +416,18 @@ def test_a_field_that_a_server_refuses_is_tried_once_and_remembered_for_that_ser
         assert ("max_completion_tokens" in body) == ("max_tokens" in names)
 
 
+def test_a_server_that_takes_no_list_sizes_keeps_the_rest_of_the_schema(server):
+    """OpenAI's strict schemas did not permit minItems at first."""
+    sized = {"type": "object", "properties": {"minItems": {"type": "array", "minItems": 2, "maxItems": 2}}}
+    plain = {"type": "object", "properties": {"minItems": {"type": "array"}}}
+    server.refuses = {'"minItems": 2': "Invalid schema for response_format 'reply': 'minItems' is not permitted."}
+    with Client(Server(server.address, "m")) as client:
+        for one in range(2):
+            assert ask(client, dataclasses.replace(request(str(one)), schema=sized)).result() == "{}"
+    schemas = [one["response_format"]["json_schema"]["schema"] for one in server.requests]
+    assert schemas == [sized, plain, plain]
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -115,7 +115,7 @@ def test_utility_by_round(finished):
     assert all(one["utility"].keys() == {"value", "low", "high"} for one in found)
 
 
-def test_a_second_run_does_nothing_again(finished, monkeypatch):
+def test_a_second_run_does_nothing_again(finished, monkeypatch, capsys):
     import rlhalt.training.dpo
     import rlhalt.training.sft
     import rlhalt.uncertainty.token_probability
@@ -129,6 +129,13 @@ def test_a_second_run_does_nothing_again(finished, monkeypatch):
     monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
     rounds.run(load_recipe(path), 2)
     assert snapshot(out) == before
+    said = capsys.readouterr().err
+    assert "not used of this recipe: decisions, threshold_in_prompt, grpo, supervised\n" in said
+    alone = dataclasses.replace(
+        load_recipe(path), decisions=None, threshold_in_prompt=None, grpo=None, online_thresholds=[], supervised=[]
+    )
+    rounds.run(alone, 2)
+    assert "not used" not in capsys.readouterr().err
 
 
 def test_a_round_that_was_lost_is_made_again_as_it_was(finished):

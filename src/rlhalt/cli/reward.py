@@ -36,8 +36,8 @@ def parser() -> flags.Parser:
         "--unverifiable",
         choices=("unlabelled", "incorrect"),
         default="unlabelled",
-        help="what a fragment is that the verifier could not check; as incorrect, a policy that is trained on the reward "
-        "model gains nothing by it (default: unlabelled)",
+        help="what a fragment is that the verifier could not check; as incorrect, a policy gains nothing by it that is "
+        "trained on the reward model (default: unlabelled)",
     )
     flags.template_args(one)
     flags.domain(one, "the domain of the responses")
@@ -77,9 +77,7 @@ def train(argv: Sequence[str]) -> None:
     domains = {flags.domain_of(args.domain, path) for path in args.scored}
     if len(domains) > 1:
         raise InputError(f"expected rows of one domain, found {', '.join(sorted(domains))}", field="--scored")
-    settings = Settings(
-        args.kind, args.model, args.seed, dict(args.template_arg), Schedule(**given), args.unverifiable
-    )
+    settings = Settings(args.kind, args.model, args.seed, dict(args.template_arg), Schedule(**given), args.unverifiable)
     folder = run(args.scored, load_domain(domains.pop()).splitter(), Path(args.output), settings)
     print(table(read_description(folder)))
     print(folder)

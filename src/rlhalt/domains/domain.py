@@ -389,7 +389,9 @@ def read_domain(name: str | Path) -> Domain:
     for key in _FILES:
         if key in data:
             found = data[key]
-            data[key] = [str(path.parent / one) for one in found] if isinstance(found, list) else str(path.parent / found)
+            data[key] = (
+                [str(path.parent / one) for one in found] if isinstance(found, list) else str(path.parent / found)
+            )
     _check_values(data, path)
     if "halting_phrase" in data:
         # A block of YAML ends with a line end, which would be trained on.

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 from rlhalt.llm.calls import Request, Server
 from rlhalt.records import Json
 
 # What a refusal says about the format of the reply.
 _FORMAT = ("response_format", "json_schema", "schema", "structured", "guided", "grammar")
+# Keywords of a JSON schema that some servers do not take in a strict one.
+_SIZES = ("minItems", "maxItems")
 _OPTIONAL = ("temperature", "top_p", "seed")
 
 
@@ -24,10 +27,12 @@ class Shape:
     Attributes:
         limit: the name of the field that says how long the reply may be.
         left_out: fields that the server does not take.
+        sizes: whether the schema of a reply says how long its lists are.
     """
 
     limit: str = "max_tokens"
     left_out: frozenset[str] = frozenset()
+    sizes: bool = True
 
     def body(self, server: Server, request: Request) -> Json:
         """The body of a request."""
@@ -42,7 +47,8 @@ class Shape:
             # Servers take what a model's generation_config.json says if nothing is said.
             body["top_p"] = 1
         if request.schema is not None:
-            schema = {"name": "reply", "strict": True, "schema": request.schema}
+            of_reply = request.schema if self.sizes else _without_sizes(request.schema)
+            schema = {"name": "reply", "strict": True, "schema": of_reply}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         ours = {name: value for name, value in body.items() if name not in self.left_out}
         return {name: value for name, value in {**ours, **server.body}.items() if value is not None}
@@ -52,7 +58,7 @@ class Shape:
         return self.body(server, request).get("temperature") == 0
 
     def without(self, refusal: str, server: Server, request: Request) -> Shape | None:
-        """The shape to try after a refusal: without the field that it names, else without the format of the reply.
+        """The shape to try after a refusal: without what it names, else without the format of the reply.
 
         None where there is nothing left to leave out. What the user's settings say is never left out.
         """
@@ -62,6 +68,8 @@ class Shape:
         for name in named:
             if name in left:
                 return self._less(name)
+        if "response_format" in left and self.sizes and any(one.casefold() in said for one in _SIZES):
+            return dataclasses.replace(self, sizes=False)
         if self.limit == "max_tokens" and "max_completion_tokens" in said:
             return dataclasses.replace(self, limit="max_completion_tokens")
         of_format = any(one in said for one in _FORMAT)
@@ -71,3 +79,12 @@ class Shape:
 
     def _less(self, name: str) -> Shape:
         return dataclasses.replace(self, left_out=self.left_out | {name})
+
+
+def _without_sizes(schema: Any) -> Any:
+    """A JSON schema whose lists may have any length."""
+    if isinstance(schema, dict):
+        # A property of that name is a schema, and stays.
+        kept = {name: one for name, one in schema.items() if name not in _SIZES or isinstance(one, dict)}
+        return {name: _without_sizes(one) for name, one in kept.items()}
+    return [_without_sizes(one) for one in schema] if isinstance(schema, list) else schema

@@ -56,6 +56,13 @@ if TYPE_CHECKING:
     from rlhalt.llm import Client
 
 
+NOT_OF_ROUNDS = (
+    "decisions", "threshold_in_prompt", "distilled", "distilled_online", "grpo", "supervised", "preferences",
+    "decodings", "calibrated",
+)  # fmt: skip
+"""Keys of a recipe that rounds do not use."""
+
+
 def run(recipe: Recipe, rounds: int, output: Path | None = None) -> Path:
     """Run so many rounds of a recipe, for each of its seeds and τ. Returns the path of the report.
 
@@ -82,6 +89,8 @@ def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
     (part,) = parts(recipe, out, client)
     scorer, style, first = part.judging, part.style, part.base
     dealt = deal(part.train, rounds)
+    if unused := [key for key in NOT_OF_ROUNDS if getattr(recipe, key)]:
+        print(f"rlhalt rounds trains SFT and DPO alone; not used of this recipe: {', '.join(unused)}", file=sys.stderr)
     check_training(recipe, out)
     check_model(recipe)
     check_judge(client, out)
