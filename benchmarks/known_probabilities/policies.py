@@ -13,6 +13,7 @@ Every method starts from the same base model and the same scored answers to the 
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ, as the recipes train it
     dpo-sft      the same with a supervised term on the chosen side, weight `sft_weight`; called `dpo` up to ff0c5e2
     dpo-anchored the same with -log π of the words in which the sides differ, of both sides, weight `anchor`
+    dpo-openings the same, of which the first token alone is scored in which the sides differ; weight `opening_anchor`
     rounds       two rounds of `dpo` as `rlhalt.recipes.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
     conditioned  one such training for every τ, with τ in the prompt
@@ -66,6 +67,7 @@ METHODS = (
         "dpo",
         "dpo-sft",
         "dpo-anchored",
+        "dpo-openings",
         "decisions",
         "conditioned",
         "grpo",
@@ -114,7 +116,7 @@ class Effort:
             worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
         beta: of DPO.
         sft_weight: of the supervised term of `dpo-sft`.
-        anchor: of `dpo-anchored`.
+        anchor, opening_anchor: of `dpo-anchored` and of `dpo-openings`.
     """
 
     base_steps: int = 800
@@ -131,6 +133,7 @@ class Effort:
     beta: float = 0.1
     sft_weight: float = 0.2
     anchor: float = 0.2
+    opening_anchor: float = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +213,7 @@ class Policies:
                 data = folder / "pairs.jsonl"
                 # At ½ right and wrong weigh the same.
                 write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
-                kind = method if method in ("dpo-sft", "dpo-anchored") else "dpo"
+                kind = method if method in ("dpo-sft", "dpo-anchored", "dpo-openings") else "dpo"
                 return self._trained(kind, data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
 
     def _rounds(self, threshold: float, style: Style, beside: Path, folder: Path) -> Path:
@@ -237,6 +240,7 @@ class Policies:
             "dpo": pairs,
             "dpo-sft": {**pairs, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, self.effort.sft_weight]},
             "dpo-anchored": {**pairs, "anchor": self.effort.anchor},
+            "dpo-openings": {**pairs, "anchor": self.effort.opening_anchor, "opening": True},
             "decisions": {"max_steps": steps, "learning_rate": 2.5e-4},
         }[kind]
         config = folder / "config.yaml"
