@@ -41,7 +41,7 @@ class DpoData(Templated):
             `rlhalt.training.mrpo`.
         anchor: weight of -log π of the words in which the sides differ, of both sides, see
             `rlhalt.training.prefix_sharing.trainer`.
-        opening: score only the first token in which the sides of a pair differ: the decision, and not what follows.
+        opening: score only the first token in which the sides of a pair differ, in the loss and in the anchor.
         shared: compute what the two sides of a pair share once, see `rlhalt.training.prefix_sharing`.
     """
 
@@ -78,16 +78,6 @@ def draw(weights_N: Sequence[float], draws: int, seed: int) -> list[int]:
     ticks = (rng.random() + np.arange(draws)) * (weights.sum() / draws)
     drawn = order[np.searchsorted(np.cumsum(weights[order]), ticks, side="right").clip(max=weights.size - 1)]
     return [int(one) for one in rng.permutation(drawn)]
-
-
-def undrawn(weights_N: Sequence[float]) -> list[float]:
-    """What each of N pairs counts that were drawn by weight, so that together they count as the pairs of the file do.
-
-    >>> [round(one, 2) for one in undrawn([0.8, 0.8, 0.8, 0.8, 0.2])]
-    [0.62, 0.62, 0.62, 0.62, 2.5]
-    """
-    found = 1 / np.asarray(weights_N, dtype=float)
-    return [float(one) for one in found / found.mean()]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,8 +153,7 @@ def main(argv: Sequence[str]) -> None:
             print(
                 f"{len(taken.refused)} of {count} pairs are not trained on: {reasons(taken.refused)}", file=sys.stderr
             )
-        order = draw(taken.weights, data.draws, args.seed)
-        drawn = [taken.numbers[index] for index in order]
+        drawn = [taken.numbers[index] for index in draw(taken.weights, data.draws, args.seed)]
         margins, spans = any(one.margin for one in rows), any(one.chosen_spans or one.rejected_spans for one in rows)
         if (margins or spans) and not data.shared:
             raise InputError(
@@ -173,8 +162,6 @@ def main(argv: Sequence[str]) -> None:
         dataset = on_disk(rows, ("prompt", "chosen", "rejected", *(("margin",) if margins else ()))).select(drawn)
         if spans:
             dataset = with_masks(tokenizer, rows, drawn, dataset, data.chat_template_kwargs)
-        if data.anchor:
-            dataset = dataset.add_column("anchored", undrawn([taken.weights[index] for index in order]))
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
             ours = functools.partial(
                 SharedDPOTrainer, whole=bool(data.second_reference), anchor=data.anchor, opening=data.opening

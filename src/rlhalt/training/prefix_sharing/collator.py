@@ -27,8 +27,7 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
         places                                 (2D, T - 1)  where in the trees (flattened) each next token is scored
         tree_ids, _positions, _ends, _labels   (R, L)       see `rlhalt.training.prefix_sharing.layout`
         attention_mask                         (R, L)       which tokens of the trees are real; TRL counts them
-        differing                              (2D, T - 1)  which next tokens are of those in which the sides differ
-        margin, anchored                       (D,)         of the pairs, where they have one
+        margin                                 (D,)         of the pairs, where they have one
 
     Attributes:
         whole: whether tokens that both sides share are scored too. Where a loss reads nothing but the difference
@@ -77,14 +76,13 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
         batch["places"] = pad(places, padding_value=0)
         views = list(zip(ids_2D, said_2D, first_2D, given_2D, strict=True))
         batch["input_ids"] = pad([torch.tensor(ids[given:]) for ids, _, _, given in views])
-        differing_2D = [[0] * (first - given) + said[first:] for _, said, first, given in views]
-        batch["differing"] = pad([torch.tensor(one[1:]) for one in differing_2D]).bool()
-        scored_2D = [first_of(one) if self.opening else one for one in differing_2D]
+        scored_2D = [[0] * (first - given) + said[first:] for _, said, first, given in views]
+        if self.opening:
+            scored_2D = [first_of(one) for one in scored_2D]
         batch["completion_mask"] = pad([torch.tensor(one) for one in scored_2D])
         batch.update({name: stock[name] for name in ("ref_chosen_logps", "ref_rejected_logps") if name in stock})
-        for name in ("margin", "anchored"):
-            if name in examples[0]:
-                batch[name] = torch.tensor([one[name] for one in examples])
+        if "margin" in examples[0]:
+            batch["margin"] = torch.tensor([one["margin"] for one in examples])
         return batch
 
 

@@ -9,11 +9,10 @@ side, so that it reaches every loss of TRL, and the logged rewards with it.
 
 An anchor keeps what both sides say as likely as it is: DPO alone lowers a wrong side's words without limit, and the
 loss is then content before the decision to speak has reached τ (docs/pairs.md). TRL's loss `sft` is that of the chosen
-side alone. Pairs are drawn by their weight, so that at a high τ most of them speak wrongly: each counts with one over
-its weight in the anchor (`anchored`), which so keeps what the pairs say as often as they say it.
+side alone.
 
-`opening` scores the first token in which the sides differ alone: the decision, without the words that follow from it.
-What the sides differ in otherwise is left to the anchor.
+`opening` scores the first token in which the sides differ alone, in the loss and in the anchor: the decision, without
+the words that follow from it.
 
 Where the loss reads nothing but the difference between the sides (`sigmoid` and its like), the tokens that both begin
 with are not scored: they cancel. Entropy, accuracy, logits and the log-probabilities and rewards of one side are then
@@ -61,22 +60,23 @@ class Shared:
         tree_positions: torch.Tensor,
         tree_ends: torch.Tensor,
         tree_labels: torch.Tensor,
-        differing: torch.Tensor,
         **kwargs: Any,
     ) -> Any:
         """The outputs of the fused head, (2D, T - 1) each: what TRL would read off the sides in a batch of its own.
 
-        `likely_D` is afterwards the mean log-probability of the tokens in which the sides of each of D pairs differ.
+        `likely_D` is afterwards the mean log-probability of the scored tokens of both sides of each of D pairs.
         """
         found = over_trees(self._model, self._config, tree_ids, tree_positions, tree_ends, tree_labels, **kwargs)
         unscored = labels[:, 1:] == UNSCORED
-        values = {
-            name: value.flatten()[places] for name, value in found.items() if name != "loss" and value is not None
+        views = {
+            name: value.flatten()[places].masked_fill(unscored, 0)
+            for name, value in found.items()
+            if name != "loss" and value is not None
         }
-        chosen, rejected = values["log_probs"].masked_fill(~differing, 0).sum(dim=1).chunk(2)
-        counted, also = differing.sum(dim=1).chunk(2)
+        chosen, rejected = views["log_probs"].sum(dim=1).chunk(2)
+        counted, also = (~unscored).sum(dim=1).chunk(2)
         self.likely_D = (chosen + rejected) / (counted + also).clamp(min=1)
-        return type(found)(**{name: value.masked_fill(unscored, 0) for name, value in values.items()})
+        return type(found)(**views)
 
 
 class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
@@ -172,17 +172,17 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     def _set_signature_columns_if_needed(self) -> None:
         if self._signature_columns is None:
             super()._set_signature_columns_if_needed()
-            self._signature_columns = [*(self._signature_columns or ()), "margin", "anchored", *MASKS]
+            self._signature_columns = [*(self._signature_columns or ()), "margin", *MASKS]
 
     def compute_ref_log_probs(self, model: Any, inputs: dict[str, Any]) -> Any:
         """The reference's log-probabilities of both sides, (D,) each."""
-        inputs = {name: one for name, one in inputs.items() if name not in ("margin", "anchored")}
+        inputs = {name: one for name, one in inputs.items() if name != "margin"}
         self._check(model, inputs)
         return super().compute_ref_log_probs(Shared(model, self.model.config), inputs)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
         inputs = dict(inputs)
-        margin, counts_D = inputs.pop("margin", None), inputs.pop("anchored", 1.0)
+        margin = inputs.pop("margin", None)
         self._check(model, inputs)
         if "ref_chosen_logps" not in inputs:
             reference = self.compute_ref_log_probs(self.ref_model or self.model, inputs)
@@ -198,7 +198,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         if not self._anchor:
             return found
         assert shared.likely_D is not None
-        anchored = -self._anchor * (counts_D * shared.likely_D).mean()
+        anchored = -self._anchor * shared.likely_D.mean()
         return (found[0] + anchored, found[1]) if return_outputs else found + anchored
 
     def _check(self, model: Any, inputs: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
         if self.aux_loss_enabled:
             raise InputError(f"expected no auxiliary loss of experts, which counts whole rows; {FALLBACK}")
         sides = len(inputs["places"])
-        counts = inputs["differing"].sum(dim=1).clamp(min=1)
+        counts = inputs["completion_mask"][:, 1:].sum(dim=1).clamp(min=1)
         # As many calls on every process: with ZeRO-3 they wait for each other.
         leaves = [int(inputs["places"][row, counts[row] - 1]) for row in (0, sides // 2 - 1, sides // 2, sides - 1)]
         trees = {name: one for name, one in inputs.items() if name.startswith("tree_")}
