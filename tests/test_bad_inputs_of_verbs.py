@@ -485,7 +485,10 @@ def trained(world: Path) -> list[Case]:
         )
         cases += broken_fields(argv, path, fields)
     for kind, settings in {
-        "dpo": {"draws": ["0", "-1", "1.5", "x"], "beta": [".nan", "x", "-1"]},
+        "dpo": {
+            "draws": ["0", "-1", "1.5", "x"], "beta": [".nan", "x", "-1"],
+            "anchor": ["-1", ".nan", "x"], "opening": ["x"],
+        },
         "decisions": {"beta": ["0", "-1", ".nan", "x"], "hold": ["-1", "x"], "anchor": ["-1", "x"]},
         "grpo": {
             "threshold": [one for one in NO_THRESHOLD if one], "domain": ["nowhere", "''", "[a]"], "credit": ["x"],
