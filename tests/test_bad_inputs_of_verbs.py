@@ -487,7 +487,7 @@ def trained(world: Path) -> list[Case]:
     for kind, settings in {
         "dpo": {
             "draws": ["0", "-1", "1.5", "x"], "beta": [".nan", "x", "-1"],
-            "anchor": ["-1", ".nan", "x"], "opening": ["x"],
+            "anchor": ["-1", ".nan", "x"],
         },
         "decisions": {"beta": ["0", "-1", ".nan", "x"], "hold": ["-1", "x"], "anchor": ["-1", "x"]},
         "grpo": {

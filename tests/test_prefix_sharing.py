@@ -105,9 +105,7 @@ def make(tiny_model, tmp_path_factory) -> Callable[..., Any]:
                 parameter.mul_(3.0 if parameter.dim() > 1 else 1.0)
         if "ref_model" in keys:
             keys["ref_model"] = keys["ref_model"](model)
-        rest = {
-            name: keys.pop(name) for name in ("ref_model", "callbacks", "whole", "anchor", "opening") if name in keys
-        }
+        rest = {name: keys.pop(name) for name in ("ref_model", "callbacks", "whole", "anchor") if name in keys}
         args = DPOConfig(output_dir=str(tmp_path_factory.mktemp("out")), **{**TRAINING, "disable_tqdm": True, **keys})
         return (SharedDPOTrainer if shared else DPOTrainer)(
             model=model,
@@ -488,34 +486,10 @@ def test_an_anchor_keeps_the_words_of_both_sides_that_differ(make):
         assert torch.allclose(gradients[name], before[name] + parameter.grad, rtol=1e-3, atol=1e-4), name
 
 
-def test_openings_score_the_first_token_in_which_the_sides_differ(make):
-    """In the loss and in the anchor."""
-    keys = {"precompute_ref_log_probs": True, "per_device_train_batch_size": 4, "beta": 0.5}
-    trainer = make(True, rows(4), opening=True, anchor=0.3, **keys)
-    batch = next(iter(trainer.get_train_dataloader()))
-    loss, gradients = step(trainer, batch)
-    model, losses = make(True, rows(4), **keys).model, []
-    for row in trainer.train_dataset:
-        sides = (row["chosen_ids"], row["rejected_ids"])
-        first = [one == other for one, other in zip(*sides, strict=False)].index(False)
-        ids = torch.tensor([*row["prompt_ids"], *sides[0][:first]])
-        likely = model(ids[None]).logits[0, -1].log_softmax(-1)
-        chosen, rejected = (likely[side[first]] for side in sides)
-        # Before the first step the reference is the model itself, so that each margin is 0.
-        margin = chosen - rejected
-        losses.append(-torch.nn.functional.logsigmoid(0.5 * (margin - margin.detach())) - 0.15 * (chosen + rejected))
-    by_hand = torch.stack(losses).mean()
-    by_hand.backward()
-    assert loss == pytest.approx(float(by_hand.detach()), abs=1e-4)
-    for name, parameter in model.named_parameters():
-        assert torch.allclose(gradients[name], parameter.grad, rtol=1e-3, atol=1e-4), name
-
-
 @pytest.mark.parametrize("keys", [{"loss_type": ["ipo"]}, {"whole": True}])
-@pytest.mark.parametrize("asked", [{"anchor": 0.2}, {"opening": True}])
-def test_an_anchor_and_openings_are_refused_where_whole_sides_are_scored(make, keys, asked):
+def test_an_anchor_is_refused_where_whole_sides_are_scored(make, keys):
     with pytest.raises(InputError, match="whole sides are scored"):
-        make(True, rows(4), **asked, **keys)
+        make(True, rows(4), anchor=0.2, **keys)
 
 
 @pytest.mark.parametrize("precompute", [False, True])

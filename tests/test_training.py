@@ -132,20 +132,13 @@ def test_a_misspelt_key_on_the_command_line_is_an_error_naming_it(data, tmp_path
         main([*argv, "--learning_rat", "1"])
 
 
-@pytest.mark.parametrize(
-    ("keys", "says"),
-    [
-        ({"anchor": 0.2}, "field 'anchor': expected a weight of 0 or more, and 0 with shared: false, found 0.2"),
-        ({"opening": True}, "field 'opening': expected false with shared: false"),
-    ],
-)
-def test_what_trl_s_own_trainer_does_not_know_is_refused_with_it(data, tmp_path, keys, says):
+def test_an_anchor_is_refused_with_trl_s_own_trainer(data, tmp_path):
     from rlhalt.training.dpo import main
 
-    file = config(tmp_path, draws=4, shared=False, **keys)
+    file = config(tmp_path, draws=4, shared=False, anchor=0.2)
     with pytest.raises(InputError) as caught:
         main(["--config", file, "--train_file", str(data), "--output_dir", "out"])
-    assert says in str(caught.value)
+    assert "field 'anchor': expected a weight of 0 or more, and 0 with shared: false, found 0.2" in str(caught.value)
 
 
 def test_a_missing_argument_is_one_line(tmp_path):

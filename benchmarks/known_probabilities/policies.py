@@ -13,9 +13,6 @@ Every method starts from the same base model and the same scored answers to the 
     dpo          DPO from `halt`, pairs weighted τ and 1 - τ, as the recipes train it
     dpo-sft      the same with a supervised term on the chosen side, weight `sft_weight`; called `dpo` up to ff0c5e2
     dpo-anchored the same with -log π of the words in which the sides differ, of both sides, weight `anchor`
-    dpo-openings the same, of the first token alone in which the sides differ, weight `opening_anchor`
-    dpo-decided  the same from the base model, of pairs that are made of decisions: the fragment against one thing that
-                 could stand there; `decided_steps`
     rounds       two rounds of `dpo` as `rlhalt.recipes.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
     conditioned  one such training for every τ, with τ in the prompt
@@ -31,11 +28,10 @@ Every method starts from the same base model and the same scored answers to the 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import yaml
 from benchmarks.known_probabilities.base import train_base
 from benchmarks.known_probabilities.measure import Mode
@@ -44,7 +40,7 @@ from benchmarks.known_probabilities.world import World
 
 from rlhalt.recipes.rounds import deal, write_anchored
 from rlhalt.recipes.training import trained
-from rlhalt.records import Decision, Pair, Prompt, Scored, read, write, write_atomic
+from rlhalt.records import Prompt, Scored, read, write, write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.threshold_prompt import with_threshold
@@ -70,8 +66,6 @@ METHODS = (
         "dpo",
         "dpo-sft",
         "dpo-anchored",
-        "dpo-openings",
-        "dpo-decided",
         "decisions",
         "conditioned",
         "grpo",
@@ -112,15 +106,15 @@ class Effort:
         responses: sampled for each training question.
         temperature: of these. Below 1 they say what is likeliest more often than the base model does, and policies that
             are trained on them learn that too.
-        sft_steps, dpo_steps, decided_steps, decision_steps, conditioned_steps: of training, with 64 examples each
-            (responses, for decisions).
+        sft_steps, dpo_steps, decision_steps, conditioned_steps: of training, with 64 examples each (responses, for
+            decisions).
         online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
         credit: of online training, see `rlhalt.training.fragment_grpo.advantages.advantages`.
         unverifiable: what online training pays for a sentence that states nothing. At -0.1, in a causal domain, it is
             worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
         beta: of DPO.
         sft_weight: of the supervised term of `dpo-sft`.
-        anchor, opening_anchor: of `dpo-anchored` and of `dpo-openings`.
+        anchor: of `dpo-anchored`.
     """
 
     base_steps: int = 800
@@ -128,7 +122,6 @@ class Effort:
     temperature: float = 0.7
     sft_steps: int = 150
     dpo_steps: int = 150
-    decided_steps: int = 300
     decision_steps: int = 500
     conditioned_steps: int = 800
     online_steps: int = 60
@@ -138,7 +131,6 @@ class Effort:
     beta: float = 0.1
     sft_weight: float = 0.2
     anchor: float = 0.2
-    opening_anchor: float = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,11 +186,6 @@ class Policies:
                 data = folder / "decisions.jsonl"
                 write_decisions(self.scored(), data, threshold, style)
                 return self._trained("decisions", data, folder, self.base(), effort.decision_steps)
-            case "dpo-decided":
-                write_decisions(self.scored(), folder / "decisions.jsonl", threshold, style)
-                data = folder / "pairs.jsonl"
-                write(data, decided(list(read(folder / "decisions.jsonl", Decision)), self.world.seed))
-                return self._trained("dpo-openings", data, folder, self.base(), effort.decided_steps)
             case "conditioned":
                 data = folder / "decisions.jsonl"
                 write_conditioned_decisions(self.scored(), data, CONDITIONED_ON, style, self.world.seed)
@@ -223,7 +210,7 @@ class Policies:
                 data = folder / "pairs.jsonl"
                 # At ½ right and wrong weigh the same.
                 write_pairs(self.scored(), data, 0.5 if method == "unweighted" else threshold, style)
-                kind = method if method in ("dpo-sft", "dpo-anchored", "dpo-openings") else "dpo"
+                kind = method if method in ("dpo-sft", "dpo-anchored") else "dpo"
                 return self._trained(kind, data, folder, self.made("halt", mode, threshold), effort.dpo_steps)
 
     def _rounds(self, threshold: float, style: Style, beside: Path, folder: Path) -> Path:
@@ -250,29 +237,11 @@ class Policies:
             "dpo": pairs,
             "dpo-sft": {**pairs, "loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, self.effort.sft_weight]},
             "dpo-anchored": {**pairs, "anchor": self.effort.anchor},
-            "dpo-openings": {**pairs, "anchor": self.effort.opening_anchor, "opening": True},
             "decisions": {"max_steps": steps, "learning_rate": 2.5e-4},
         }[kind]
         config = folder / "config.yaml"
         write_atomic(config, [yaml.safe_dump({**COMMON, "model_name_or_path": str(start), **keys})])
         return Path(trained(kind.partition("-")[0], str(config), data, folder, self.world.seed, str(start)))
-
-
-def decided(decisions: Sequence[Decision], seed: int) -> Iterator[Pair]:
-    """A pair of each decision: to speak, against one of the other things that may stand there, drawn by the seed.
-
-    Its weight is what the decision is worth, as a share of the greatest worth there is.
-    """
-    rng = np.random.default_rng(seed)
-    most = max(abs(one.worth) for one in decisions)
-    for one in decisions:
-        other = one.otherwise[rng.integers(len(one.otherwise))]
-        speak, leave = ([{"role": "assistant", "content": one.before + its}] for its in (one.speak, other))
-        chosen, rejected = (speak, leave) if one.worth > 0 else (leave, speak)
-        yield Pair(
-            one.key, one.prompt, chosen, rejected, abs(one.worth) / most, one.style, one.threshold, len(one.before),
-            one.source,
-        )  # fmt: skip
 
 
 def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]:

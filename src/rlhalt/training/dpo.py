@@ -41,7 +41,6 @@ class DpoData(Templated):
             `rlhalt.training.mrpo`.
         anchor: weight of -log π of the words in which the sides differ, of both sides, see
             `rlhalt.training.prefix_sharing.trainer`.
-        opening: score only the first token in which the sides of a pair differ, in the loss and in the anchor.
         shared: compute what the two sides of a pair share once, see `rlhalt.training.prefix_sharing`.
     """
 
@@ -52,9 +51,6 @@ class DpoData(Templated):
     )
     anchor: float = dataclasses.field(
         default=0.0, metadata={"help": "Weight of -log π of the words in which the sides differ, of both sides."}
-    )
-    opening: bool = dataclasses.field(
-        default=False, metadata={"help": "Score only the first token in which the sides of a pair differ."}
     )
     shared: bool = dataclasses.field(
         default=True, metadata={"help": "Compute what both sides share once; losses and gradients are the same."}
@@ -132,8 +128,6 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(
             f"expected a weight of 0 or more, and 0 with shared: false, found {data.anchor:g}", field="anchor"
         )
-    if data.opening and not data.shared:
-        raise InputError("expected false with shared: false: TRL scores whole sides", field="opening")
     rows = Rows(Path(data.train_file), Pair)
     with training_run("dpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run:
         from rlhalt.training.mrpo import with_second_reference
@@ -163,9 +157,7 @@ def main(argv: Sequence[str]) -> None:
         if spans:
             dataset = with_masks(tokenizer, rows, drawn, dataset, data.chat_template_kwargs)
         with rows_as_sampled(tokenizer, data.chat_template_kwargs):
-            ours = functools.partial(
-                SharedDPOTrainer, whole=bool(data.second_reference), anchor=data.anchor, opening=data.opening
-            )
+            ours = functools.partial(SharedDPOTrainer, whole=bool(data.second_reference), anchor=data.anchor)
             kind = ours if data.shared else DPOTrainer
             trainer = kind(
                 model=model,

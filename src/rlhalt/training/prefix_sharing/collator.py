@@ -32,13 +32,11 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
     Attributes:
         whole: whether tokens that both sides share are scored too. Where a loss reads nothing but the difference
             between the sides they cancel, and the log-probabilities that TRL logs are of the tokens that differ.
-        opening: whether only the first token is scored in which the sides of a pair differ.
         width: tokens up to which examples share a row, and what they begin with. Attention is over a row: in one as
             long as the model is wide (its hidden size) it costs a sixth of what all else does.
     """
 
     whole: bool = False
-    opening: bool = False
     width: int = 0
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -76,24 +74,13 @@ class SharedCollator(DataCollatorForPreference):  # type: ignore[misc]
         batch["places"] = pad(places, padding_value=0)
         views = list(zip(ids_2D, said_2D, first_2D, given_2D, strict=True))
         batch["input_ids"] = pad([torch.tensor(ids[given:]) for ids, _, _, given in views])
-        scored_2D = [[0] * (first - given) + said[first:] for _, said, first, given in views]
-        if self.opening:
-            scored_2D = [first_of(one) for one in scored_2D]
-        batch["completion_mask"] = pad([torch.tensor(one) for one in scored_2D])
+        batch["completion_mask"] = pad(
+            [torch.tensor([0] * (first - given) + said[first:]) for _, said, first, given in views]
+        )
         batch.update({name: stock[name] for name in ("ref_chosen_logps", "ref_rejected_logps") if name in stock})
         if "margin" in examples[0]:
             batch["margin"] = torch.tensor([one["margin"] for one in examples])
         return batch
-
-
-def first_of(mask: Sequence[int]) -> list[int]:
-    """The mask with the first of its ones alone.
-
-    >>> first_of([0, 1, 0, 1])
-    [0, 1, 0, 0]
-    """
-    first = list(mask).index(1) if 1 in mask else len(mask)
-    return [int(place == first) for place in range(len(mask))]
 
 
 def masked(said: list[int], mask: Sequence[int]) -> list[int]:

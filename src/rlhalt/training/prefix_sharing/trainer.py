@@ -11,9 +11,6 @@ An anchor keeps what both sides say as likely as it is: DPO alone lowers a wrong
 loss is then content before the decision to speak has reached τ (docs/pairs.md). TRL's loss `sft` is that of the chosen
 side alone.
 
-`opening` scores the first token in which the sides differ alone, in the loss and in the anchor: the decision, without
-the words that follow from it.
-
 Where the loss reads nothing but the difference between the sides (`sigmoid` and its like), the tokens that both begin
 with are not scored: they cancel. Entropy, accuracy, logits and the log-probabilities and rewards of one side are then
 logged over the tokens that differ; loss, margins, accuracies of rewards and the gradient are what they were.
@@ -88,11 +85,10 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     Args:
         whole: score whole sides also where what both begin with cancels, for who reads the reference values.
         anchor: weight of the mean of -log π over the tokens of both sides in which they differ.
-        opening: score the first token alone in which the sides differ.
 
     Raises:
-        InputError: an anchor or openings where whole sides are scored; a model whose attention cannot take a tree,
-            also where only its first batch shows it.
+        InputError: an anchor where whole sides are scored; a model whose attention cannot take a tree, also where only
+            its first batch shows it.
     """
 
     precompute_ref_logps: bool
@@ -100,14 +96,7 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
     _checked = False
 
     def __init__(
-        self,
-        model: Any,
-        args: Any,
-        train_dataset: Any,
-        whole: bool = False,
-        anchor: float = 0.0,
-        opening: bool = False,
-        **rest: Any,
+        self, model: Any, args: Any, train_dataset: Any, whole: bool = False, anchor: float = 0.0, **rest: Any
     ) -> None:
         self._anchor = anchor
         reads_difference = args.f_divergence_type == "reverse_kl" and not args.use_weighting
@@ -121,15 +110,13 @@ class SharedDPOTrainer(DPOTrainer):  # type: ignore[misc]
             whole=not (reads_difference and set(args.loss_type) <= _OF_DIFFERENCES)
             or whole
             or MASKS[0] in train_dataset.column_names,
-            opening=opening,
         )
-        for name, value in (("anchor", anchor), ("opening", opening)):
-            if value and collator.whole:
-                raise InputError(
-                    f"expected none where whole sides are scored (masks, a second reference, a loss other than "
-                    f"{', '.join(sorted(_OF_DIFFERENCES))}): it is of the words in which they differ, found {value}",
-                    field=name,
-                )
+        if anchor and collator.whole:
+            raise InputError(
+                f"expected 0 where whole sides are scored (masks, a second reference, a loss other than "
+                f"{', '.join(sorted(_OF_DIFFERENCES))}): it is of the words in which they differ, found {anchor:g}",
+                field="anchor",
+            )
         super().__init__(model=model, args=args, train_dataset=train_dataset, data_collator=collator, **rest)
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
