@@ -9,7 +9,8 @@
 
 Prints JSON: for each folder every measure by the learnt verdicts and by the true ones, with 95 % intervals over
 prompts, and the change since the first folder, paired over prompts. `gap` is the learnt measure less the true one.
-`auroc` says how well the reward model still ranks what this policy says.
+`auroc` says how well the reward model still ranks what this policy says. `strict utility` is the utility if everything
+that the verifier could not check were wrong.
 
 `--learnt` names other files in the folders: those of another reward model, or of several, whose least or mean
 probability then counts.
@@ -33,7 +34,7 @@ from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.records import Fragment, Json, Scored, read
 from rlhalt.reward_model.figures import with_labels
 
-MEASURES = ("utility", "correct share", "right", "wrong", "unverifiable")
+MEASURES = ("utility", "strict utility", "correct share", "right", "wrong", "unverifiable")
 
 
 def main() -> None:
@@ -115,7 +116,14 @@ def measured(counts: PromptCounts, drawn: Floats, threshold: float) -> dict[str,
     right, wrong = counts["correct"], counts["incorrect"]
     earned = (1 - threshold) * right - threshold * (wrong + counts["unfinished"])
     each = np.ones_like(right)
-    means = {"utility": earned, "right": right, "wrong": wrong, "unverifiable": counts["unverifiable"]}
+    strict = earned - threshold * counts["unverifiable"]
+    means = {
+        "utility": earned,
+        "strict utility": strict,
+        "right": right,
+        "wrong": wrong,
+        "unverifiable": counts["unverifiable"],
+    }
     return {
         **{name: ratio(drawn, values, each) for name, values in means.items()},
         "correct share": ratio(drawn, right, right + wrong),
