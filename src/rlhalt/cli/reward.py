@@ -36,8 +36,8 @@ def parser() -> flags.Parser:
         "--unverifiable",
         choices=("unlabelled", "incorrect"),
         default="unlabelled",
-        help="what a fragment is that the verifier could not check; as incorrect, a policy gains nothing by it that is "
-        "trained on the reward model (default: unlabelled)",
+        help="fragments that the verifier could not check have no label, or count as incorrect: a policy that is "
+        "trained on the reward model then gains nothing by them (default: unlabelled)",
     )
     flags.template_args(one)
     flags.domain(one, "the domain of the responses")
