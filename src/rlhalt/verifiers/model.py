@@ -5,7 +5,7 @@
                    threshold: 0.5
 
 A list of folders is an ensemble: the least probability of its members counts (Coste et al., arXiv 2310.02743,
-"worst-case optimization"), so that a policy gains by what all of them overrate alone.
+"worst-case optimization"): a policy gains only by what all of them overrate.
 
 A fragment is *correct* where the reward model gives it a probability of τ or more, and *incorrect* otherwise; τ is the
 domain's threshold. The model reads the prompt and the answer, never the reference. It is a learnt guess at what another
