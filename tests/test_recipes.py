@@ -245,7 +245,10 @@ def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, strai
         ({"online_thresholds": [0.8]}, "online_thresholds"),
         ({"online_thresholds": []}, "online_thresholds"),
         ({"grpo": None}, "online_thresholds"),
-        ({"distilled_online": "grpo.yaml"}, "distilled"),
+        ({"distilled_online": "grpo.yaml"}, r"distilled_online \(only with distilled\)"),
+        ({"draws": 4}, r"draws \(only with distilled\)"),
+        ({"calibration": 20}, r"calibration \(only with calibrated\)"),
+        ({"dpo": None, "grpo": None, "online_thresholds": [], "dpo_from": "base"}, r"dpo_from \(only with dpo\)"),
     ],
 )
 def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):

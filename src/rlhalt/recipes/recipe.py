@@ -142,10 +142,7 @@ def load_recipe(path: str | Path | None) -> Recipe:
         raise InputError(
             "expected none with annotated answers: its generators answer prompts", path=path, field="distilled"
         )
-    if data.get("distilled_online") and not data.get("distilled"):
-        raise InputError(
-            "expected a training configuration: online training starts from that model", path=path, field="distilled"
-        )
+    _check_read(data, path)
     if data.get("calibrated") and data.get("annotated"):
         raise InputError(
             "expected none with annotated answers: no prompts are kept out of training", path=path, field="calibrated"
@@ -227,6 +224,22 @@ def _check_values(data: Json, path: Path) -> None:
     within("evaluation_responses", "a number of at least 0", lambda one: 0 <= one < 2**31)
     for key in ("responses", "max_tokens", "prompts", "draws", "calibration"):
         within(key, "a number of at least 1", lambda one: 1 <= one < 2**31)
+
+
+# Keys that another key alone reads: without it they would have no effect, and nothing would say so.
+_READ_BY = {"draws": "distilled", "distilled_online": "distilled", "calibration": "calibrated", "dpo_from": "dpo"}
+
+
+def _check_read(data: Json, path: Path) -> None:
+    """See that no key is given that nothing reads.
+
+    Raises:
+        InputError: naming all of them, and the key that would read each.
+    """
+    unread = [key for key, reader in _READ_BY.items() if data.get(key) is not None and not data.get(reader)]
+    if unread:
+        named = ", ".join(f"{key} (only with {_READ_BY[key]})" for key in unread)
+        raise InputError(f"expected keys that have an effect, found {named}", path=path, field=unread[0])
 
 
 def _check_several(data: Json, path: Path) -> None:

@@ -1,0 +1,151 @@
+"""The table of methods over several sittings: what is counted of each model of a seed, and the table of all seeds.
+
+    rlhalt run methods                                        # or a recipe with some of its methods, in the same folder
+    python benchmarks/methods_table.py keep runs/methods --output methods-0.jsonl
+    python benchmarks/methods_table.py table methods-0.jsonl methods-1.jsonl
+
+`keep` writes one line per model and seed: what is counted in its greedy responses to each prompt, as they are and +
+cut. `table` needs these lines alone. Its intervals are over prompts and seeds together
+(`rlhalt.evaluation.bootstrap`), and a difference is paired over both. A model that has fewer seeds than SFT is compared
+with SFT on the seeds that it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rlhalt.evaluation.bootstrap import Estimate, Floats, crossed, estimate, ratio, seed_weights, weights
+from rlhalt.evaluation.comparison import Comparison, compare
+from rlhalt.evaluation.folder import load
+from rlhalt.provenance import earlier
+from rlhalt.records import Json, write_atomic
+
+THRESHOLDS = (0.3, 0.5, 0.8, 0.95)
+COUNTED = ("correct", "incorrect", "unfinished", "unverifiable", "tokens")
+OF_CUT = ("correct", "incorrect", "unfinished")
+
+
+def main() -> None:
+    """Keep what a run counted, or print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("keep", help="write what is counted")
+    one.add_argument("run", type=Path, help="the folder of the recipe")
+    one.add_argument("--output", type=Path, required=True)
+    one = commands.add_parser("table", help="print the table")
+    one.add_argument("files", type=Path, nargs="+")
+    options = parser.parse_args()
+    if options.command == "keep":
+        found = compare([load(one) for one in evaluated(options.run)], THRESHOLDS)
+        write_atomic(options.output, (json.dumps(row, ensure_ascii=False) + "\n" for row in kept(found)))
+    else:
+        rows = [json.loads(line) for file in options.files for line in file.read_text(encoding="utf-8").splitlines()]
+        print(markdown(rows))
+
+
+def evaluated(run: Path) -> list[Path]:
+    """The finished evaluations of a run."""
+    return sorted(one.parent for one in (run / "evaluation").glob("*/confidence.run.json"))
+
+
+def kept(comparison: Comparison) -> list[Json]:
+    """One row a model and seed, of the greedy responses."""
+    rows = []
+    for model in comparison.design.models:
+        arm = comparison.arms[model.label, "greedy"]
+        sure = next(one for one in comparison.calibrations if one.model == model.label)
+        for one in model.evaluations:
+            rows.append(
+                {
+                    "model": model.label,
+                    "role": model.role,
+                    "seed": one.seed,
+                    "seconds": earlier(one.model).get("seconds"),
+                    "ece": sure.ece.value,
+                    "prompts": comparison.design.prompts["greedy"],
+                    **{name: arm.seeds[one.seed][name].tolist() for name in COUNTED},
+                    "cut": {
+                        f"{t:g}": {name: its[one.seed][name].tolist() for name in OF_CUT} for t, its in arm.cut.items()
+                    },
+                }
+            )
+    return rows
+
+
+def markdown(rows: Sequence[Json]) -> str:
+    """The table of rows that `kept` made: base first, then by the utility at ½ that each model + cut earns."""
+    found: dict[str, list[Json]] = collections.defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["seed"]):
+        found[row["model"]].append(row)
+    base, supervised = found.pop("base"), found["SFT"]
+    order = sorted(found, key=lambda name: -utility(found[name], 0.5, cut=True)[0])
+    names = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
+    lines = [["model", "seeds", "correct", "kept", *names, "less SFT at 0.5", "+ cut", "ECE", "minutes"]]
+    for name, its in {"base": base, **{name: found[name] for name in order}}.items():
+        beside = [row for row in supervised if row["seed"] in {one["seed"] for one in its}]
+        lines.append([name, str(len(its)), *measured(its, base), *(["", ""] if its is base else less(its, beside))])
+        seconds = [row["seconds"] for row in its if row["seconds"]]
+        lines[-1] += [f"{np.mean([row['ece'] for row in its]):.2f}", f"{np.mean(seconds) / 60:.1f}" if seconds else "–"]
+    lines.insert(1, ["---", *["--:"] * (len(lines[0]) - 1)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def measured(rows: Sequence[Json], base: Sequence[Json]) -> list[str]:
+    """Correctness, the share of base's right facts, and utilities, of all seeds of one model."""
+    right, wrong = cells(rows, "correct"), cells(rows, "incorrect")
+    known = np.tile(cells(base[:1], "correct"), len(rows))
+    drawn = drawn_of(rows)
+    utilities = [" , ".join(f"{utility(rows, t, cut=cut)[0]:.2f}" for cut in (False, True)) for t in THRESHOLDS]
+    return [
+        shown(estimate(ratio(drawn, right, right + wrong)), percent=True),
+        shown(estimate(ratio(drawn, right, known)), percent=True),
+        *(one.replace(" ,", ",") for one in utilities),
+    ]
+
+
+def less(rows: Sequence[Json], others: Sequence[Json]) -> list[str]:
+    """The paired difference of utility at ½, as they are and + cut; of a model with itself none."""
+    if rows[0]["model"] == others[0]["model"]:
+        return ["", ""]
+    return [shown(estimate(utility(rows, 0.5, cut=cut) - utility(others, 0.5, cut=cut))) for cut in (False, True)]
+
+
+def utility(rows: Sequence[Json], threshold: float, *, cut: bool) -> Floats:
+    """Draws of the mean τ-utility of a model; NaN where there is nothing to cut by."""
+    of = [row["cut"].get(f"{threshold:g}") if cut else row for row in rows]
+    drawn = drawn_of(rows)
+    if None in of:
+        return np.full(len(drawn), np.nan)
+    right, wrong, unfinished = (cells(of, name) for name in OF_CUT)
+    gain = (1 - threshold) * right - threshold * (wrong + unfinished)
+    return ratio(drawn, gain, np.ones_like(gain))
+
+
+def drawn_of(rows: Sequence[Json]) -> Floats:
+    """Bootstrap weights over the seeds and prompts of a model."""
+    return crossed(seed_weights([row["seed"] for row in rows], seed=0), weights(len(rows[0]["prompts"]), seed=0))
+
+
+def cells(rows: Sequence[Mapping[str, Sequence[float]] | None], name: str) -> Floats:
+    """One number for each prompt of each seed, all prompts of a seed together."""
+    return np.concatenate([np.array(row[name]) for row in rows if row is not None])
+
+
+def shown(one: Estimate, *, percent: bool = False) -> str:
+    """A value with its interval."""
+    if one.value is None:
+        return "–"
+    numbers = [number for number in (one.value, one.low, one.high) if number is not None]
+    value, *interval = [f"{100 * number:.0f}" if percent else f"{number:.2f}" for number in numbers]
+    unit = " %" if percent else ""
+    return (f"{value}{unit}" + (f" ({' to '.join(interval)})" if interval else "")).replace("-", "−")
+
+
+if __name__ == "__main__":
+    main()
