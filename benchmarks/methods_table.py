@@ -101,11 +101,11 @@ def measured(rows: Sequence[Json], base: Sequence[Json]) -> list[str]:
     right, wrong = cells(rows, "correct"), cells(rows, "incorrect")
     known = np.tile(cells(base[:1], "correct"), len(rows))
     drawn = drawn_of(rows)
-    utilities = [" , ".join(f"{utility(rows, t, cut=cut)[0]:.2f}" for cut in (False, True)) for t in THRESHOLDS]
+    utilities = [", ".join(number(utility(rows, t, cut=cut)[0]) for cut in (False, True)) for t in THRESHOLDS]
     return [
         shown(estimate(ratio(drawn, right, right + wrong)), percent=True),
         shown(estimate(ratio(drawn, right, known)), percent=True),
-        *(one.replace(" ,", ",") for one in utilities),
+        *utilities,
     ]
 
 
@@ -135,6 +135,11 @@ def drawn_of(rows: Sequence[Json]) -> Floats:
 def cells(rows: Sequence[Mapping[str, Sequence[float]] | None], name: str) -> Floats:
     """One number for each prompt of each seed, all prompts of a seed together."""
     return np.concatenate([np.array(row[name]) for row in rows if row is not None])
+
+
+def number(value: float) -> str:
+    """Two digits; a dash where it is not defined."""
+    return "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
 
 
 def shown(one: Estimate, *, percent: bool = False) -> str:

@@ -1,0 +1,49 @@
+"""benchmarks/methods_table.py: the table of methods from what is counted of each model and seed."""
+
+from __future__ import annotations
+
+from benchmarks.methods_table import markdown, utility
+
+PROMPTS = ["Andorra", "Benin", "Chad"]
+
+
+def row(model: str, seed: int, right: list[int], wrong: list[int], cut: list[int] | None = None) -> dict:
+    """What is counted of one model; + cut nothing wrong is left, and `cut` right facts a prompt."""
+    none = [0] * len(PROMPTS)
+    its = {"correct": cut, "incorrect": none, "unfinished": none}
+    counted = {"correct": right, "incorrect": wrong, "unfinished": none, "unverifiable": none, "tokens": none}
+    at = {f"{t:g}": its for t in (0.3, 0.5, 0.8, 0.95)}
+    named = {"model": model, "role": "trained", "seed": seed, "seconds": 120.0, "ece": 0.1, "prompts": PROMPTS}
+    return {**named, **counted, "cut": at if cut else {}}
+
+
+def test_the_table_of_two_seeds_is_the_mean_of_both():
+    base = row("base", 0, [2, 2, 2], [2, 2, 2], [1, 1, 1])
+    sft = [row("SFT", seed, [3, 3, 3], [1, 1, 1], [2, 2, 2]) for seed in (0, 1)]
+    unit = [row("unit", 0, [4, 4, 4], [0, 0, 0], [4, 4, 4]), row("unit", 1, [2, 2, 2], [2, 2, 2], [2, 2, 2])]
+    # At ½: 4 · 0.5 in one seed, 2 · 0.5 − 2 · 0.5 in the other.
+    assert utility(unit, 0.5, cut=False)[0] == 1.0
+    assert utility(unit, 0.5, cut=True)[0] == 1.5
+    head, line, *rows = [
+        [cell.strip() for cell in text.strip("|").split("|")]
+        for text in markdown([unit[1], base, *sft, unit[0]]).splitlines()
+    ]
+    assert head[:4] == ["model", "seeds", "correct", "kept"]
+    assert line[1:] == ["--:"] * (len(head) - 1)
+    assert [its[0] for its in rows] == ["base", "unit", "SFT"]
+    of = {its[0]: dict(zip(head, its, strict=True)) for its in rows}
+    assert of["unit"]["correct"].startswith("75 %")
+    assert of["unit"]["kept"].startswith("150 %")
+    assert of["unit"]["utility at 0.5, + cut"] == "1.00, 1.50"
+    assert of["unit"]["less SFT at 0.5"].startswith("0.00 (")
+    assert of["SFT"]["less SFT at 0.5"] == ""
+    assert of["base"]["minutes"] == "2.0"
+
+
+def test_a_model_without_a_cut_and_with_fewer_seeds_has_its_row():
+    base, sft = row("base", 0, [1, 1, 1], [0, 0, 0]), [row("SFT", seed, [1, 2, 3], [0, 1, 0]) for seed in (0, 1)]
+    table = markdown([base, *sft, row("mute", 1, [0, 0, 0], [0, 0, 0])])
+    mute = next(text for text in table.splitlines() if text.startswith("| mute"))
+    assert "| 0.00, – |" in mute
+    # Less SFT of seed 1 alone: 0 − (½ · 6 − ½ · 1) / 3.
+    assert "−0.83" in mute
