@@ -18,24 +18,22 @@ Prints JSON: the seconds of each part, by the clock and of the CPU.
 from __future__ import annotations
 
 import argparse
-import collections
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
+from replay import OfflineTrainer, Replay
 from trl import GRPOConfig, ModelConfig
 
 from rlhalt.domains import load_domain
 from rlhalt.recipes.training import trained
-from rlhalt.records import Json, Message, Prompt, Response, Target, content_key, read, write
+from rlhalt.records import Prompt, Response, Target, content_key, read, write
 from rlhalt.sampling import Settings, sample
 from rlhalt.training import training_run
 from rlhalt.training.fragment_grpo.reward import FragmentReward
-from rlhalt.training.fragment_grpo.trainer import FragmentGRPOTrainer
 from rlhalt.training.grpo import GrpoData
 from rlhalt.training.setup import fit, load_trainable, parse
 from rlhalt.training.template import rows_as_sampled
@@ -92,37 +90,6 @@ def drawn(options: argparse.Namespace, model: str, prompts: Sequence[Prompt], ha
     """Responses of the model of one half to the prompts of the other."""
     settings = Settings(model, responses=options.responses, temperature=1.0, max_tokens=80)
     yield from sample(prompts, settings, options.output / f"responses-{half}.jsonl")
-
-
-class Replay:
-    """Gives a trainer recorded responses in place of new ones, as TRL's `rollout_func`."""
-
-    def __init__(self, tokenizer: Any, recorded: Sequence[Response]) -> None:
-        self._ids: dict[str, list[list[int]]] = collections.defaultdict(list)
-        for row in recorded:
-            ids = tokenizer(row.response, add_special_tokens=False)["input_ids"]
-            ends = row.finish_reason == "stop"
-            self._ids[content_key(row.prompt)].append([*ids, tokenizer.eos_token_id] if ends else ids)
-
-    def __call__(self, prompts: Sequence[list[Message]], trainer: Any) -> Mapping[str, Any]:
-        """Each response to a prompt once, in order; a group holds its prompt as often as it has responses."""
-        given: collections.Counter[str] = collections.Counter()
-        found = []
-        for prompt in prompts:
-            key = content_key(prompt)
-            found.append(self._ids[key][given[key]])
-            given[key] += 1
-        prompt_ids = trainer._tokenize_prompts(prompts)[0]
-        return {"prompt_ids": prompt_ids, "completion_ids": found, "logprobs": None}
-
-
-class OfflineTrainer(FragmentGRPOTrainer):
-    """Weighs each token by π / π_start."""
-
-    def _generate_and_score_completions(self, inputs: list[Json]) -> Json:
-        batch: Json = super()._generate_and_score_completions(inputs)
-        batch["old_per_token_logps"] = batch["ref_per_token_logps"]
-        return batch
 
 
 def train(options: argparse.Namespace, start: Path, prompts: Sequence[Prompt], recorded: Sequence[Response]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from benchmarks.known_probabilities.world import World
 
 from rlhalt.precision import cpu_computes_bfloat16
 from rlhalt.provenance import Run
-from rlhalt.records import HALT_PHRASE, Json, Message, Scored, Target, write_atomic
+from rlhalt.records import HALT_PHRASE, Json, Message, Scored, Target, read, write_atomic
 from rlhalt.scoring import Scorer
 from rlhalt.training.fragment_grpo.advantages import Credit, Pay
 from rlhalt.training.fragment_grpo.reward import FragmentReward
@@ -31,6 +31,7 @@ class Rollouts:
         credit, credited: of `FragmentGRPOTrainer`.
         prompts, group: questions a step, or all of a world that has fewer; and answers to each.
         learning_rate: at its peak; a cosine takes it to 0.
+        clip: how far the ratio of the loss may be from 1; read offline alone, online it is 1.
     """
 
     steps: int
@@ -39,6 +40,7 @@ class Rollouts:
     prompts: int = 32
     group: int = 8
     learning_rate: float = 3e-4
+    clip: float = 0.2
 
 
 def train_online(world: World, start: Path, folder: Path, pay: Pay, rollouts: Rollouts, stock: bool = False) -> Path:
@@ -58,6 +60,26 @@ def train_online(world: World, start: Path, folder: Path, pay: Pay, rollouts: Ro
             trainer.train()
             trainer.save_model(str(folder))
             write_atomic(folder / ROLLOUTS, (json.dumps(one) + "\n" for one in reward.rollouts))
+            run.result(reward=[one["reward"] for one in trainer.state.log_history if "reward" in one])
+    return folder
+
+
+def train_offline(
+    world: World, start: Path, folder: Path, pay: Pay, rollouts: Rollouts, recorded: Sequence[Path]
+) -> Path:
+    """Train a policy on responses that were drawn before; what is there is not made again. Returns its folder.
+
+    Args:
+        start: the policy to begin with.
+        recorded: files of scored responses to the training questions.
+    """
+    config = {name: dataclasses.asdict(its) for name, its in (("world", world), ("pay", pay), ("rollouts", rollouts))}
+    run = Run("known-probabilities-offline", folder, inputs=[start / "model.safetensors", *recorded], config=config)
+    if not run.finished:
+        with run:
+            trainer, _ = _trainer(world, start, folder, pay, rollouts, stock=False, recorded=recorded)
+            trainer.train()
+            trainer.save_model(str(folder))
             run.result(reward=[one["reward"] for one in trainer.state.log_history if "reward" in one])
     return folder
 
@@ -103,7 +125,13 @@ class _Recorded(FragmentReward):
 
 
 def _trainer(
-    world: World, start: Path, folder: Path, pay: Pay, rollouts: Rollouts, stock: bool
+    world: World,
+    start: Path,
+    folder: Path,
+    pay: Pay,
+    rollouts: Rollouts,
+    stock: bool,
+    recorded: Sequence[Path] = (),
 ) -> tuple[Any, _Recorded]:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -124,7 +152,9 @@ def _trainer(
         learning_rate=rollouts.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=5,
-        beta=0.0,
+        # Offline the reference is needed: the ratio of the loss is π / π_start.
+        beta=1e-6 if recorded else 0.0,
+        epsilon=rollouts.clip,
         disable_dropout=True,
         gradient_checkpointing=False,
         use_cpu=True,
@@ -145,4 +175,10 @@ def _trainer(
     reward = _Recorded(world.scorer(), pay, rollouts.group)
     if stock:
         return GRPOTrainer(reward_funcs=reward, **named), reward
+    if recorded:
+        from benchmarks.replay import OfflineTrainer, Replay
+
+        replay = Replay(named["processing_class"], (row for file in recorded for row in read(file, Scored)))
+        credited = {"credit": rollouts.credit, "credited": rollouts.credited}
+        return OfflineTrainer(reward=reward, rollout_func=replay, **credited, **named), reward
     return FragmentGRPOTrainer(reward=reward, credit=rollouts.credit, credited=rollouts.credited, **named), reward

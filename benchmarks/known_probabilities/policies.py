@@ -21,6 +21,7 @@ Every method starts from the same base model and the same scored answers to the 
     stock        the same start, TRL's own GRPO with one reward a response
     moved        as `grpo`, from `decisions` at ½, whatever τ is
     online       as `grpo`, from `halt`, where DPO begins
+    offline      as `online`, on responses drawn once: two `halt` of half of the questions each answer the other half
     better-half  control of `online`: supervised from `halt`, the better half of the rollouts of `online` itself
     distilled    control of `online`: supervised from the base model, the answers of `online` to the training questions
 """
@@ -35,7 +36,7 @@ from typing import get_args
 import yaml
 from benchmarks.known_probabilities.base import train_base
 from benchmarks.known_probabilities.measure import Mode
-from benchmarks.known_probabilities.online import Rollouts, as_targets, better_half, train_online
+from benchmarks.known_probabilities.online import Rollouts, as_targets, better_half, train_offline, train_online
 from benchmarks.known_probabilities.world import World
 
 from rlhalt.recipes.rounds import deal, write_anchored
@@ -73,7 +74,7 @@ METHODS = (
         "stock",
         "moved",
     ),
-    *("online", "better-half", "distilled", "reference", "idk", "multisample", "rounds"),
+    *("online", "offline", "better-half", "distilled", "reference", "idk", "multisample", "rounds"),
 )
 # These know no threshold: one policy stands beside all of them.
 _WITHOUT = ("halt", "unweighted", "conditioned", "reference", "idk", "multisample")
@@ -108,7 +109,9 @@ class Effort:
             are trained on them learn that too.
         sft_steps, dpo_steps, decision_steps, conditioned_steps: of training, with 64 examples each (responses, for
             decisions).
-        online_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of `moved`.
+        online_steps, offline_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of
+            `offline`, of `moved`.
+        clip: of `offline`: how far π / π_start may be from 1.
         credit: of online training, see `rlhalt.training.fragment_grpo.advantages.advantages`.
         unverifiable: what online training pays for a sentence that states nothing. At -0.1, in a causal domain, it is
             worth saying "Its is bone.": the answer goes on behind it, past the fact that it is unsure of.
@@ -125,6 +128,8 @@ class Effort:
     decision_steps: int = 500
     conditioned_steps: int = 800
     online_steps: int = 60
+    offline_steps: int = 30
+    clip: float = 0.2
     moving_steps: int = 150
     credit: Credit = "sum"
     unverifiable: float = -1.0
@@ -197,6 +202,11 @@ class Policies:
                 rollouts = Rollouts(steps, effort.credit, "fragment" if method == "words" else "opening")
                 pay = Pay(threshold, mode, effort.unverifiable)
                 return train_online(self.world, start, folder, pay, rollouts, method == "stock")
+            case "offline":
+                pay = Pay(threshold, mode, effort.unverifiable)
+                rollouts = Rollouts(effort.offline_steps, effort.credit, "opening", clip=effort.clip)
+                start = self.made("halt", mode, threshold)
+                return train_offline(self.world, start, folder, pay, rollouts, self._crossed(style, self.folder / mode))
             case "better-half":
                 data = folder / "targets.jsonl"
                 write(data, better_half(self.made("online", mode, threshold)))
@@ -229,6 +239,20 @@ class Policies:
                 write_anchored(self._answers(model, prompts, its), anchor, data, threshold, style)
             model = self._trained("dpo", data, its / "dpo", model, self.effort.dpo_steps)
         return model
+
+    def _crossed(self, style: Style, beside: Path) -> list[Path]:
+        """Responses to each half of the training questions by `halt` trained on the other half, judged."""
+        halves = deal(self.world.prompts(heldout=False), 2)
+        found = []
+        for number, (prompts, others) in enumerate(zip(halves, reversed(halves), strict=True)):
+            answers, folder = (
+                self._answers(self.base(), prompts, self.folder / f"half{number}"),
+                beside / f"half{number}",
+            )
+            write_targets(answers, folder / "targets.jsonl", style, 1.0)
+            model = self._trained("sft", folder / "targets.jsonl", folder, self.base(), self.effort.sft_steps)
+            found.append(self._answers(model, others, folder / "answers", 1.0))
+        return found
 
     def _trained(self, kind: str, data: Path, folder: Path, start: Path, steps: int) -> Path:
         pairs = {"num_train_epochs": 1, "draws": 64 * steps, "beta": self.effort.beta}
