@@ -43,7 +43,7 @@ from trl import GRPOConfig, GRPOTrainer
 from rlhalt.domains import load_domain
 from rlhalt.embedded import SMOLLM2
 from rlhalt.llm import Client, Limits, Server
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.records import Json, Prompt
 from rlhalt.training.fragment_grpo.advantages import Pay
 from rlhalt.training.fragment_grpo.reward import FragmentReward

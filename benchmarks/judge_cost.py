@@ -26,7 +26,7 @@ from typing import Any
 from rlhalt.domains.biography import factscore
 from rlhalt.embedded import SMOLLM2
 from rlhalt.llm import Client, Request, Server
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.records import Fragment, Scored
 from rlhalt.verifiers.judge import JudgeVerifier
 

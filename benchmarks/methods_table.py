@@ -23,7 +23,7 @@ import numpy as np
 from rlhalt.evaluation.bootstrap import Estimate, Floats, crossed, estimate, ratio, seed_weights, weights
 from rlhalt.evaluation.comparison import Comparison, compare
 from rlhalt.evaluation.folder import load
-from rlhalt.provenance import earlier
+from rlhalt.files.provenance import earlier
 from rlhalt.records import Json, write_atomic
 
 THRESHOLDS = (0.3, 0.5, 0.8, 0.95)

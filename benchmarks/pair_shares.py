@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rlhalt.domains import load_domain
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.records import Scored, read
 from rlhalt.training.token_alignment import align, reasons
 from rlhalt.training_data import Method, Style, pairs, supervised

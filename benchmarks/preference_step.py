@@ -37,7 +37,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
 
 from rlhalt.embedded import SMOLLM2
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.records import Json, Pair, Scored, read
 from rlhalt.training.decision_trees.trainer import DecisionConfig, DecisionTrainer
 from rlhalt.training.decision_trees.trees import trees

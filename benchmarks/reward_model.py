@@ -33,7 +33,7 @@ from rlhalt.evaluation.calibration import ece, equal_width
 from rlhalt.evaluation.confidence_arrays import Judged, judged
 from rlhalt.evaluation.cross_fitting import cross_fitted, halves
 from rlhalt.evaluation.selective_prediction import auprc, auroc
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from rlhalt.records import Json, Response, Scored, content_key, iter_json, read, user
 from rlhalt.reference import n_asked
 from rlhalt.reward_model.figures import first_error, with_labels

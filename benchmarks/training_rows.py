@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rlhalt.embedded import SMOLLM2
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.records import Json, Pair, Rows, write
 
 BATCH = 8

@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from rlhalt.chat.templates import Template
 from rlhalt.domains import countries
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, divide, estimate, weights
 from rlhalt.evaluation.calibration import brier
 from rlhalt.evaluation.confidence_arrays import Judged, judged
 from rlhalt.evaluation.selective_prediction import auroc
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from rlhalt.records import Json, Scored, read
-from rlhalt.templates import Template
 from rlhalt.uncertainty.agreement import agreements
 from rlhalt.uncertainty.ccp import alternatives, ccp, token_probability
 from rlhalt.uncertainty.nli import NLI, Relation, classifier, lexical

@@ -20,7 +20,7 @@ settings.register_profile("rlhalt", deadline=None)
 settings.register_profile("ci", settings.get_profile("rlhalt"), derandomize=True)
 settings.load_profile("ci")
 
-from rlhalt import heartbeat
+from rlhalt.running import heartbeat
 
 # On a busy machine a test of exact lines may take longer than a command may be silent.
 heartbeat.QUIET_S = 3600.0

@@ -16,7 +16,7 @@ class Clock(NamedTuple):
 CPU = Clock(signal.ITIMER_PROF, signal.SIGPROF)
 """The process's own time: a busy machine does not matter, and waiting is not noticed."""
 WALL = Clock(signal.ITIMER_REAL, signal.SIGALRM)
-"""What waits for ever is noticed too. Not for code with a limit of its own (`rlhalt.time_limit`)."""
+"""What waits for ever is noticed too. Not for code with a limit of its own (`rlhalt.running.time_limit`)."""
 SECONDS = 300.0
 """Linear work in the tests takes at most a tenth of it; quadratic or exponential work takes far longer."""
 

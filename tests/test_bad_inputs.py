@@ -12,7 +12,7 @@ import pytest
 
 from bad_inputs import ODD, RAW
 from rlhalt.cli import main
-from rlhalt.jsonl import write
+from rlhalt.files.jsonl import write
 from rlhalt.records import Decision, Pair, Prompt, Response, Scored, Target
 
 ASKED = [{"role": "user", "content": "State five facts about Kenya."}]

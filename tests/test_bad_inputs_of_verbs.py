@@ -768,7 +768,7 @@ def imported() -> None:
 
     import rlhalt.evaluation.certainty
     import rlhalt.evaluation.general
-    import rlhalt.models
+    import rlhalt.models.names
     import rlhalt.training.setup  # noqa: F401
 
 

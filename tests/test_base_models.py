@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from rlhalt.chat.plain import COMPLETION, PLAIN, answer, completes, give_template, named_template
 from rlhalt.cli import main
 from rlhalt.cli.flags import examples as few_shot
 from rlhalt.domains import countries
 from rlhalt.errors import InputError
-from rlhalt.models import load_policy
-from rlhalt.plain import COMPLETION, PLAIN, answer, completes, give_template, named_template
+from rlhalt.models.names import load_policy
 from rlhalt.records import Message, Prompt, Scored, Target, content_key, read, write
 from rlhalt.sampling import Settings, load_engine, sample
 from tiny_training import TRAINING

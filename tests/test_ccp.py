@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polygraph import published
+from rlhalt.chat.templates import Template
+from rlhalt.chat.token_spans import fragment_tokens
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from rlhalt.records import Fragment
-from rlhalt.templates import Template
-from rlhalt.token_spans import fragment_tokens
 from rlhalt.uncertainty import batches as batching
 from rlhalt.uncertainty import ccp as module
 from rlhalt.uncertainty.ccp import (

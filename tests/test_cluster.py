@@ -18,12 +18,12 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'rlha
 
 from judge_server import JudgeServer
 from rlhalt.cli import main
-from rlhalt.cluster import Cluster, join
 from rlhalt.errors import InputError, TooManyFailures
+from rlhalt.files.provenance import earlier
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Client, Server
-from rlhalt.provenance import earlier
 from rlhalt.records import Fragment, Json, Message, Prompt, Response, Scored, content_key, read, write
+from rlhalt.running.cluster import Cluster, join
 from rlhalt.sampling import Completion, Settings, sample
 from rlhalt.score_file import Spread, score_file
 from rlhalt.scoring import Scorer

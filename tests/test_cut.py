@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
 from calibrated_model import calibrated
+from rlhalt.chat.threshold_prompt import stated
 from rlhalt.cli import main
 from rlhalt.cut import calibration
 from rlhalt.cut.calibrate import decided, fit
@@ -27,7 +28,6 @@ from rlhalt.evaluation.confidence_arrays import Judged as Fragments
 from rlhalt.records import HALT_PHRASE, Confidence, Fragment, Prompt, Response, Scored, Target
 from rlhalt.records import read as rows_of
 from rlhalt.records import write as write_rows
-from rlhalt.threshold_prompt import stated
 from rlhalt.uncertainty.recalibration import platt
 
 PHRASE = HALT_PHRASE

@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlhalt.chat.threshold_prompt import with_threshold, without_threshold
 from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Decision, Scored, content_key, read, write
-from rlhalt.threshold_prompt import with_threshold, without_threshold
 from rlhalt.training_data import write_decisions
 from rlhalt.training_data.decisions import conditioned_decisions, decisions, utility_ahead
 

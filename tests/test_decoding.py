@@ -35,7 +35,7 @@ DRAW = {"temperature": 0.0, "max_tokens": 10, "seed": 0}
 def float32(monkeypatch):
     import torch
 
-    monkeypatch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+    monkeypatch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
 
 
 def loaded(folder, times: float = 4.0, shift: float = 0.0):
@@ -140,7 +140,7 @@ class TestIcd:
     def test_each_token_is_what_the_wrong_model_would_say_least(self, engine, against):
         import torch
 
-        from rlhalt.models import load_policy
+        from rlhalt.models.names import load_policy
 
         wrong, _ = load_policy(str(against))
 

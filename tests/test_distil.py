@@ -10,13 +10,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlhalt.chat.threshold_prompt import RANGE, stated
 from rlhalt.cli import main
 from rlhalt.cut.distil import cross_fitted, distilled
 from rlhalt.cut.respond import Judged
 from rlhalt.errors import InputError
 from rlhalt.recipes.recipe import check_training, load_recipe
 from rlhalt.records import HALT_PHRASE, Fragment, Prompt, Scored, Target, read
-from rlhalt.threshold_prompt import RANGE, stated
 from test_recipes import recipe, talking_model
 
 __all__ = ["talking_model"]  # a fixture

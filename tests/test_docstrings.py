@@ -41,7 +41,7 @@ MOST_USED = (
     "rewards.fragment_reward",
     "rewards.fragment_rewards",
     "rewards.response_reward",
-    "threshold_prompt.with_threshold",
+    "chat.threshold_prompt.with_threshold",
     "training.fragment_grpo.advantages.advantages",
     "training.fragment_grpo.advantages.earned",
     "training_data.pieces.compose",

@@ -266,7 +266,7 @@ def test_what_a_run_reports_to_is_installed(plan, monkeypatch, report_to, instal
 def test_a_token_that_ends_a_turn_is_missing(plan, tiny_model, tmp_path, monkeypatch):
     folder = tmp_path / "endless"
     shutil.copytree(tiny_model, folder)
-    monkeypatch.setattr("rlhalt.templates.turn_ends", no_end)
+    monkeypatch.setattr("rlhalt.chat.templates.turn_ends", no_end)
     verdict, says = found(plan("sft", model_name_or_path=str(folder)))["template"]
     assert (verdict, says) == ("fail", "expected a token that ends a turn, found none")
 

@@ -185,7 +185,7 @@ def test_gemma_splits_text_as_its_makers_do():
 def test_gemma_expects_plain_english():
     import torch
 
-    from rlhalt.models import load_policy
+    from rlhalt.models.names import load_policy
 
     model, tokenizer = load_policy(GEMMA)
     text = "The capital of France is Paris, and it is one of the most visited cities in the world."

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import pytest
 
 from judge_server import read_prompt
+from rlhalt.chat.templates import Template
+from rlhalt.chat.token_spans import fragment_tokens
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
 from rlhalt.evaluation import load
@@ -18,8 +20,6 @@ from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Fragment, Message, Prompt, Scored, read
 from rlhalt.sampling import Completion
-from rlhalt.templates import Template
-from rlhalt.token_spans import fragment_tokens
 from rlhalt.uncertainty import token_probability
 from rlhalt.uncertainty.token_probability import confidences
 
@@ -29,7 +29,7 @@ ASIA, CAPITAL = "A is in Asia.", "Its capital is B."
 @pytest.fixture
 def policy(tiny_model, monkeypatch):
     """The tiny model in float32, for exact comparisons."""
-    from rlhalt.models import load_policy
+    from rlhalt.models.names import load_policy
 
     model, tokenizer = load_policy(str(tiny_model))
     monkeypatch.setattr(token_probability, "load_policy", lambda name: (model.float(), tokenizer))

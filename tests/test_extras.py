@@ -165,7 +165,7 @@ def test_a_package_of_an_extra_is_imported_at_once_in_the_folder_of_its_domain_a
 
 
 def test_run_json_says_the_versions_of_all_that_rlhalt_can_use(tmp_path):
-    from rlhalt.provenance import once
+    from rlhalt.files.provenance import once
 
     output = tmp_path / "rows.jsonl"
     once("rows", output, [], {}, lambda: [])

@@ -23,7 +23,7 @@ TEXT = "The fjords of Norway are deep. Ålesund lies by the sea — 日本 does 
 
 @pytest.fixture(scope="module")
 def policy(tiny_model):
-    from rlhalt.models import load_policy
+    from rlhalt.models.names import load_policy
 
     model, tokenizer = load_policy(str(tiny_model))
     return model.float(), tokenizer

@@ -6,7 +6,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import ModelConfig
 
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from rlhalt.training.setup import load_trainable, reference_model
 
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from rlhalt import heartbeat, progress
 from rlhalt.cli import guarded
 from rlhalt.errors import InputError
-from rlhalt.stages import Stage, run_stages
+from rlhalt.running import heartbeat, progress
+from rlhalt.running.stages import Stage, run_stages
 
 
 @pytest.fixture

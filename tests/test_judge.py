@@ -11,11 +11,11 @@ import pytest
 
 import judge_faults
 from judge_server import FAULTS, PATIENT, QUICK, WIRE_FAULTS, JudgeServer, injections, label_of, read_prompt
+from rlhalt.chat.prompting import quoted
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.llm import Budget, BudgetExceeded, CallFailure, Client, Limits, Server
-from rlhalt.prompting import quoted
 from rlhalt.records import Fragment, Response, Scored, content_key, read
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer

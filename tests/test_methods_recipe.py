@@ -124,7 +124,7 @@ def test_a_method_that_makes_nothing_has_a_row_that_says_why(answering, tiny_mod
     monkeypatch.undo()
     assert why(out / "seed0" / "r-tuning") is not None
     from rlhalt.recipes.untrained import training
-    from rlhalt.stages import Stage
+    from rlhalt.running.stages import Stage
 
     training(Stage("SFT", "", out / "seed0" / "r-tuning", lambda: None), lambda: None).work()
     assert why(out / "seed0" / "r-tuning") is None

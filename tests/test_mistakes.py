@@ -13,7 +13,7 @@ from judge_server import JudgeServer
 from rlhalt.cli import main
 from rlhalt.domains.new import write_domain
 from rlhalt.errors import InputError
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.records import Pair, Prompt, Scored, Target, read, write
 from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict

@@ -43,7 +43,7 @@ TWO = Question(
 @pytest.fixture(scope="module")
 def policy(tiny_model):
     """The tiny model, sharpened: as it is made, it finds all tokens about equally likely."""
-    from rlhalt.models import load_policy
+    from rlhalt.models.names import load_policy
 
     model, tokenizer = load_policy(str(tiny_model))
     model = model.double()

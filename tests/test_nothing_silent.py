@@ -16,16 +16,16 @@ import pytest
 
 from rlhalt.cli import main
 from rlhalt.errors import InputError
+from rlhalt.files.journal import Journal
+from rlhalt.files.jsonl import Rows, dumps, read, write
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import once
 from rlhalt.fragments.sentences import sentences
-from rlhalt.journal import Journal
-from rlhalt.jsonl import Rows, dumps, read, write
-from rlhalt.locks import locked
-from rlhalt.provenance import once
 from rlhalt.records import Certainty, Confidence, Fragment, Pair, Prompt, Response, Scored, Target, content_key
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
-from rlhalt.source_code import code_of
 from rlhalt.verifiers import Verdict
+from rlhalt.verifiers.source_code import code_of
 
 ASKED = [{"role": "user", "content": "State facts."}]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from rlhalt import precision
+from rlhalt.models import precision
 from rlhalt.training import setup
 
 

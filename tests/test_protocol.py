@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from evaluation_folders import build
+from rlhalt.chat.threshold_prompt import with_threshold
 from rlhalt.cli import main
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.protocol import comparable
 from rlhalt.records import Target
-from rlhalt.threshold_prompt import with_threshold
 from rlhalt.verifiers import Verdict
 
 

@@ -15,11 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from rlhalt.cli import main
 from rlhalt.contamination import trained_on
 from rlhalt.evaluation.roles import role_of
+from rlhalt.models.trained_threshold import trained_thresholds
 from rlhalt.publish.data_card import data_card
 from rlhalt.publish.model_card import model_card
 from rlhalt.records import Pair, write
 from rlhalt.sampling import load_engine
-from rlhalt.trained_threshold import trained_thresholds
 
 ASKED = [{"role": "user", "content": "State facts about Kenya."}]
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
-from rlhalt.journal import Journal
+from rlhalt.files.journal import Journal
 from rlhalt.records import Prompt, Scored, Target, content_key, dumps, read, write
 
 PROMPT = Prompt("k", [{"role": "user", "content": "State five facts about A."}], {"subject": "A"}, "countries", "train")

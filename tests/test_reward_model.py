@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from reward_rows import SCORER, prompts, row, rows, trained
+from rlhalt.chat.templates import Template
 from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import weights
@@ -29,7 +30,6 @@ from rlhalt.reward_model.labels import IGNORED, Reading, fragment_labels, readin
 from rlhalt.reward_model.parts import parts
 from rlhalt.reward_model.probe import fit
 from rlhalt.reward_model.reader import Reader, load, probabilities
-from rlhalt.templates import Template
 
 LABELS = {"+": "correct", "-": "incorrect", "?": "unverifiable", ".": "halt", "!": None}
 
@@ -39,7 +39,7 @@ def float32(monkeypatch):
     """The hidden states of the tiny model differ by less than bfloat16 can tell."""
     import torch
 
-    for module in ("models", "reward_model.classifier"):
+    for module in ("models.names", "reward_model.classifier"):
         monkeypatch.setattr(f"rlhalt.{module}.inference_dtype", lambda: torch.float32)
 
 
@@ -61,7 +61,7 @@ def probe(tiny_model, scored, tmp_path_factory):
     import torch
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+        patch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
         return trained(tiny_model, scored, tmp_path_factory.mktemp("reward") / "probe")
 
 

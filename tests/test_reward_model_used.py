@@ -38,7 +38,7 @@ def float32(monkeypatch):
     """The hidden states of the tiny model differ by less than bfloat16 can tell."""
     import torch
 
-    monkeypatch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+    monkeypatch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def probe(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reward")
     write(folder / "scored.jsonl", rows())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+        patch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
         return trained(tiny_model, folder / "scored.jsonl", folder / "probe")
 
 
@@ -339,7 +339,7 @@ def test_no_evaluation_on_prompts_that_the_reward_model_has_seen(judged, probe, 
 
 
 def test_a_stated_threshold_and_reasoning_are_not_read(probe):
-    from rlhalt.threshold_prompt import with_threshold
+    from rlhalt.chat.threshold_prompt import with_threshold
 
     model, asked = load(probe), prompts(1)[0].prompt
     fragments = [Fragment(0, len(RIGHT), "sentence", RIGHT)]

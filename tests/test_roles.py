@@ -10,8 +10,8 @@ from rlhalt.domains import load_domain
 from rlhalt.evaluation import load
 from rlhalt.evaluation.roles import role_of, started_from
 from rlhalt.evaluation.run import Policy, evaluate
+from rlhalt.models.trained_model import lineage
 from rlhalt.records import Prompt
-from rlhalt.trained_model import lineage
 
 
 @pytest.fixture

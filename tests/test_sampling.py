@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from rlhalt.errors import InputError
-from rlhalt.models import identity, resolve_model
+from rlhalt.models.names import identity, resolve_model
 from rlhalt.records import Message, Prompt, Response, content_key, dumps, read
 from rlhalt.sampling import Completion, Sampler, Settings, sample
 

@@ -7,9 +7,9 @@ import pytest
 
 from judge_server import PATIENT
 from rlhalt.errors import BudgetExceeded, InputError, TooManyFailures, VerifierFailure
+from rlhalt.files.provenance import earlier
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Budget, Client, Server
-from rlhalt.provenance import earlier
 from rlhalt.records import Fragment, Json, Response, Scored, content_key, read
 from rlhalt.rewards import fragment_reward
 from rlhalt.score_file import score_file

@@ -7,15 +7,15 @@ import math
 
 import pytest
 
+from rlhalt.chat.templates import Template
 from rlhalt.cli import main
 from rlhalt.cut import agreement
 from rlhalt.cut.calibration import read as read_calibration
 from rlhalt.cut.confidence import confidences
 from rlhalt.domains import load_domain
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from rlhalt.records import HALT_PHRASE, Message, write
 from rlhalt.sampling import Completion
-from rlhalt.templates import Template
 from rlhalt.uncertainty import among_others as others_module
 from rlhalt.uncertainty import self_evaluation, verbalized
 from rlhalt.uncertainty.among_others import among_others, contradictions
@@ -38,7 +38,7 @@ def samples(scored_row):
 def float32(monkeypatch):
     import torch
 
-    monkeypatch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+    monkeypatch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
 
 
 def test_letters_have_the_models_own_probabilities(float32, tiny_model):

@@ -51,7 +51,7 @@ def float32(monkeypatch):
     """The hidden states of the tiny model differ by less than bfloat16 can tell."""
     import torch
 
-    monkeypatch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+    monkeypatch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def probe(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reward")
     write(folder / "scored.jsonl", rows())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rlhalt.models.inference_dtype", lambda: torch.float32)
+        patch.setattr("rlhalt.models.names.inference_dtype", lambda: torch.float32)
         return trained(tiny_model, folder / "scored.jsonl", folder / "probe")
 
 

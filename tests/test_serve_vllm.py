@@ -27,11 +27,11 @@ import torch
 from transformers import AutoTokenizer
 
 from calibrated_model import calibrated
-from rlhalt import models
 from rlhalt.cli import main
 from rlhalt.cut.calibration import calibration_file, read
 from rlhalt.cut.respond import probabilities
 from rlhalt.domains import load_domain
+from rlhalt.models import names as models
 from rlhalt.records import Response, user
 from test_serve import post, text
 from test_serve_start import command

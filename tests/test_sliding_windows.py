@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from tiny_training import TRAINING
 
 WINDOW = 24

@@ -11,11 +11,11 @@ import pytest
 from rlhalt.cli import main
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
-from rlhalt.provenance import run_file
+from rlhalt.files.provenance import run_file
 from rlhalt.recipes.recipe import load_recipe
 from rlhalt.recipes.run import run
 from rlhalt.records import write
-from rlhalt.stages import Stage, run_stages
+from rlhalt.running.stages import Stage, run_stages
 from test_recipes import recipe
 
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from chat_templates import ANSWERS, ASKED, CHATML, FAMILIES, LLAMA, QUESTION, RIGHT, SYSTEM, WRONG, speaking, tokenizer
+from rlhalt.chat.templates import DATE, Template, prepare, turn_ends
 from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.records import Confidence, Pair, Prompt, Response, Scored, read, write
-from rlhalt.templates import DATE, Template, prepare, turn_ends
 from rlhalt.training.token_alignment import Prompts
 from tiny_training import ONLINE, TRAINING
 

@@ -13,8 +13,8 @@ from rlhalt.domains import load_domain
 from rlhalt.domains.domain import SECONDS
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
+from rlhalt.running.time_limit import in_time
 from rlhalt.scoring import Scorer
-from rlhalt.time_limit import in_time
 from rlhalt.training.fragment_grpo.advantages import Pay
 from rlhalt.training.fragment_grpo.reward import FragmentReward
 from rlhalt.verifiers import Verdict

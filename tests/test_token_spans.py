@@ -5,9 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from rlhalt.chat.templates import Template
+from rlhalt.chat.token_spans import fragment_tokens
 from rlhalt.fragments.sentences import sentences
-from rlhalt.templates import Template
-from rlhalt.token_spans import fragment_tokens
 
 
 @pytest.fixture(scope="module")

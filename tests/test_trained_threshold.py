@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rlhalt.errors import InputError
-from rlhalt.trained_threshold import checked_threshold, thresholds_of
+from rlhalt.models.trained_threshold import checked_threshold, thresholds_of
 from rlhalt.training_data import pairs
 
 

@@ -13,7 +13,7 @@ import yaml
 
 torch = pytest.importorskip("torch")
 
-from rlhalt.precision import cpu_computes_bfloat16
+from rlhalt.models.precision import cpu_computes_bfloat16
 from rlhalt.records import Decision, Pair, Target, write
 from rlhalt.training.decisions import DecisionData
 from rlhalt.training.dpo import DpoData

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from benchmarks.known_probabilities.world import KINDS, RELATIONS, World
 
-from rlhalt.precision import cpu_computes_bfloat16
-from rlhalt.provenance import Run
+from rlhalt.files.provenance import Run
+from rlhalt.models.precision import cpu_computes_bfloat16
 from rlhalt.records import HALT_PHRASE
 
 CHAT_TEMPLATE = (
@@ -68,7 +68,7 @@ def _model(vocabulary: int, made: Any, hidden: int) -> Any:
 def train_base(world: World, folder: str | Path, steps: int = STEPS, hidden: int = HIDDEN) -> None:
     """Train the base model into a folder, unless it is there: AdamW, one cycle, loss on the answers.
 
-    In bfloat16 where the CPU computes it (`rlhalt.precision`), else in float32.
+    In bfloat16 where the CPU computes it (`rlhalt.models.precision`), else in float32.
     """
     import torch
 

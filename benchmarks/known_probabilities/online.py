@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.known_probabilities.world import World
 
-from rlhalt.precision import cpu_computes_bfloat16
-from rlhalt.provenance import Run
+from rlhalt.files.provenance import Run
+from rlhalt.models.precision import cpu_computes_bfloat16
 from rlhalt.records import HALT_PHRASE, Json, Message, Scored, Target, read, write_atomic
 from rlhalt.scoring import Scorer
 from rlhalt.training.fragment_grpo.advantages import Credit, Pay

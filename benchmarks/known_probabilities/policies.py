@@ -39,12 +39,12 @@ from benchmarks.known_probabilities.measure import Mode
 from benchmarks.known_probabilities.online import Rollouts, as_targets, better_half, train_offline, train_online
 from benchmarks.known_probabilities.world import World
 
+from rlhalt.chat.threshold_prompt import with_threshold
 from rlhalt.recipes.rounds import deal, write_anchored
 from rlhalt.recipes.training import trained
 from rlhalt.records import Prompt, Scored, read, write, write_atomic
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file
-from rlhalt.threshold_prompt import with_threshold
 from rlhalt.training.fragment_grpo.advantages import Credit, Pay
 from rlhalt.training_data import (
     Method,

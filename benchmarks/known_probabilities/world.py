@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rlhalt.chat.threshold_prompt import with_threshold
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.scoring import Scorer
-from rlhalt.threshold_prompt import with_threshold
 from rlhalt.verifiers import Verdict
 
 Floats = npt.NDArray[np.float64]

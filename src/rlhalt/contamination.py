@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rlhalt.chat.threshold_prompt import without_threshold
 from rlhalt.errors import InputError
+from rlhalt.models.trained_model import lineage
 from rlhalt.records import Decision, Message, Pair, Prompt, Response, Target, content_key
-from rlhalt.threshold_prompt import without_threshold
-from rlhalt.trained_model import lineage
 
 
 def prompts_seen(rows: Iterable[Decision | Pair | Prompt | Response | Target]) -> list[str]:
@@ -31,7 +31,7 @@ def trained_on(model: str | Path) -> set[str]:
     """The prompts that a model, and those it was trained on from, has seen; none for a model that rlhalt did not train.
 
     Args:
-        model: a name or folder, see `rlhalt.models.resolve_model`.
+        model: a name or folder, see `rlhalt.models.names.resolve_model`.
     """
     return {key for one in lineage(model) for key in one.prompts}
 

@@ -2,11 +2,11 @@
 
     prompts ─ sample ─► responses ─ score ─► scored ─ pairs ─► pairs
 
-A row is a frozen record; its file is JSON lines (`rlhalt.jsonl`) that `datasets.load_dataset("json", ...)` reads as it
-is. Every row has a key. A stage that is run again does only the missing and the failed rows, and those that are made of
-something else now. While it runs, finished rows are appended to `NAME.part` (`rlhalt.journal`); at its end the output
-is replaced whole and the part is removed. A process killed at any point loses at most the row it was writing. Beside
-each output lies its `run.json`.
+A row is a frozen record; its file is JSON lines (`rlhalt.files.jsonl`) that `datasets.load_dataset("json", ...)` reads
+as it is. Every row has a key. A stage that is run again does only the missing and the failed rows, and those that are
+made of something else now. While it runs, finished rows are appended to `NAME.part` (`rlhalt.files.journal`); at its
+end the output is replaced whole and the part is removed. A process killed at any point loses at most the row it was
+writing. Beside each output lies its `run.json`.
 
 Of rows that people bring, `prompt` and `reference`, with `response` where there is one, are required; or `prompt`,
 `chosen` and `rejected`; or `prompt` and `completion`. Texts stand for chat messages there, and the rest is derived.
@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from rlhalt.jsonl import Json, R, Row, Rows, Wrong, dumps, iter_json, parse_line, read, write, write_atomic
+from rlhalt.files.jsonl import Json, R, Row, Rows, Wrong, dumps, iter_json, parse_line, read, write, write_atomic
 
 __all__ = [
     "HALT_PHRASE",
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     _MaybeLabel = Label | None
     _Numbers = list[float]
 else:
-    # What a file holds: "" and null, see `rlhalt.jsonl.dumps`.
+    # What a file holds: "" and null, see `rlhalt.files.jsonl.dumps`.
     _MaybeLabel = Literal["correct", "incorrect", "unverifiable", "halt", ""] | None
     _Numbers = list[float | None]
 
@@ -174,13 +174,13 @@ class Prompt:
 
     @classmethod
     def complete(cls, data: Json, seen: Counter[Any]) -> Json:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         data = _asked(data)
         data.setdefault("key", content_key(data["prompt"], data["domain"]))
         return data
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         check_messages(self.prompt, "prompt")
         _check_choice(self.split, SPLITS, "split")
@@ -215,7 +215,7 @@ class Response:
 
     @classmethod
     def complete(cls, data: Json, seen: Counter[Any]) -> Json:
-        """See `rlhalt.jsonl.Row`. The key says which response to which prompt this is, and leaves its text out."""
+        """See `rlhalt.files.jsonl.Row`. The key says which response to which prompt this is, without its text."""
         data = _asked(data)
         data.setdefault("prompt_key", content_key(data["prompt"], data["domain"]))
         if "index" not in data:
@@ -228,7 +228,7 @@ class Response:
         return data
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         check_messages(self.prompt, "prompt")
         _check_choice(self.split, SPLITS, "split")
@@ -264,7 +264,7 @@ class Fragment:
     claim: str | None = None
 
     def __post_init__(self) -> None:
-        # A file says "" and -1.0 where there is nothing, see `rlhalt.jsonl.dumps`.
+        # A file says "" and -1.0 where there is nothing, see `rlhalt.files.jsonl.dumps`.
         for name in ("label", "verifier", "evidence", "error", "claim"):
             if getattr(self, name) == "":
                 object.__setattr__(self, name, None)
@@ -292,7 +292,7 @@ class Scored(Response):
     made_of: str = ""
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         super().check()
         for place, one in enumerate(self.fragments):
             if not 0 <= one.start <= one.end <= len(self.response) or self.response[one.start : one.end] != one.text:
@@ -355,7 +355,7 @@ class Pair:
 
     @classmethod
     def complete(cls, data: Json, seen: Counter[Any]) -> Json:
-        """See `rlhalt.jsonl.Row`. Pairs that people bring all count the same, as with τ = ½."""
+        """See `rlhalt.files.jsonl.Row`. Pairs that people bring all count the same, as with τ = ½."""
         _said(data, "prompt", "user")
         _said(data, "chosen", "assistant")
         _said(data, "rejected", "assistant")
@@ -363,7 +363,7 @@ class Pair:
         return {"weight": 1.0, "style": "own", "threshold": 0.5, "cut": 0, "source": "", **data}
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         for name in ("prompt", "chosen", "rejected"):
             check_messages(getattr(self, name), name)
@@ -411,7 +411,7 @@ class Decision:
     source: str
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         check_messages(self.prompt, "prompt")
         if not 0 < self.threshold < 1:
@@ -437,14 +437,14 @@ class Target:
 
     @classmethod
     def complete(cls, data: Json, seen: Counter[Any]) -> Json:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _said(data, "prompt", "user")
         _said(data, "completion", "assistant")
         data.setdefault("key", content_key(data["prompt"], data["completion"]))
         return {"style": "own", "source": "", **data}
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         check_messages(self.prompt, "prompt")
         check_messages(self.completion, "completion")
@@ -475,7 +475,7 @@ class Confidence:
             object.__setattr__(self, "token_minimum", None)
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         for name in ("token_probability", "halt_probability", "token_minimum"):
             for one in getattr(self, name) or ():
@@ -501,7 +501,7 @@ class Certainty:
         _null_to_nan(self, "certainty")
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         _check_key(self)
         for one in self.certainty:
             if not 0 <= one <= 1 and not math.isnan(one):

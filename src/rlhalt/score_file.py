@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhalt import by_place
-from rlhalt.cluster import Cluster
 from rlhalt.errors import InputError, TooManyFailures
-from rlhalt.journal import Journal
-from rlhalt.progress import track
-from rlhalt.provenance import Run, already_done, refuse_overwriting
+from rlhalt.files.journal import Journal
+from rlhalt.files.provenance import Run, already_done, refuse_overwriting
 from rlhalt.records import LABELS, Response, Rows, Scored
+from rlhalt.running.cluster import Cluster
+from rlhalt.running.progress import track
+from rlhalt.running.threads import as_done
 from rlhalt.scoring import Scorer
-from rlhalt.threads import as_done
 
 if TYPE_CHECKING:
     from rlhalt.llm import Usage

@@ -16,9 +16,9 @@ from rlhalt.fragments import thinking
 from rlhalt.fragments.halts import with_halts
 from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Json, Message, Response, Scored, content_key
 from rlhalt.rewards import Halting
-from rlhalt.source_code import code_of
-from rlhalt.time_limit import in_time
+from rlhalt.running.time_limit import in_time
 from rlhalt.verifiers import Verdict, Verifier
+from rlhalt.verifiers.source_code import code_of
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client
@@ -50,7 +50,7 @@ class Scorer:
         halting: what the domain's verdicts count for, see `rlhalt.rewards`.
         phrase: what the domain halts with.
         seconds: how long a response may take to be split and verified; no limit where None. Its fragments *fail* beyond
-            it. The limit applies in the main thread alone, see `rlhalt.time_limit`; a judge and the sandbox for
+            it. The limit applies in the main thread alone, see `rlhalt.running.time_limit`; a judge and the sandbox for
             programs have limits of their own.
         domain: the name of the domain, for responses that name none.
         settings: a fingerprint of what else decides verdicts, the options of a verifier say.

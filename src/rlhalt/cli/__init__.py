@@ -21,7 +21,7 @@ from rlhalt.cli import chain, data, measure, publish, reward, serve
 from rlhalt.cli.flags import KINDS, REWARD, Parser
 from rlhalt.cli.overview import Overview
 from rlhalt.errors import InputError, RlhaltError
-from rlhalt.heartbeat import alive
+from rlhalt.running.heartbeat import alive
 
 
 def guarded(work: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:

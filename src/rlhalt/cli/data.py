@@ -187,7 +187,7 @@ def add(verb: Verb) -> None:
 def _prompts(args: argparse.Namespace) -> None:
     from rlhalt.domains import load_domain
     from rlhalt.domains.hub import local_file
-    from rlhalt.provenance import once
+    from rlhalt.files.provenance import once
     from rlhalt.records import content_key
     from rlhalt.training_data.preferences.grath import asked_wrongly
 
@@ -294,7 +294,7 @@ def _distil(args: argparse.Namespace) -> None:
 
 def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.domains import read_domain
-    from rlhalt.jsonl import check_name
+    from rlhalt.files.jsonl import check_name
     from rlhalt.records import Pair, Target, content_key, read
     from rlhalt.training_data import (
         Method,

@@ -16,8 +16,8 @@ from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.key_variable import check_variable
 
 if TYPE_CHECKING:
-    from rlhalt.cluster import Cluster
     from rlhalt.records import Message, Prompt
+    from rlhalt.running.cluster import Cluster
 
 ENGINES = ("transformers", "vllm")
 KINDS = ("sft", "dpo", "decisions", "grpo")
@@ -213,7 +213,7 @@ def engine_here(text: str) -> str:
 
 def _template_arg(text: str) -> tuple[str, Any]:
     """NAME=VALUE, where the value is JSON or else a text."""
-    from rlhalt.jsonl import Wrong, parse
+    from rlhalt.files.jsonl import Wrong, parse
 
     name, found, value = text.partition("=")
     if not found or not name.isidentifier():
@@ -274,7 +274,7 @@ def judge(args: argparse.Namespace) -> JudgeArguments:
 def cluster(args: argparse.Namespace, *, gpu: bool = False) -> Cluster | None:
     """Where the work is to be done, if not here."""
     if args.engine == "ray":
-        from rlhalt.cluster import join
+        from rlhalt.running.cluster import join
 
         return join(args.workers, gpu=gpu)
     if args.workers is not None:
@@ -298,7 +298,7 @@ def domain_of(given: str | None, path: str) -> str:
             given.
     """
     from rlhalt.domains import read_domain
-    from rlhalt.jsonl import iter_rows
+    from rlhalt.files.jsonl import iter_rows
 
     first: dict[str, int] = {}
     for row, one in iter_rows(path, _Domain):
@@ -388,6 +388,6 @@ def separate(inputs: Sequence[str | Path | None], outputs: Sequence[str | Path |
     Raises:
         InputError: one would overwrite the other.
     """
-    from rlhalt.provenance import refuse_overwriting
+    from rlhalt.files.provenance import refuse_overwriting
 
     refuse_overwriting([one for one in inputs if one is not None], [one for one in outputs if one is not None])

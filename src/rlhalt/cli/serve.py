@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from rlhalt.cli import flags
-from rlhalt.packages import Packages, require
+from rlhalt.running.packages import Packages, require
 
 Verb = Callable[..., argparse.ArgumentParser]
 _PACKAGES = Packages(("starlette", "uvicorn", "aiohttp", "prometheus_client"), 'pip install "rlhalt[serve]"')

@@ -33,7 +33,7 @@ def answer(
     The model is asked as it was when it was calibrated: with the domain's examples or without, to the same length.
 
     Args:
-        model: a name or folder, see `rlhalt.models.resolve_model`.
+        model: a name or folder, see `rlhalt.models.names.resolve_model`.
         thresholds: each τ that the answers are cut at.
         calibration: the file; `calibration/calibration.json` in the model's folder if None.
         domain: the domain that was calibrated, where it is a folder; by its name if None.

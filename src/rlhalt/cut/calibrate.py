@@ -26,10 +26,10 @@ from rlhalt.evaluation.calibration import ece, equal_width
 from rlhalt.evaluation.confidence_arrays import Judged, judged
 from rlhalt.evaluation.cross_fitting import halves
 from rlhalt.evaluation.selective_prediction import auroc
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import Run, already_done
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.locks import locked
-from rlhalt.models import identity
-from rlhalt.provenance import Run, already_done
+from rlhalt.models.names import identity
 from rlhalt.records import Json, Prompt, Scored, read
 from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.sampling import Settings, sample

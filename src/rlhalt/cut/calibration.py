@@ -12,8 +12,8 @@ import msgspec
 
 from rlhalt.cut.probability import Probability
 from rlhalt.errors import InputError
-from rlhalt.jsonl import explained
-from rlhalt.models import identity
+from rlhalt.files.jsonl import explained
+from rlhalt.models.names import identity
 from rlhalt.records import Json, Message, content_key, write_atomic
 from rlhalt.scoring import Scorer
 
@@ -65,7 +65,7 @@ class Calibration:
     """What `rlhalt calibrate` found out about one model in one domain.
 
     Attributes:
-        model: its identity, see `rlhalt.models.identity`.
+        model: its identity, see `rlhalt.models.names.identity`.
         fragmenter, verifier: what split and judged.
         by: the confidence: `token_probability` (geometric mean over the fragment's tokens), `token_minimum` (the least
             likely token), `ccp` (claim-conditioned probability), `reward` (a trained reward model), or another one of

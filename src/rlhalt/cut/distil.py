@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rlhalt.chat.threshold_prompt import drawn_thresholds, with_threshold
 from rlhalt.cut.calibrate import decided
 from rlhalt.cut.calibration import calibration_file
 from rlhalt.cut.calibration import read as read_calibration
@@ -27,11 +28,10 @@ from rlhalt.cut.probability import fitted
 from rlhalt.cut.respond import Judged, probabilities
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
-from rlhalt.models import identity
-from rlhalt.provenance import once
+from rlhalt.files.provenance import once
+from rlhalt.models.names import identity
 from rlhalt.records import Response, Scored, Target, content_key, read
 from rlhalt.rewards import Halting
-from rlhalt.threshold_prompt import drawn_thresholds, with_threshold
 from rlhalt.training_data.pieces import finished, target, usable
 
 STYLE = "distilled"
@@ -40,8 +40,8 @@ STYLE = "distilled"
 def distilled(rows: Iterable[Judged], halting: Halting, draws: int, phrase: str, seed: int = 0) -> Iterator[Target]:
     """Each response cut at `draws` thresholds, as targets whose prompts state τ.
 
-    The thresholds of each response are those of `rlhalt.threshold_prompt.drawn_thresholds`. A response that ran into
-    the token limit loses its last fragment.
+    The thresholds of each response are those of `rlhalt.chat.threshold_prompt.drawn_thresholds`. A response that ran
+    into the token limit loses its last fragment.
 
     Args:
         rows: responses with the probability of each fragment.

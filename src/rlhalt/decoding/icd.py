@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rlhalt.decoding.setup import Setup
 from rlhalt.decoding.steps import Stepwise, contrast
 from rlhalt.errors import InputError
-from rlhalt.models import load_policy
+from rlhalt.models.names import load_policy
 from rlhalt.sampling.grouped_attention import use_grouped_attention
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 from rlhalt.contamination import prompts_seen, refuse_leakage, text_key
 from rlhalt.decoding.setup import NAMES, Name, Setup
 from rlhalt.errors import InputError
-from rlhalt.models import identity, resolve_model
+from rlhalt.models.names import identity, resolve_model
 from rlhalt.records import Json, Prompt, Scored, file_hash, read
 from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.sampling import Engine

@@ -21,7 +21,8 @@ class Decoding:
     Attributes:
         name: one of `NAMES`; docs/methods.md says what each does, and where it comes from.
         samples: responses that are drawn for each one that is given, of the decodings that draw some.
-        against: of `icd`, the model that was tuned to be wrong: a name or folder, see `rlhalt.models.resolve_model`.
+        against: of `icd`, the model that was tuned to be wrong: a name or folder, see
+            `rlhalt.models.names.resolve_model`.
         reward_model: of `best-of-n` and `qalign`, the folder of a trained reward model.
         scored: of `iti`, a file of scored responses to training prompts.
     """

@@ -14,14 +14,14 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from rlhalt.chat.plain import training_template
 from rlhalt.doctor import memory
 from rlhalt.doctor.disk import examine_disk
 from rlhalt.doctor.dry_run import parsed
 from rlhalt.doctor.finding import Finding, Verdict
 from rlhalt.doctor.plan import Plan
 from rlhalt.errors import InputError, RlhaltError
-from rlhalt.models import Turns, turns
-from rlhalt.plain import training_template
+from rlhalt.models.names import Turns, turns
 from rlhalt.training.loggers import names, not_installed
 
 # A server that has not answered by then is not there.

@@ -11,8 +11,8 @@ from typing import Any
 
 from rlhalt.doctor.finding import Finding
 from rlhalt.doctor.plan import Plan
-from rlhalt.models import whole_model
-from rlhalt.strict_yaml import read_yaml
+from rlhalt.files.strict_yaml import read_yaml
+from rlhalt.models.names import whole_model
 
 # Enough for a group of responses or a batch on every process.
 _ROWS = 64

@@ -18,7 +18,7 @@ import dataclasses
 from typing import Any
 
 from rlhalt.doctor.plan import Plan
-from rlhalt.models import whole_model
+from rlhalt.models.names import whole_model
 
 # What a CUDA context or the imported libraries take before a model is there.
 RUNTIME = 0.75 * 2**30

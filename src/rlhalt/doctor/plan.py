@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import shown
+from rlhalt.files.jsonl import shown
+from rlhalt.files.strict_yaml import read_value, read_yaml
 from rlhalt.records import Json
-from rlhalt.strict_yaml import read_value, read_yaml
 
 Sharding = Literal["none", "optimiser", "all"]
 

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, TypeVar
 from rlhalt.domains import files, own_code
 from rlhalt.domains.task import AnySplit, Task
 from rlhalt.errors import InputError, near
+from rlhalt.files.jsonl import Wrong
+from rlhalt.files.strict_yaml import read_fields
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter
-from rlhalt.jsonl import Wrong
-from rlhalt.packages import Packages, require
 from rlhalt.records import HALT_PHRASE, Fragment, Json, Message, Prompt, content_key
 from rlhalt.rewards import Halting, check_threshold
+from rlhalt.running.packages import Packages, require
 from rlhalt.scoring import NoVerifier, Scorer
-from rlhalt.strict_yaml import read_fields
 from rlhalt.verifiers import Verifier
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.packages import Packages, require
+from rlhalt.running.packages import Packages, require
 
 SMOLLM2 = "smollm2-135m-instruct"
 GEMMA = "gemma-3-270m"

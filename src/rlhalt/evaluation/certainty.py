@@ -10,8 +10,8 @@ from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.evaluation.folder import By, Evaluation, load
 from rlhalt.evaluation.model_identity import evaluated
-from rlhalt.models import identity, turns
-from rlhalt.provenance import earlier_config, once
+from rlhalt.files.provenance import earlier_config, once
+from rlhalt.models.names import identity, turns
 from rlhalt.records import Certainty, Json, Message
 from rlhalt.reward_model.folder import read_description, reward_identity
 from rlhalt.reward_model.reader import probabilities
@@ -29,9 +29,9 @@ def check(
     """See that all folders and models are there that `measure` reads, before the first model is asked.
 
     Raises:
-        InputError: see `load`, `evaluated`, `rlhalt.models.turns` and `rlhalt.uncertainty.nli.check_classifier`; or an
-            NLI model where nothing asks it; or no reward model for `reward`, one of another domain, or one that was
-            trained on prompts of the evaluation.
+        InputError: see `load`, `evaluated`, `rlhalt.models.names.turns` and `rlhalt.uncertainty.nli.check_classifier`;
+            or an NLI model where nothing asks it; or no reward model for `reward`, one of another domain, or one that
+            was trained on prompts of the evaluation.
     """
     if (reward_model is not None) != ("reward" in by):
         expected = "the folder of a reward model with --by reward, found none" if reward_model is None else "none"

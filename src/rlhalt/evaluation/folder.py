@@ -19,8 +19,8 @@ from typing import Any, Literal, get_args
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import General, load_general
 from rlhalt.evaluation.roles import ROLES, Role, role_named
-from rlhalt.jsonl import Wrong, read_object
-from rlhalt.provenance import earlier, earlier_config
+from rlhalt.files.jsonl import Wrong, read_object
+from rlhalt.files.provenance import earlier, earlier_config
 from rlhalt.records import Certainty, Confidence, Continuation, Json, Label, Scored, read
 from rlhalt.reference import n_asked
 from rlhalt.rewards import Halting, counted
@@ -38,7 +38,7 @@ class Evaluation:
         role: what the model is in a comparison, see `rlhalt.evaluation.roles`.
         role_told: whether run.json says the role; False for folders of earlier versions, whose name is all there is.
         threshold: the τ it was trained at, None where training knows none.
-        identity: what the model is, wherever it lies, see `rlhalt.models.identity`.
+        identity: what the model is, wherever it lies, see `rlhalt.models.names.identity`.
         started_from: the identities of the models that its training started from, the nearest first; of a model that
             was decoded otherwise (`rlhalt.decoding`) the model itself before them.
         decoded: whether it was decoded otherwise: it is no other model's start, the model as it is may be one.
@@ -171,7 +171,7 @@ class _Run:
     config: Json = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         for field in ("name", "model"):
             if not getattr(self, field).strip():
                 raise Wrong(field, "expected text, found none")

@@ -19,15 +19,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from rlhalt import jsonl
 from rlhalt.errors import InputError
 from rlhalt.evaluation.model_identity import evaluated
+from rlhalt.files import jsonl
+from rlhalt.files.jsonl import Wrong, read_object
+from rlhalt.files.provenance import Run, earlier_config
 from rlhalt.fragments.thinking import answer
-from rlhalt.jsonl import Wrong, read_object
-from rlhalt.models import identity, load_policy, turns
-from rlhalt.progress import track
-from rlhalt.provenance import Run, earlier_config
+from rlhalt.models.names import identity, load_policy, turns
 from rlhalt.records import Json, content_key, write_atomic
+from rlhalt.running.progress import track
 from rlhalt.sampling import EngineName, load_engine
 
 # Tokens that are predicted at once, and the tokens before them that they are predicted from.
@@ -74,7 +74,7 @@ class General:
     right: list[bool]
 
     def check(self) -> None:
-        """See `rlhalt.jsonl.Row`."""
+        """See `rlhalt.files.jsonl.Row`."""
         for place, one in enumerate(self.windows):
             if one.bits < 0 or one.tokens < 1 or one.bytes < 0:
                 raise Wrong(f"windows[{place}]", "expected bits, tokens and bytes of a text")
@@ -90,7 +90,7 @@ def check(evaluations: Sequence[str | Path], text: str | Path | None = None) -> 
     """See that all folders, models and the text are there that `measure` reads, before the first model is asked.
 
     Raises:
-        InputError: see `measure` and `rlhalt.models.turns`.
+        InputError: see `measure` and `rlhalt.models.names.turns`.
     """
     if text is not None and not _text(Path(text)).strip():
         raise InputError("expected a text of two tokens or more, found none", path=text)

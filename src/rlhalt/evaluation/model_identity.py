@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.models import identity
-from rlhalt.provenance import earlier
+from rlhalt.files.provenance import earlier
+from rlhalt.models.names import identity
 
 
 def evaluated(folder: str | Path) -> str:

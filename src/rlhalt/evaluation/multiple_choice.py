@@ -22,17 +22,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rlhalt.csv_files import read_csv
 from rlhalt.domains.truthfulqa import prompts
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
-from rlhalt.jsonl import check_folder
-from rlhalt.locks import locked
-from rlhalt.models import identity, load_policy
-from rlhalt.progress import track
-from rlhalt.provenance import Run
+from rlhalt.files.csv_files import read_csv
+from rlhalt.files.jsonl import check_folder
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import Run
+from rlhalt.models.names import identity, load_policy
 from rlhalt.records import Label, write_atomic
 from rlhalt.rewards import check_threshold
+from rlhalt.running.progress import track
 
 # The prompt of the TruthfulQA paper (Lin et al., arXiv 2109.07958, appendix E), as the harness has it.
 PRIMER = """\
@@ -158,7 +158,7 @@ def score(model: str, questions: Sequence[Question]) -> list[list[float]]:
     """The log-probability of every choice of every question, computed in float32.
 
     Args:
-        model: see `rlhalt.models.resolve_model`.
+        model: see `rlhalt.models.names.resolve_model`.
     """
     policy, tokenizer = load_policy(model)
     return log_probabilities(policy.float(), tokenizer, questions)

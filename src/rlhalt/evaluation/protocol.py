@@ -13,11 +13,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rlhalt.chat.threshold_prompt import without_threshold
 from rlhalt.contamination import refuse_leakage
 from rlhalt.errors import InputError
 from rlhalt.evaluation.folder import Evaluation
 from rlhalt.records import Prompt, Scored
-from rlhalt.threshold_prompt import without_threshold
 
 DECODINGS = ("greedy", "sampled")
 FREE = {"model", "few_shot", "seed", "batch_size", "decoding"}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from rlhalt.models import identity
-from rlhalt.trained_model import lineage, read_trained_model
+from rlhalt.models.names import identity
+from rlhalt.models.trained_model import lineage, read_trained_model
 
 Role = Literal["base", "supervised", "trained"]
 """`base`: the pretrained model. `supervised`: fine-tuned on targets. `trained`: on pairs, decisions, or online."""
@@ -18,7 +18,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def started_from(model: str | Path) -> list[str]:
-    """The identities of the models that a training started from, the nearest first, see `rlhalt.models.identity`.
+    """The identities of the models that a training started from, the nearest first, see `rlhalt.models.names.identity`.
 
     A pretrained model at the end of the chain is not among them.
     """

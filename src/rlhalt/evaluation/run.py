@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rlhalt.chat.threshold_prompt import with_threshold, without_threshold
 from rlhalt.contamination import refuse_leakage
 from rlhalt.cut import calibration as calibrations
 from rlhalt.cut.calibration import Calibration
@@ -25,18 +26,17 @@ from rlhalt.decoding import methods as decodings
 from rlhalt.decoding.setup import Decoding, Setup
 from rlhalt.errors import InputError
 from rlhalt.evaluation.roles import Role, role_of, started_from
+from rlhalt.files.jsonl import check_folder
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import Run, already_done
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.jsonl import check_folder
-from rlhalt.locks import locked
-from rlhalt.models import identity, turns
-from rlhalt.provenance import Run, already_done
+from rlhalt.models.names import identity, turns
+from rlhalt.models.trained_threshold import checked_threshold, hears_threshold
 from rlhalt.records import Continuation, Json, Message, Prompt, Scored, file_hash, read, write
+from rlhalt.running.threads import as_done
 from rlhalt.sampling import Completion, EngineName, Settings, cut_off, load_engine, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
-from rlhalt.threads import as_done
-from rlhalt.threshold_prompt import with_threshold, without_threshold
-from rlhalt.trained_threshold import checked_threshold, hears_threshold
 from rlhalt.uncertainty.token_probability import confidences
 
 # One fact takes about 12 tokens; what is cut off here is still judged by its beginning as unverifiable, not as right.
@@ -49,11 +49,11 @@ class Policy:
 
     Attributes:
         name: `base`, `SFT`, `DPO`, ...; evaluations of one name and τ with several seeds are pooled.
-        model: a name or folder, see `rlhalt.models.resolve_model`.
+        model: a name or folder, see `rlhalt.models.names.resolve_model`.
         threshold: the τ it was trained at, if any.
         seed: the seed it was trained with.
         few_shot: examples it is asked with; none for a trained policy.
-        threshold_in_prompt: whether its threshold is stated in each prompt, see `rlhalt.threshold_prompt`.
+        threshold_in_prompt: whether its threshold is stated in each prompt, see `rlhalt.chat.threshold_prompt`.
         template_args: arguments of its chat template, see `rlhalt.sampling.Settings`.
         role: what it is in a comparison; None to take it from the model's training, see `rlhalt.evaluation.roles`.
     """

@@ -20,8 +20,8 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate
-from rlhalt.locks import locked
-from rlhalt.provenance import Run
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import Run
 from rlhalt.records import Json, write_atomic
 
 MEASURES = ("correctness", "completeness", "completeness_full", "f1_full", "halt_rate", "over_abstention")

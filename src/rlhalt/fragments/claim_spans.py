@@ -23,7 +23,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from rlhalt.token_spans import common_prefix
+from rlhalt.chat.token_spans import common_prefix
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*s?|[^\W\d_]+(?:['’][^\W\d_]+)*|\w+")
 _FUNCTION_WORDS = """

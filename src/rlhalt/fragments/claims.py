@@ -9,8 +9,8 @@ taken where it stands exactly once. Where two claims quote the same or overlappi
 American actor", they are one fragment that says both.
 
 What no claim quotes is in no fragment. A reply that cannot be tied to the text is a failure: no fragment is made of
-what only the model says. The text is data, see `rlhalt.prompting`; a sentence that is the halting phrase is not asked
-about and stays a `halt`.
+what only the model says. The text is data, see `rlhalt.chat.prompting`; a sentence that is the halting phrase is not
+asked about and stays a `halt`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.chat.prompting import RULES, instructions, messages, quoted
 from rlhalt.fragments.languages import SentenceSplitter
 from rlhalt.fragments.quotes import find, find_alike
 from rlhalt.llm import CallFailure, Client, Request, Usage, read_json
-from rlhalt.prompting import RULES, instructions, messages, quoted
 from rlhalt.records import Fragment, Json, content_key
 
 # Of the layout of prompts, and of the form and the reading of replies: another version splits anew.

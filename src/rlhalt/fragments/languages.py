@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
-from rlhalt.packages import Packages, require
 from rlhalt.records import HALT_PHRASE, Fragment
+from rlhalt.running.packages import Packages, require
 
 ENGLISH = "en"
 # Raised where the same text is split otherwise.

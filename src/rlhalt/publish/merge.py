@@ -6,14 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+from rlhalt.chat.templates import prepare
 from rlhalt.errors import InputError
-from rlhalt.jsonl import check_folder
-from rlhalt.locks import locked
-from rlhalt.models import identity, resolve_model, whole_model
-from rlhalt.provenance import already_done
+from rlhalt.files.jsonl import check_folder
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import already_done
+from rlhalt.models.names import identity, resolve_model, whole_model
+from rlhalt.models.trained_model import read_trained_model
 from rlhalt.records import write_atomic
-from rlhalt.templates import prepare
-from rlhalt.trained_model import read_trained_model
 
 RECORD = "run.json"
 

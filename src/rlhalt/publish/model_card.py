@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from rlhalt.chat.threshold_prompt import with_threshold
 from rlhalt.cut.calibration import FILE, FOLDER
 from rlhalt.cut.calibration import read as read_calibration
 from rlhalt.cut.show import table
 from rlhalt.errors import InputError
-from rlhalt.models import resolve_model, whole_model
-from rlhalt.threshold_prompt import with_threshold
-from rlhalt.trained_model import TrainedModel, lineage, read_trained_model
+from rlhalt.models.names import resolve_model, whole_model
+from rlhalt.models.trained_model import TrainedModel, lineage, read_trained_model
 
 _KINDS = {
     "train sft": "supervised fine-tuning on targets",

@@ -14,8 +14,8 @@ from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
 from rlhalt.recipes.data import Part
 from rlhalt.recipes.recipe import Recipe
+from rlhalt.running.stages import Stage
 from rlhalt.sampling import Settings
-from rlhalt.stages import Stage
 
 
 def calibrated_name(recipe: Recipe, policies: Mapping[str, Policy]) -> str | None:

@@ -12,13 +12,13 @@ from rlhalt.decoding.setup import Decoding
 from rlhalt.evaluation.design import CutBy
 from rlhalt.evaluation.folder import label
 from rlhalt.evaluation.run import Policy, evaluate
-from rlhalt.locks import locked
-from rlhalt.provenance import Run
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import Run
 from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Part
 from rlhalt.recipes.decoding import reads
 from rlhalt.recipes.recipe import Recipe
-from rlhalt.stages import Stage
+from rlhalt.running.stages import Stage
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,13 +20,13 @@ from rlhalt.domains import Domain, load_domain
 from rlhalt.domains.biography.factscore import write_scored
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
-from rlhalt.provenance import once
+from rlhalt.files.provenance import once
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.records import Decision, Json, Pair, Prompt, Response, Rows, Target, read
+from rlhalt.running.stages import Stage
 from rlhalt.sampling import Settings, sample
 from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
-from rlhalt.stages import Stage
 from rlhalt.training_data import (
     Method,
     Style,

@@ -17,7 +17,7 @@ from pathlib import Path
 from rlhalt.decoding.methods import READS
 from rlhalt.decoding.setup import Decoding
 from rlhalt.errors import InputError
-from rlhalt.provenance import once
+from rlhalt.files.provenance import once
 from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Part
 from rlhalt.recipes.recipe import Recipe
@@ -26,7 +26,7 @@ from rlhalt.records import Json, Pair, Target, content_key, read
 from rlhalt.reward_model.parts import parts
 from rlhalt.reward_model.train import Settings, train
 from rlhalt.rewards import Halting
-from rlhalt.stages import Stage
+from rlhalt.running.stages import Stage
 from rlhalt.training_data.files import training_rows
 
 

@@ -19,12 +19,12 @@ from pathlib import Path
 from rlhalt.cut.confidence import confidences
 from rlhalt.cut.distil import cross_fitted, distilled
 from rlhalt.evaluation.run import Policy
-from rlhalt.provenance import once
+from rlhalt.files.provenance import once
 from rlhalt.recipes.data import Part, answering, prompts_of_training
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.recipes.training import judge_keys, training_stage
 from rlhalt.records import Json, Scored, Target, read
-from rlhalt.stages import Stage
+from rlhalt.running.stages import Stage
 from rlhalt.training_data.files import training_rows
 from rlhalt.training_data.targets import reference
 

@@ -22,7 +22,7 @@ from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Part, answering, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.recipes.training import training_stage
-from rlhalt.stages import Stage
+from rlhalt.running.stages import Stage
 from rlhalt.training_data import Preference, write_preferences
 from rlhalt.training_data.preferences.grath import asked_wrongly
 from rlhalt.training_data.preferences.methods import PREFERENCES

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rlhalt.chat.plain import training_template
 from rlhalt.configs import FOLDERS
 from rlhalt.decoding.setup import Name
 from rlhalt.domains.hub import local_file, on_hub
 from rlhalt.errors import InputError, near
+from rlhalt.files.strict_yaml import read_fields, read_yaml
 from rlhalt.judge_arguments import JudgeArguments
-from rlhalt.models import turns
-from rlhalt.plain import training_template
+from rlhalt.models.names import turns
 from rlhalt.records import Json
 from rlhalt.sampling import EngineName
-from rlhalt.strict_yaml import read_fields, read_yaml
 from rlhalt.training.loggers import MODULES, not_installed
 from rlhalt.training_data import Style
 from rlhalt.training_data.preferences.methods import PREFERENCES
@@ -69,7 +69,8 @@ class Recipe:
         prompts: use only so many training and held-out prompts, all if null.
         train_file, heldout_file: where prompts are read from that do not come with the domain, a file or a name of the
             hub (`rlhalt.domains.hub`); both splits are in `train_file` if only that one is given.
-        judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask one.
+        judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask
+            one.
         report_to: where each training logs (tensorboard, trackio, wandb, …), under the name of its folder; online
             training logs its completions with their verdicts too. Nowhere if null.
         annotated: FActScore's files of labelled answers, which training uses in place of the model's own. Without a
@@ -389,7 +390,7 @@ def check_model(recipe: Recipe) -> None:
     """See that the model can be asked and trained, before the first response is drawn.
 
     Raises:
-        InputError: see `rlhalt.models.turns`; or the model has no chat template and a configuration names none.
+        InputError: see `rlhalt.models.names.turns`; or the model has no chat template and a configuration names none.
     """
     if turns(recipe.model, recipe.chat_template_kwargs).own_template:
         return

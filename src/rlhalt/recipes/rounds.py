@@ -40,15 +40,15 @@ from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
+from rlhalt.files.jsonl import check_folder
+from rlhalt.files.provenance import once
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.jsonl import check_folder
-from rlhalt.provenance import once
 from rlhalt.recipes.comparing import comparing
 from rlhalt.recipes.data import answering, balanced, parts, prompts_stage
 from rlhalt.recipes.recipe import Recipe, check_judge, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import training_stage
 from rlhalt.records import HALT_PHRASE, Pair, Prompt, write_atomic
-from rlhalt.stages import Stage, run_stages
+from rlhalt.running.stages import Stage, run_stages
 from rlhalt.training_data import Style, pairs, write_pairs, write_targets
 from rlhalt.training_data.files import training_rows
 

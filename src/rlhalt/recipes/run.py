@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhalt.cut.calibration import FILE, FOLDER
-from rlhalt.jsonl import check_folder
+from rlhalt.files.jsonl import check_folder
 from rlhalt.recipes import untrained
 from rlhalt.recipes.calibrating import calibrated_name, calibrating
 from rlhalt.recipes.comparing import comparing, several
@@ -30,7 +30,7 @@ from rlhalt.recipes.example import at_every_threshold, example
 from rlhalt.recipes.preferring import preferring
 from rlhalt.recipes.recipe import Recipe, check_judge, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
-from rlhalt.stages import run_stages
+from rlhalt.running.stages import run_stages
 
 if TYPE_CHECKING:
     from rlhalt.llm import Client

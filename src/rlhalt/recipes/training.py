@@ -15,11 +15,11 @@ from pathlib import Path
 
 from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.run import Policy
-from rlhalt.provenance import already_done
+from rlhalt.files.provenance import already_done
 from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Data, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
-from rlhalt.stages import Stage
+from rlhalt.running.stages import Stage
 from rlhalt.training_data.targets.methods import METHODS
 
 

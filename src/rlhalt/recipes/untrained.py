@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rlhalt.jsonl import read_text, write_atomic
-from rlhalt.provenance import earlier
-from rlhalt.stages import Stage
+from rlhalt.files.jsonl import read_text, write_atomic
+from rlhalt.files.provenance import earlier
+from rlhalt.running.stages import Stage
 
 FILE = "not-trained.json"
 Why = Callable[[], str | None]

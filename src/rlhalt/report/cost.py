@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlhalt.evaluation.comparison import Comparison
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.trained_model import lineage
+from rlhalt.models.trained_model import lineage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ def trainings(model: str | Path) -> list[float]:
     """The seconds of a model's training and of those it started from, the last first; none where no run.json tells.
 
     Args:
-        model: a name or folder, see `rlhalt.models.resolve_model`.
+        model: a name or folder, see `rlhalt.models.names.resolve_model`.
     """
     seconds = [one.seconds for one in lineage(model)]
     return [one for one in seconds if one is not None] if None not in seconds else []

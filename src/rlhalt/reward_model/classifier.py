@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from rlhalt.errors import InputError
-from rlhalt.models import whole_model
-from rlhalt.precision import inference_dtype
+from rlhalt.models.names import whole_model
+from rlhalt.models.precision import inference_dtype
 from rlhalt.reward_model.hidden_states import padded, tracked
 from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.probe import Floats
@@ -118,8 +118,8 @@ def base(name: str) -> tuple[Any, Any]:
     from transformers import AutoModelForTokenClassification, AutoTokenizer
     from transformers.utils import logging
 
-    from rlhalt.plain import give_template
-    from rlhalt.templates import prepare
+    from rlhalt.chat.plain import give_template
+    from rlhalt.chat.templates import prepare
 
     folder, adapter = whole_model(name)
     if adapter is not None:

@@ -16,8 +16,8 @@ from typing import Literal, get_args
 
 from rlhalt.cut.probability import Probability
 from rlhalt.errors import InputError
-from rlhalt.jsonl import read_object, write_atomic
-from rlhalt.models import identity
+from rlhalt.files.jsonl import read_object, write_atomic
+from rlhalt.models.names import identity
 from rlhalt.records import Json
 from rlhalt.reward_model.figures import Figures
 from rlhalt.rewards import Halting
@@ -40,7 +40,7 @@ class Description:
     Attributes:
         kind: `probe` or `classifier`.
         model: the model that reads, by the name or folder that it was trained with.
-        model_identity: that model's identity, see `rlhalt.models.identity`.
+        model_identity: that model's identity, see `rlhalt.models.names.identity`.
         tokenizer: a key of its vocabulary and chat template.
         template_args: arguments of the chat template.
         domain, fragmenter, halting: of the responses that it was trained on.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlhalt.progress import track
 from rlhalt.reward_model.labels import Reading
+from rlhalt.running.progress import track
 
 BATCH = 16
 Floats = npt.NDArray[np.float32]

@@ -14,10 +14,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from rlhalt.chat.templates import Template
+from rlhalt.chat.token_spans import fragment_tokens
 from rlhalt.records import Fragment, Message, Scored
 from rlhalt.rewards import Halting
-from rlhalt.templates import Template
-from rlhalt.token_spans import fragment_tokens
 
 IGNORED = -100
 """The label of a token that has none, as the losses of PyTorch and transformers take it."""

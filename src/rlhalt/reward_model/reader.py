@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from rlhalt.chat.templates import Template
+from rlhalt.chat.threshold_prompt import without_threshold
 from rlhalt.errors import InputError
 from rlhalt.fragments import thinking
-from rlhalt.models import identity, load_policy
+from rlhalt.models.names import identity, load_policy
 from rlhalt.records import Fragment, Json, Message, Scored, content_key
 from rlhalt.reward_model import labels
 from rlhalt.reward_model.folder import Description, read_description
 from rlhalt.reward_model.labels import Reading
 from rlhalt.reward_model.probe import Floats
-from rlhalt.templates import Template
-from rlhalt.threshold_prompt import without_threshold
 
 Scores = Callable[[Sequence[Reading]], list[Floats]]
 """The log-odds of each fragment of each response; NaN for a fragment without tokens."""

@@ -20,10 +20,10 @@ import rlhalt
 from rlhalt.contamination import prompts_seen, refuse_leakage
 from rlhalt.cut.probability import FEWEST, Probability, fitted
 from rlhalt.errors import InputError
-from rlhalt.jsonl import check_folder, write_atomic
-from rlhalt.locks import locked
-from rlhalt.models import identity, load_policy, turns
-from rlhalt.provenance import Run, already_done
+from rlhalt.files.jsonl import check_folder, write_atomic
+from rlhalt.files.locks import locked
+from rlhalt.files.provenance import Run, already_done
+from rlhalt.models.names import identity, load_policy, turns
 from rlhalt.records import Json, Scored
 from rlhalt.reward_model.card import card
 from rlhalt.reward_model.classifier import Schedule, base, classifier_scores, train_classifier
@@ -98,7 +98,7 @@ def train(scored: Sequence[str | Path], scorer: Scorer, output: str | Path, sett
 
     Raises:
         InputError: too few fragments with a label, or one class alone; a model that was trained on these prompts; see
-            also `rlhalt.training_data.files.training_rows` and `rlhalt.models.turns`.
+            also `rlhalt.training_data.files.training_rows` and `rlhalt.models.names.turns`.
     """
     folder = Path(output)
     check_folder(folder)

@@ -2,7 +2,7 @@
 
 An engine is anything that completes chat messages: `rlhalt.sampling.local` (transformers, everywhere),
 `rlhalt.sampling.vllm` (where vLLM is installed) or `rlhalt.sampling.openai` (a served model). It decides the text;
-where it runs, here or in the workers of a Ray cluster (`rlhalt.cluster`), does not.
+where it runs, here or in the workers of a Ray cluster (`rlhalt.running.cluster`), does not.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from rlhalt.cluster import Cluster
+from rlhalt.chat.plain import answer, completes
 from rlhalt.errors import InputError
-from rlhalt.journal import Journal
-from rlhalt.jsonl import doubled
-from rlhalt.models import identity, resolve_model
-from rlhalt.plain import answer, completes
-from rlhalt.progress import track
-from rlhalt.provenance import Run, already_done
+from rlhalt.files.journal import Journal
+from rlhalt.files.jsonl import doubled
+from rlhalt.files.provenance import Run, already_done
+from rlhalt.models.names import identity, resolve_model
 from rlhalt.records import Json, Message, Prompt, Response, content_key, read
+from rlhalt.running.cluster import Cluster
+from rlhalt.running.progress import track
 
 # The share of responses above which a warning says that they were cut off.
 MOST_CUT_OFF = 0.1
@@ -37,7 +37,7 @@ class Settings:
     """How responses are drawn; every field decides the text and is part of a response's key.
 
     Attributes:
-        model: a name or folder, see `rlhalt.models.resolve_model`; or the name that a server knows it by.
+        model: a name or folder, see `rlhalt.models.names.resolve_model`; or the name that a server knows it by.
         engine: `transformers`, `vllm` or `openai`.
         responses: how many responses a prompt, k. At temperature 0 they would be equal, so k must be 1 there.
         temperature: 0 is greedy decoding; 1 samples from the model as it is.
@@ -121,10 +121,10 @@ def completed(tokenizer: Any, ends: Collection[int], ids: Sequence[int], opening
     """What the generated tokens say, up to the first that ends a turn.
 
     Args:
-        ends: see `rlhalt.templates.turn_ends`.
+        ends: see `rlhalt.chat.templates.turn_ends`.
         opening: the mark with which the prompt opened the reasoning.
 
-    A model that completes (`rlhalt.plain`) ends its answer where it begins the next question.
+    A model that completes (`rlhalt.chat.plain`) ends its answer where it begins the next question.
     """
     length = next((place for place, one in enumerate(ids) if one in ends), None)
     said = list(ids[:length])

@@ -6,13 +6,13 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rlhalt.models import load_policy
-from rlhalt.plain import STOP, completes
+from rlhalt.chat.plain import STOP, completes
+from rlhalt.chat.templates import Template, turn_ends
+from rlhalt.chat.token_spans import common_prefix
+from rlhalt.models.names import load_policy
 from rlhalt.records import Json, Message
 from rlhalt.sampling import Completion, completed
 from rlhalt.sampling.grouped_attention import use_grouped_attention
-from rlhalt.templates import Template, turn_ends
-from rlhalt.token_spans import common_prefix
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class TransformersEngine:
-    """An `Engine` on `model.generate`, on a GPU where there is one, in `rlhalt.precision.inference_dtype`.
+    """An `Engine` on `model.generate`, on a GPU where there is one, in `rlhalt.models.precision.inference_dtype`.
 
     Attributes:
         model: the model; tokenizer: its tokenizer. Decodings read them, see `rlhalt.decoding`.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from rlhalt.errors import InputError, TooManyFailures, VerifierFailure
 from rlhalt.llm import CallFailure, Client, Limits, Request, Said, Server
 from rlhalt.records import Json, Message, Response
+from rlhalt.running.threads import as_done
 from rlhalt.sampling import Batch, Completion, Sampler
-from rlhalt.threads import as_done
 
 _LONGEST_REPLY = 1 << 24  # bytes
 

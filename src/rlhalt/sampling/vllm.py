@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rlhalt.chat.plain import STOP, completes, give_template
+from rlhalt.chat.templates import Template, prepare
 from rlhalt.errors import InputError
-from rlhalt.models import load_policy, resolve_model
-from rlhalt.plain import STOP, completes, give_template
+from rlhalt.models.names import load_policy, resolve_model
 from rlhalt.records import Json, Message
 from rlhalt.sampling import Completion, completed
-from rlhalt.templates import Template, prepare
 
 LONGEST = 4096  # tokens, prompt and response, where nothing else is said
 
@@ -22,7 +22,7 @@ class VllmEngine:
     """An `Engine` on vLLM's offline `LLM`.
 
     Args:
-        model: see `rlhalt.models.resolve_model`.
+        model: see `rlhalt.models.names.resolve_model`.
         template_args: arguments of the model's chat template.
         tensor_parallel: GPUs that share the model.
         longest: prompt and response together, in tokens; 4,096 or what the model can read, if not given.

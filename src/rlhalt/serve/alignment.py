@@ -18,7 +18,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterable
 
-from rlhalt.token_spans import first_character, tokens_of
+from rlhalt.chat.token_spans import first_character, tokens_of
 
 _SPECIAL = re.compile(rb"<[^<>\s]+>|\[/?[A-Z_]+\]")
 _UNREADABLE = "\ufffd".encode()
@@ -91,7 +91,7 @@ class Alignment:
         return self._characters[self._place] if self._place < len(self._bytes) else len(self.text)
 
     def log_probabilities(self, start: int, end: int) -> list[float]:
-        """Those of the tokens of a fragment, `text[start:end]`, by the rule of `rlhalt.token_spans`."""
+        """Those of the tokens of a fragment, `text[start:end]`, by the rule of `rlhalt.chat.token_spans`."""
         return self._likely[slice(*tokens_of(self._starts, start, end))]
 
     def _place_all(self) -> None:

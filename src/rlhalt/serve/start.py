@@ -20,11 +20,11 @@ from rlhalt.cut.calibration import Calibration, calibration_file
 from rlhalt.cut.calibration import read as read_calibration
 from rlhalt.domains import load_domain
 from rlhalt.errors import InputError
-from rlhalt.heartbeat import silent
 from rlhalt.llm.calls import Server
-from rlhalt.models import identity
+from rlhalt.models.names import identity
 from rlhalt.records import Json
 from rlhalt.rewards import check_threshold
+from rlhalt.running.heartbeat import silent
 from rlhalt.serve import probe
 from rlhalt.serve.app import make_app
 from rlhalt.serve.scoring import judge

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from rlhalt.models import identity
-from rlhalt.provenance import Run
+from rlhalt.files.provenance import Run
+from rlhalt.files.strict_yaml import read_yaml
+from rlhalt.models.names import identity
 from rlhalt.records import Json, content_key
-from rlhalt.strict_yaml import read_yaml
 
 # Where things lie, from where a training resumes, and where it logs: it becomes the same.
 _ELSEWHERE = (

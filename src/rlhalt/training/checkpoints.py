@@ -19,8 +19,8 @@ class Resumable:
     Attributes:
         resume: resume from the newest whole checkpoint in `output_dir`, or begin where there is none: the same command
             starts a training and resumes it.
-        base_template: the chat template for a model that has none, `plain` (`rlhalt.plain`) or a .jinja file; it is
-            saved with the trained model. A model's own template stays.
+        base_template: the chat template for a model that has none, `plain` (`rlhalt.chat.plain`) or a .jinja file; it
+            is saved with the trained model. A model's own template stays.
     """
 
     resume: bool = dataclasses.field(

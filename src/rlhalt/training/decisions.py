@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
+from rlhalt.models.trained_threshold import thresholds_of
 from rlhalt.records import Decision, read
-from rlhalt.trained_threshold import thresholds_of
 from rlhalt.training import training_run
 from rlhalt.training.decision_trees.trees import trees
 from rlhalt.training.template import Templated

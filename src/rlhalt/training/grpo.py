@@ -14,14 +14,14 @@ import random
 import sys
 from collections.abc import Sequence
 
+from rlhalt.chat.templates import turn_ends
+from rlhalt.chat.threshold_prompt import drawn_thresholds, stated, with_threshold
 from rlhalt.contamination import prompts_seen
 from rlhalt.domains import Domain, load_domain
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.records import Message, Prompt, read
 from rlhalt.rewards import check_threshold
-from rlhalt.templates import turn_ends
-from rlhalt.threshold_prompt import drawn_thresholds, stated, with_threshold
 from rlhalt.training import training_run
 from rlhalt.training.checkpoints import Resumable
 from rlhalt.training.fragment_grpo.advantages import CREDITS, Pay

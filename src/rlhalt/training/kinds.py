@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Json, shown
-from rlhalt.strict_yaml import read_settings
+from rlhalt.files.jsonl import Json, shown
+from rlhalt.files.strict_yaml import read_settings
 
 # The least value, whether it is allowed itself, and the greatest. Trainers take others without a word.
 _BOUNDS: Mapping[str, tuple[float, bool, float]] = {

@@ -22,8 +22,8 @@ import filelock
 from rlhalt.embedded import cache_folder
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import instructions as evaluated_instructions
-from rlhalt.jsonl import from_json, iter_json, write
-from rlhalt.models import identity
+from rlhalt.files.jsonl import from_json, iter_json, write
+from rlhalt.models.names import identity
 from rlhalt.records import Json, Message, Target, content_key, user
 from rlhalt.training import OWN, general_instructions
 
@@ -149,7 +149,7 @@ def own_answers(model: str, template_args: Any = None) -> Path:
     Several processes may ask at once: one generates, the others wait.
 
     Raises:
-        InputError: see `rlhalt.models.resolve_model`; or it finishes no answer.
+        InputError: see `rlhalt.models.names.resolve_model`; or it finishes no answer.
     """
     asked = general_instructions()
     key = content_key(identity(model), asked, ANSWER_TOKENS, template_args or {})
@@ -162,7 +162,7 @@ def own_answers(model: str, template_args: Any = None) -> Path:
 
 
 def _generated(model: str, asked: Sequence[str], template_args: Any) -> list[Target]:
-    from rlhalt.progress import track
+    from rlhalt.running.progress import track
     from rlhalt.sampling import load_engine
 
     engine = load_engine(model, "transformers", dict(template_args or {}))

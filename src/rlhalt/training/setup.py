@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from rlhalt.chat.plain import training_template
+from rlhalt.chat.templates import prepare
 from rlhalt.errors import InputError
-from rlhalt.models import contiguous_for_head, resolve_model, whole_model
-from rlhalt.plain import training_template
-from rlhalt.precision import cpu_computes_bfloat16
-from rlhalt.provenance import Run
-from rlhalt.templates import prepare
+from rlhalt.files.provenance import Run
+from rlhalt.models.names import contiguous_for_head, resolve_model, whole_model
+from rlhalt.models.precision import cpu_computes_bfloat16
 from rlhalt.training import secret
 from rlhalt.training.checkpoints import load_adapter, load_onto_numbered_cpus, newest
 from rlhalt.training.help import help_text
@@ -125,7 +125,7 @@ def load_trainable(model_args: Any, base_template: str | None) -> tuple[Any, Any
     A folder with a LoRA adapter is trained further: TRL then keeps a frozen copy of it as the reference. Anything else
     is a whole model, which gets a new adapter with `use_peft: true`. Weights are float32; `bf16: true` computes in
     bfloat16 (in float32 on a CPU without instructions for it, see `parse`). Model and tokenizer know all tokens that
-    end a turn, and one that pads (`rlhalt.templates.prepare`).
+    end a turn, and one that pads (`rlhalt.chat.templates.prepare`).
 
     Args:
         base_template: see `rlhalt.training.checkpoints.Resumable`.

@@ -13,8 +13,8 @@ from typing import Any
 
 from rlhalt.contamination import prompts_seen
 from rlhalt.errors import InputError
+from rlhalt.models.trained_threshold import thresholds_stated
 from rlhalt.records import Rows, Target
-from rlhalt.trained_threshold import thresholds_stated
 from rlhalt.training import training_run
 from rlhalt.training.mixing import Mixing, dataset_of, mixed_in
 from rlhalt.training.rows import on_disk

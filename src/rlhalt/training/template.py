@@ -1,4 +1,4 @@
-"""Training rows as the model was asked and answered when it was sampled: by `rlhalt.templates`, through TRL."""
+"""Training rows as the model was asked and answered when it was sampled: by `rlhalt.chat.templates`, through TRL."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from rlhalt.chat.templates import Template
 from rlhalt.errors import InputError
-from rlhalt.templates import Template
 from rlhalt.training.checkpoints import Resumable
 
 
@@ -37,7 +37,7 @@ class Templated(Resumable):
 
 @contextlib.contextmanager
 def rows_as_sampled(tokenizer: Any, arguments: Any = None) -> Iterator[Template]:
-    """Have a trainer that is made in this context render its rows by `rlhalt.templates`.
+    """Have a trainer that is made in this context render its rows by `rlhalt.chat.templates`.
 
     The tokenizer's own template is put back at the end: it is saved beside the model.
 

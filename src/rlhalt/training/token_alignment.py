@@ -4,11 +4,11 @@ With `sigmoid` and its like, what both sides begin with cancels out of DPO's los
 alone. Text does not cancel, tokens do. A tokenizer may cut the same text in two ways, according to what follows it;
 then the loss spends itself on one spelling against the other, where nothing is decided.
 
-TRL 1.16 renders prompt + answer by the chat template (that of `rlhalt.templates` here) and tokenises the whole. A pair
-is *aligned* where the first token in which its sides differ reaches the cut on both sides: all that comes before is the
-same ids, and the tokens that differ are those with which the decision is spoken. Such a token may hold a piece of the
-shared text too: the space before the next word, or the last full stop. More than one token of shared text may not
-differ:
+TRL 1.16 renders prompt + answer by the chat template (that of `rlhalt.chat.templates` here) and tokenises the whole. A
+pair is *aligned* where the first token in which its sides differ reaches the cut on both sides: all that comes before
+is the same ids, and the tokens that differ are those with which the decision is spoken. Such a token may hold a piece
+of the shared text too: the space before the next word, or the last full stop. More than one token of shared text may
+not differ:
 
     … Asia.| and "end of turn"   Asia .            behind the cut (|) the sides part: aligned
     … Asia.|⏎Its capital         Asia .⏎ Its       "." and ".⏎" both reach the cut: aligned
@@ -25,9 +25,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rlhalt.chat.templates import Template
 from rlhalt.errors import InputError
 from rlhalt.records import Json, Message, Pair, content_key
-from rlhalt.templates import Template
 
 # Prompts whose answers are remembered: what is made of one prompt mostly stands together.
 _KEPT = 64

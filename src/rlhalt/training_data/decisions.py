@@ -29,10 +29,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from rlhalt.chat.threshold_prompt import with_threshold
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Decision, Scored, content_key
 from rlhalt.rewards import check_threshold
-from rlhalt.threshold_prompt import with_threshold
 from rlhalt.training_data.pieces import compose, finished, halted, pieces, reasoning, right, until_wrong, wrong
 from rlhalt.training_data.styles import Style
 from rlhalt.training_data.targets import self_consistency

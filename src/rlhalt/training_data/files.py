@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
+from rlhalt.files.provenance import once
 from rlhalt.fragments.halting_phrase import named
-from rlhalt.provenance import once
 from rlhalt.records import HALT_PHRASE, Json, Pair, Scored, Target, content_key, read
 from rlhalt.training_data.decisions import conditioned_decisions, decisions
 from rlhalt.training_data.preferences.methods import PREFERENCES, Preference, preferred
@@ -156,7 +156,7 @@ def write_conditioned_decisions(
     seed: int,
     phrase: str = HALT_PHRASE,
 ) -> None:
-    """The decisions of a file of scored responses at many thresholds, into a file; see `rlhalt.threshold_prompt`.
+    """The decisions of a file of scored responses at many thresholds, into a file; see `rlhalt.chat.threshold_prompt`.
 
     Raises:
         InputError: see `training_rows` and `conditioned_decisions`.

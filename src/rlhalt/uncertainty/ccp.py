@@ -27,12 +27,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rlhalt.chat.templates import Template
+from rlhalt.chat.token_spans import fragment_tokens, tokens_of
 from rlhalt.errors import InputError
-from rlhalt.models import load_policy
-from rlhalt.progress import track
+from rlhalt.models.names import load_policy
 from rlhalt.records import Fragment, Json, Message, Scored
-from rlhalt.templates import Template
-from rlhalt.token_spans import fragment_tokens, tokens_of
+from rlhalt.running.progress import track
 from rlhalt.uncertainty.batches import Encoded, batches, first_read
 from rlhalt.uncertainty.nli import NLI, Relation, is_function_word, relations
 
@@ -163,7 +163,7 @@ def alternatives(
     `rlhalt.uncertainty.batches`; no more alternatives are in memory than those of `WINDOW` rows.
 
     Args:
-        model: the policy, see `rlhalt.models.resolve_model`.
+        model: the policy, see `rlhalt.models.names.resolve_model`.
         rows: responses with fragments, judged or not.
         few_shot: the examples the responses were drawn with.
         k: alternatives a token, the written one among them.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rlhalt.models import load_policy
-from rlhalt.progress import track
+from rlhalt.chat.templates import Template
+from rlhalt.models.names import load_policy
 from rlhalt.records import Json, Message
-from rlhalt.templates import Template
+from rlhalt.running.progress import track
 from rlhalt.uncertainty.batches import batches
 
 
@@ -17,7 +17,7 @@ def first_tokens(
     """For each chat the probability of each of its texts as the next token; a space may stand before it.
 
     Args:
-        model: see `rlhalt.models.resolve_model`.
+        model: see `rlhalt.models.names.resolve_model`.
         chats: each ends where the assistant speaks, or continues what it said.
         texts: of each chat, what the answer may begin with: texts of one token each, letters say.
     """

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, get_args
 
+from rlhalt.chat.token_spans import common_prefix
 from rlhalt.errors import InputError, VerifierFailure
-from rlhalt.models import resolve_model
+from rlhalt.models.names import resolve_model
 from rlhalt.statement import words
-from rlhalt.token_spans import common_prefix
 
 Relation = Literal["entailment", "neutral", "contradiction"]
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
@@ -119,7 +119,7 @@ def classifier(model: str) -> NLI:
     """An `NLI` from a trained sequence classifier, the most probable of its labels, `BATCH` pairs at a time.
 
     Args:
-        model: a folder or hub name, see `rlhalt.models.resolve_model`; its configuration names the three labels
+        model: a folder or hub name, see `rlhalt.models.names.resolve_model`; its configuration names the three labels
             entailment, neutral and contradiction, in any case and order.
 
     Raises:

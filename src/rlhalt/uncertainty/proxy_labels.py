@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from rlhalt.errors import InputError
+from rlhalt.files.provenance import once
 from rlhalt.fragments.thinking import fragmented
-from rlhalt.provenance import once
 from rlhalt.records import Fragment, Response, Scored, read
 
 QUANTILE = 0.75

@@ -29,7 +29,7 @@ def p_true(
     """P(true) of every fragment, in [0, 1]; NaN for a halt.
 
     Args:
-        model: the policy, see `rlhalt.models.resolve_model`.
+        model: the policy, see `rlhalt.models.names.resolve_model`.
         rows: its responses.
         few_shot, template_args: what the responses were drawn with.
     """

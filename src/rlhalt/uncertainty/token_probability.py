@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rlhalt.models import load_policy
-from rlhalt.progress import track
+from rlhalt.chat.templates import Template, turn_ends
+from rlhalt.chat.token_spans import fragment_tokens
+from rlhalt.models.names import load_policy
 from rlhalt.records import HALT_PHRASE, Confidence, Json, Message, Scored
-from rlhalt.templates import Template, turn_ends
-from rlhalt.token_spans import fragment_tokens
+from rlhalt.running.progress import track
 from rlhalt.uncertainty.batches import batches, first_read
 
 
@@ -41,7 +41,7 @@ def confidences(
     begins, the probability of all tokens that end a turn plus that of the first token of the halting phrase.
 
     Args:
-        model: the policy, see `rlhalt.models.resolve_model`.
+        model: the policy, see `rlhalt.models.names.resolve_model`.
         rows: scored responses.
         few_shot: the examples the responses were drawn with.
         template_args: the arguments of the chat template that they were drawn with.

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from rlhalt.fragments.thinking import answer
-from rlhalt.progress import track
 from rlhalt.records import Fragment, Json, Message, Scored
+from rlhalt.running.progress import track
 from rlhalt.sampling import EngineName, load_engine
 
 QUESTION = 'You said: "{}" How sure are you that this is true, from 0 to 100? Answer with the number alone.'
@@ -39,7 +39,7 @@ def stated(
     """How sure the policy says it is of every fragment of its responses, asked about each after the whole response.
 
     Args:
-        model: the policy, see `rlhalt.models.resolve_model`.
+        model: the policy, see `rlhalt.models.names.resolve_model`.
         few_shot: the examples the responses were drawn with.
         template_args: the arguments of the chat template that they were drawn with.
 

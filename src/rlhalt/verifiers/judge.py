@@ -2,8 +2,8 @@
 
     reference, fragments ─ request ─► one call for the whole response ─ read_verdicts ─► a verdict or a failure each
 
-Text under judgement is data, see `rlhalt.prompting`. What a reply says counts only where it is exactly the JSON that
-was asked for (see `rlhalt.llm.read_answer`): a fragment has exactly one verdict, or it *failed*.
+Text under judgement is data, see `rlhalt.chat.prompting`. What a reply says counts only where it is exactly the JSON
+that was asked for (see `rlhalt.llm.read_answer`): a fragment has exactly one verdict, or it *failed*.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from rlhalt.chat.prompting import RULES, instructions, messages, quoted
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import CallFailure, Client, Request, Usage, read_answer
-from rlhalt.prompting import RULES, instructions, messages, quoted
 from rlhalt.records import Fragment, Json, content_key
 from rlhalt.verifiers import Verdict
 

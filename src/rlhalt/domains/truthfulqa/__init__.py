@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rlhalt.csv_files import read_csv
 from rlhalt.domains.files import distinct, field, fields, split_of, text_field
 from rlhalt.domains.task import AnySplit, Task, user
 from rlhalt.errors import InputError
+from rlhalt.files.csv_files import read_csv
 from rlhalt.records import Json, Prompt, content_key, iter_json
 
 DOMAIN = "truthfulqa"

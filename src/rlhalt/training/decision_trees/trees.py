@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
+from rlhalt.chat.token_spans import common_prefix
 from rlhalt.records import Decision, Json
-from rlhalt.token_spans import common_prefix
 from rlhalt.training.token_alignment import Misaligned, Prompts
 
 

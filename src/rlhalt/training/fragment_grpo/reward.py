@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from rlhalt.chat.threshold_prompt import stated
 from rlhalt.fragments import thinking
 from rlhalt.records import Fragment, Json, Message, user
 from rlhalt.reference import n_asked
 from rlhalt.rewards import Halting, check_threshold
+from rlhalt.running.time_limit import applies_here
 from rlhalt.scoring import Scorer
 from rlhalt.statement import said_before
-from rlhalt.threshold_prompt import stated
-from rlhalt.time_limit import applies_here
 from rlhalt.training.fragment_grpo.advantages import Earned, Pay, earned
 
 Completion = str | Sequence[Message]
@@ -37,8 +37,8 @@ class FragmentReward:
     Args:
         scorer: what judges, as many responses at once as its `workers` say.
         pay: what is paid for what.
-        opening: the mark with which the chat template opens the reasoning (`rlhalt.templates.Template.opening`). It
-            stands in the prompt, so that completions begin inside the reasoning.
+        opening: the mark with which the chat template opens the reasoning (`rlhalt.chat.templates.Template.opening`).
+            It stands in the prompt, so that completions begin inside the reasoning.
     """
 
     def __init__(self, scorer: Scorer, pay: Pay, opening: str = "") -> None:
@@ -93,7 +93,7 @@ class FragmentReward:
         """Begin to judge a response; the result is its fragments, or the error of `Scorer.judge`.
 
         A scorer with a time limit that judges one response at a time does so here and now where it is called from the
-        main thread, because the limit cannot be kept in another one (`rlhalt.time_limit`).
+        main thread, because the limit cannot be kept in another one (`rlhalt.running.time_limit`).
 
         Args:
             prompt: what was asked, chat messages or a text; a verifier that is a reward model reads it.
@@ -127,7 +127,7 @@ class FragmentReward:
                 not).
             judged: what `judge` returned for each, where they have been begun.
             unfinished: which of them ran into the limit of tokens; none where not given.
-            prompts: theirs. A prompt that states τ (`rlhalt.threshold_prompt`) is paid at that τ.
+            prompts: theirs. A prompt that states τ (`rlhalt.chat.threshold_prompt`) is paid at that τ.
             log_metric: takes the means of `measures` and `parts`, where given; TRL gives one.
             log_extra: takes the column `verdicts` of the table of completions, where given; TRL gives one.
 
@@ -230,7 +230,7 @@ def verdicts(fragments: Sequence[Fragment]) -> str:
 
 
 def stated_in(prompt: Any) -> float | None:
-    """The threshold that a row's prompt states, see `rlhalt.threshold_prompt`; None for one that is plain text."""
+    """The threshold that a row's prompt states, see `rlhalt.chat.threshold_prompt`; None for one that is plain text."""
     return None if isinstance(prompt, str) else stated(prompt)
 
 

@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
+from rlhalt.chat.token_spans import common_prefix
 from rlhalt.errors import InputError
 from rlhalt.records import HALT_PHRASE, Fragment
-from rlhalt.token_spans import common_prefix
 
 Credited = Literal["fragment", "opening"]
 """Which tokens of a fragment have its advantage: all, or those that tell what it is about (`openings`).

@@ -284,7 +284,7 @@ def stop_vllm(args: Any, ends: Sequence[int]) -> None:
 
     Args:
         args: a `GRPOConfig`.
-        ends: see `rlhalt.templates.turn_ends`.
+        ends: see `rlhalt.chat.templates.turn_ends`.
     """
     if args.use_vllm:
         args.generation_kwargs = {"stop_token_ids": list(ends), **(args.generation_kwargs or {})}

@@ -10,7 +10,7 @@ import torch
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import pad
 
-from rlhalt.token_spans import common_prefix
+from rlhalt.chat.token_spans import common_prefix
 from rlhalt.training.prefix_sharing.layout import UNSCORED, Tree, lay_out, pack
 
 # Columns of pairs whose loss counts some tokens alone (`rlhalt.training.masks`): 1 or 0 for each completion token.

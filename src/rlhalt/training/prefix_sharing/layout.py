@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from rlhalt.token_spans import common_prefix
+from rlhalt.chat.token_spans import common_prefix
 
 UNSCORED = -100
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import rlhalt
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Json, check_name, write, write_atomic
-from rlhalt.locks import locked
+from rlhalt.files.jsonl import Json, check_name, write, write_atomic
+from rlhalt.files.locks import locked
 from rlhalt.records import content_key, file_hash
 
 

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Row, check_name, decode, doubled, dumps, write_atomic
-from rlhalt.locks import locked
+from rlhalt.files.jsonl import Row, check_name, decode, doubled, dumps, write_atomic
+from rlhalt.files.locks import locked
 
 R = TypeVar("R", bound=Row)
 

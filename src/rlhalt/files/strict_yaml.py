@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import MOST_LEVELS, Json, Wrong, explained, read_text, refuse_unwritable
+from rlhalt.files.jsonl import MOST_LEVELS, Json, Wrong, explained, read_text, refuse_unwritable
 
 MOST_NAMES = 40  # that a message lists
 MOST_VALUES = 100_000  # in one document; a configuration has some dozens

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from rlhalt.chat.threshold_prompt import stated
 from rlhalt.errors import InputError
+from rlhalt.models.trained_model import read_trained_model
 from rlhalt.records import Decision, Pair, Target
-from rlhalt.threshold_prompt import stated
-from rlhalt.trained_model import read_trained_model
 
 
 def thresholds_of(rows: Iterable[Decision | Pair]) -> list[float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rlhalt.records import content_key, file_hash
 
-_RLHALT = Path(__file__).resolve().parent
+_RLHALT = Path(__file__).resolve().parents[1]
 # What decides verdicts in rlhalt itself; the rest only carries them.
 _DECIDES = (_RLHALT / "verifiers", _RLHALT / "fragments", _RLHALT / "domains")
 
@@ -20,7 +20,7 @@ def code_of(thing: object) -> str:
     """A hash of the files that hold a function's or an object's code, and of those that they import.
 
     Of a user's module, the files beside its top-level package count, or those of the package alone where it is
-    installed; of rlhalt's own, those of `verifiers`, `fragments` and `tasks`. Equal on every machine for equal files.
+    installed; of rlhalt's own, those of `verifiers`, `fragments` and `domains`. Equal on every machine for equal files.
     """
     while isinstance(thing, functools.partial):
         thing = thing.func

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Json, from_json, read_text
+from rlhalt.files.jsonl import Json, from_json, read_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ def lineage(model: str | Path) -> Iterator[TrainedModel]:
     """A model and those it was trained from, the last first; none for a model that rlhalt did not train.
 
     Args:
-        model: a name or folder, see `rlhalt.models.resolve_model`.
+        model: a name or folder, see `rlhalt.models.names.resolve_model`.
 
     Raises:
         InputError: see `read_trained_model`.

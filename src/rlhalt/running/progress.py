@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from rlhalt.heartbeat import QUIET_S
+from rlhalt.running.heartbeat import QUIET_S
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rlhalt.heartbeat import doing
-from rlhalt.memory import give_back
-from rlhalt.provenance import earlier
+from rlhalt.files.provenance import earlier
+from rlhalt.running.heartbeat import doing
+from rlhalt.running.memory import give_back
 
 
 class Stage(NamedTuple):

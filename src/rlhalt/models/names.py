@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rlhalt.chat.plain import give_template
+from rlhalt.chat.templates import Template, prepare
 from rlhalt.embedded import SOURCES, embedded_model
 from rlhalt.errors import InputError
-from rlhalt.jsonl import Wrong, parse, read_text
-from rlhalt.memory import give_back
-from rlhalt.plain import give_template
-from rlhalt.precision import inference_dtype
+from rlhalt.files.jsonl import Wrong, parse, read_text
+from rlhalt.models.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
-from rlhalt.templates import Template, prepare
+from rlhalt.running.memory import give_back
 
 # The hub has answered by then, or cannot be reached.
 HUB_PATIENCE_S = 10.0
@@ -169,10 +169,10 @@ def _contiguous(_: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
 def load_policy(name: str) -> tuple[Any, Any]:
     """A model for inference (adapter merged, on a GPU where there is one) and its tokenizer.
 
-    The data type is `rlhalt.precision.inference_dtype`.
+    The data type is `rlhalt.models.precision.inference_dtype`.
 
-    Both know all tokens that end a turn, and one that pads, see `rlhalt.templates.prepare`. A tokenizer without a chat
-    template is given that of `rlhalt.plain`, for completion.
+    Both know all tokens that end a turn, and one that pads, see `rlhalt.chat.templates.prepare`. A tokenizer without a
+    chat template is given that of `rlhalt.chat.plain`, for completion.
 
     Args:
         name: see `resolve_model`; a folder with a PEFT adapter gives its base model with the adapter merged.
