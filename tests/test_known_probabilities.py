@@ -270,7 +270,9 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
         dpo_steps=2,
         decision_steps=2,
         conditioned_steps=2,
+        shifted_steps=2,
         online_steps=2,
+        offline_steps=2,
         moving_steps=2,
     )
     policies = Policies(SMALL, tmp_path, effort)
@@ -283,7 +285,7 @@ def test_policies_are_made_once_measured_and_drawn(tmp_path):
         rows.append({"mode": "causal", "threshold": 0.8, "method": method, "seed": 0, **found})
         weights[method] = (folder / "model.safetensors").read_bytes()
     # A base model that has hardly learnt anything may say nothing online that is paid for.
-    online = ("grpo", "words", "stock", "moved", "online", "better-half")
+    online = ("grpo", "words", "stock", "moved", "online", "offline", "better-half")
     offline = [method for method in METHODS if method not in ("sharp", *online)]
     assert len({weights[method] for method in offline}) == len(offline)
     assert weights["sharp"] == weights["base"]
@@ -337,12 +339,12 @@ def test_the_base_model_learns_answers_and_not_what_is_asked():
     assert kept == [[3, 4], [3, 4]]
 
 
-def test_only_the_conditioned_model_has_its_threshold_in_the_prompt():
+def test_only_models_of_every_threshold_have_it_in_the_prompt():
     from benchmarks.known_probabilities.policies import METHODS, told
 
-    assert {method: told(method, 0.8) for method in METHODS if told(method, 0.8)} == {
-        "conditioned": "Reliability: 0.80"
-    }
+    assert {method: told(method, 0.8) for method in METHODS if told(method, 0.8)} == dict.fromkeys(
+        ("conditioned", "shifted"), "Reliability: 0.80"
+    )
 
 
 def test_what_is_not_defined_is_null():

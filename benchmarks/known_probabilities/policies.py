@@ -16,6 +16,7 @@ Every method starts from the same base model and the same scored answers to the 
     rounds       two rounds of `dpo` as `rlhalt.recipes.rounds` makes them, each on half of the training questions
     decisions    decision training from the base model
     conditioned  one such training for every τ, with τ in the prompt
+    shifted      one model for every τ from `decisions` at ½, without verdicts: see `shifted.py`
     grpo         online training from `decisions`, credit to the openings of fragments
     words        the same, credit to all words of fragments
     stock        the same start, TRL's own GRPO with one reward a response
@@ -37,6 +38,7 @@ import yaml
 from benchmarks.known_probabilities.base import train_base
 from benchmarks.known_probabilities.measure import Mode
 from benchmarks.known_probabilities.online import Rollouts, as_targets, better_half, train_offline, train_online
+from benchmarks.known_probabilities.shifted import train_shifted
 from benchmarks.known_probabilities.world import World
 
 from rlhalt.chat.threshold_prompt import with_threshold
@@ -69,6 +71,7 @@ METHODS = (
         "dpo-anchored",
         "decisions",
         "conditioned",
+        "shifted",
         "grpo",
         "words",
         "stock",
@@ -77,7 +80,7 @@ METHODS = (
     *("online", "offline", "better-half", "distilled", "reference", "idk", "multisample", "rounds"),
 )
 # These know no threshold: one policy stands beside all of them.
-_WITHOUT = ("halt", "unweighted", "conditioned", "reference", "idk", "multisample")
+_WITHOUT = ("halt", "unweighted", "conditioned", "shifted", "reference", "idk", "multisample")
 # All hundredths, but for the thresholds that `conditioned` is measured at and those beside them.
 CONDITIONED_ON = [n / 100 for n in range(5, 99) if all(abs(n - measured) > 1 for measured in (20, 50, 80, 95))]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -107,8 +110,8 @@ class Effort:
         responses: sampled for each training question.
         temperature: of these. Below 1 they say what is likeliest more often than the base model does, and policies that
             are trained on them learn that too.
-        sft_steps, dpo_steps, decision_steps, conditioned_steps: of training, with 64 examples each (responses, for
-            decisions).
+        sft_steps, dpo_steps, decision_steps, conditioned_steps, shifted_steps: of training, with 64 examples each
+            (responses, for decisions).
         online_steps, offline_steps, moving_steps: of online training, with 32 questions and 8 answers to each; of
             `offline`, of `moved`.
         clip: of `offline`: how far π / π_start may be from 1.
@@ -127,6 +130,7 @@ class Effort:
     dpo_steps: int = 150
     decision_steps: int = 500
     conditioned_steps: int = 800
+    shifted_steps: int = 400
     online_steps: int = 60
     offline_steps: int = 30
     clip: float = 0.2
@@ -195,6 +199,12 @@ class Policies:
                 data = folder / "decisions.jsonl"
                 write_conditioned_decisions(self.scored(), data, CONDITIONED_ON, style, self.world.seed)
                 return self._trained("decisions", data, folder, self.base(), effort.conditioned_steps)
+            case "shifted":
+                data = self.folder / mode / "conditioned" / "decisions.jsonl"
+                write_conditioned_decisions(self.scored(), data, CONDITIONED_ON, style, self.world.seed)
+                start = self.made("decisions", mode, 0.5)
+                keys = {"max_steps": effort.shifted_steps, "learning_rate": 2.5e-4, "seed": self.world.seed}
+                return train_shifted(data, start, folder, {**COMMON, **keys})
             case "grpo" | "words" | "stock" | "moved" | "online":
                 begun = "halt" if method == "online" else "decisions"
                 start = self.made(begun, mode, 0.5 if method == "moved" else threshold)
@@ -275,4 +285,4 @@ def worlds(seeds: Sequence[int], folder: Path, effort: Effort) -> list[Policies]
 
 def told(method: str, threshold: float) -> str | None:
     """The system message that a policy is asked with."""
-    return with_threshold([], threshold)[0]["content"] if method == "conditioned" else None
+    return with_threshold([], threshold)[0]["content"] if method in ("conditioned", "shifted") else None
