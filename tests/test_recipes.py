@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.recipes.recipe import load_recipe
-from rlhalt.recipes.training import judge_keys
+from rlhalt.recipes.training import judge_keys, training_stage
 from rlhalt.records import Decision, Pair, Response, Scored, Target, read
 from taught_model import taught
 from tiny_training import ONLINE, TRAINING
@@ -255,6 +256,24 @@ def test_a_wrong_recipe_is_one_line_naming_the_key(tmp_path, change, names):
     with pytest.raises(InputError, match=names) as caught:
         load_recipe(recipe(tmp_path, tmp_path, **change))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("engine", "own", "added"),
+    [("transformers", None, False), ("vllm", None, True), ("vllm", False, False), ("vllm", True, False)],
+)
+def test_online_training_generates_with_the_engine_of_the_recipe(tmp_path, monkeypatch, engine, own, added):
+    made = load_recipe(recipe(tmp_path, tmp_path, engine=engine))
+    if own is not None:
+        Path(str(made.grpo)).write_text(yaml.safe_dump({**GRPO, "use_vllm": own}))
+    given: dict[str, list[str]] = {}
+    for kind in ("grpo", "sft"):
+        monkeypatch.setattr(f"rlhalt.training.{kind}.main", functools.partial(given.__setitem__, kind))
+    (tmp_path / "rows.jsonl").touch()
+    for kind, config in (("grpo", made.grpo), ("sft", made.sft)):
+        training_stage(made, kind, str(config), tmp_path / "rows.jsonl", tmp_path / kind, 0, "model").work()
+    assert "--use_vllm" not in given["sft"]
+    assert ("--use_vllm" in given["grpo"]) == ("colocate" in given["grpo"]) == added
 
 
 def test_length_and_template_reach_sampling_training_and_evaluation(talking_model, tmp_path, monkeypatch, capsys):

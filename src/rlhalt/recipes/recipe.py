@@ -44,6 +44,8 @@ class Recipe:
         evaluation_responses: sampled for each held-out prompt, beside the greedy one.
         max_tokens: the longest response, in tokens, in training and in evaluation.
         chat_template_kwargs: arguments of the model's chat template, in sampling, training and evaluation.
+        engine: what generates in sampling and evaluation, transformers or vllm; with vllm, online training generates
+            with it too, where its configuration does not say `use_vllm` itself.
         sft, dpo: training configurations, relative to the recipe's folder; no DPO model is trained if `dpo` is null.
         decisions: that of decision training, from the SFT adapter, at every τ; not trained if null.
         threshold_in_prompt: that of one more decision training, with τ in the prompt. The model is evaluated at every τ

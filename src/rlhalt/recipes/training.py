@@ -16,6 +16,7 @@ from pathlib import Path
 from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.run import Policy
 from rlhalt.files.provenance import already_done
+from rlhalt.files.strict_yaml import read_yaml
 from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Data, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
@@ -99,13 +100,19 @@ def training_stage(
     *,
     name: str = "",
 ) -> Stage:
-    """Trains a model into `output`, see `trained`, with the chat template's arguments of the recipe."""
+    """Trains a model into `output`, see `trained`, with the chat template's arguments of the recipe.
+
+    With the engine vllm, online training generates with vLLM too, in its own process where its configuration names no
+    other way (`use_vllm`).
+    """
     if recipe.chat_template_kwargs:
         keys = (*keys, "--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs))
     if recipe.report_to:
         keys = (*keys, "--report_to", recipe.report_to, "--run_name", "/".join(output.parts[-3:]))
         if kind == "grpo":
             keys = (*keys, "--log_completions", "true", "--num_completions_to_print", "0")
+    if kind == "grpo" and recipe.engine == "vllm" and "use_vllm" not in read_yaml(config):
+        keys = (*keys, "--use_vllm", "true", "--vllm_mode", "colocate")
     title = "train decisions" if kind == "decisions" else kind.upper()
     work = functools.partial(trained, kind, config, data, output, seed, model, keys)
     return Stage(title, f"{name} seed {seed}".strip(), output, work)
