@@ -9,8 +9,8 @@
     python benchmarks/stated_threshold.py evaluation/* --figure stated.png
 
 RiskEval's protocol: the stated τ varies and everything else is fixed. The model told the lowest τ says nearly all that
-it would say, so its own probabilities, calibrated, are those of its facts: the *switch* of a higher τ is where the share
-of these facts that it still states passes ½ (`rlhalt.evaluation.switch_point`).
+it would say, so its own probabilities, calibrated, are those of its facts: the *switch* of a higher τ is where the
+share of these facts that it still states passes ½ (`rlhalt.evaluation.switch_point`).
 
 Prints JSON. For each stated τ: right and wrong facts, correctness, utility at that τ, the switch. For each τ of
 --thresholds: the utility of the model told τ, told what earns most at τ on the other half of the prompts, and cut at τ
