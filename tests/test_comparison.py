@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -449,6 +450,26 @@ def test_folders_from_before_roles_are_read_by_their_names_and_this_is_said(tmp_
     assert found.design.notes[0].startswith("The roles of base, SFT, DPO τ=0.5 are inferred from their names")
     assert "SFT, the only supervised model, is taken for it" in found.design.notes[1]
     assert found.difference("DPO τ=0.5", "SFT", "greedy").planned
+
+
+def test_what_started_from_a_model_of_every_threshold_is_compared_with_it_at_its_own(tmp_path):
+    """One model told τ is evaluated at each τ; each with all would be many comparisons that nobody asks for."""
+
+    def told(folder, name, model, **keys):
+        path = shutil.copytree(folder, tmp_path / f"{name}-{folder.name}") / "run.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"name": name, "config": {"model": model}} | keys))
+        return path.parent
+
+    base, _, *trained = build(tmp_path / "evaluation", n_prompts=6, samples=0, seeds=(0,), thresholds=(0.3, 0.5))
+    every = [told(one, "distilled", "distilled@1", started_from=[]) for one in trained]
+    online = [told(one, "online", "online@1", started_from=["distilled@1"]) for one in trained]
+    other = told(trained[1], "other", "other@1", started_from=["distilled@1"], threshold=0.8)
+    found = compare([load(folder) for folder in (base, *every, *online, other)], resamples=5).design
+    assert {one.label: one.ancestors for one in found.models if one.ancestors} == {
+        "online τ=0.3": ("distilled τ=0.3",),
+        "online τ=0.5": ("distilled τ=0.5",),
+        "other τ=0.8": ("distilled τ=0.3", "distilled τ=0.5"),
+    }
 
 
 def test_an_unknown_role_is_refused(tmp_path):
