@@ -51,7 +51,7 @@ def main() -> None:
 
 def evaluated(run: Path) -> list[Path]:
     """The finished evaluations of a run."""
-    return sorted(one.parent for one in (run / "evaluation").glob("*/confidence.run.json"))
+    return sorted(one for one in (run / "evaluation").iterdir() if "seconds" in earlier(one))
 
 
 def kept(comparison: Comparison) -> list[Json]:
