@@ -1,4 +1,4 @@
-"""One model that is told τ in its prompt: what it says at each stated τ, and which τ to state.
+"""One model that reads τ in its prompt: what it says at each stated τ, and which τ to state.
 
     for t in 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 0.95; do
         rlhalt evaluate --model MODEL --prompts prompts.jsonl --name told --threshold $t --threshold-in-prompt \\
@@ -55,7 +55,7 @@ def by_stated(found: Comparison) -> dict[float, str]:
 
 
 def row(found: Comparison, label: str, stated: float) -> Json:
-    """What the model says when it is told this τ."""
+    """What the model says where its prompt states this τ."""
     its = found.get(label, "greedy")
     values = {
         name: _shown(its[name].value, its[name].low, its[name].high) for name in ("right", "wrong", "correctness")

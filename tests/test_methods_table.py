@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.methods_table import markdown, utility
+import json
+
+from benchmarks.methods_table import evaluated, kept, markdown, utility
+
+from evaluation_folders import build
+from rlhalt.evaluation import compare, load
 
 PROMPTS = ["Andorra", "Benin", "Chad"]
 
@@ -47,3 +52,18 @@ def test_a_model_without_a_cut_and_with_fewer_seeds_has_its_row():
     assert "| 0.00, – |" in mute
     # Less SFT of seed 1 alone: 0 − (½ · 6 − ½ · 1) / 3.
     assert "−0.83" in mute
+
+
+def test_what_is_kept_of_a_run_is_what_its_comparison_says(tmp_path):
+    folders = build(tmp_path / "evaluation", n_prompts=12, samples=0, seeds=(0, 1), thresholds=(0.5,))
+    unfinished = tmp_path / "evaluation" / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "greedy.jsonl").touch()
+    assert evaluated(tmp_path) == sorted(folders)
+    found = compare([load(one) for one in evaluated(tmp_path)], (0.3, 0.5, 0.8, 0.95))
+    rows = [json.loads(json.dumps(row)) for row in kept(found)]
+    assert [(row["model"], row["seed"]) for row in rows if row["model"] == "SFT"] == [("SFT", 0), ("SFT", 1)]
+    sft = [row for row in rows if row["model"] == "SFT"]
+    assert utility(sft, 0.5, cut=False)[0] == found.get("SFT", "greedy").utility[0.5].value
+    assert utility(sft, 0.8, cut=True)[0] == found.get("SFT", "greedy").utility_cut[0.8].value
+    assert "| DPO τ=0.5 | 2 |" in markdown(rows)

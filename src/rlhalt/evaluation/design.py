@@ -249,7 +249,7 @@ def _with_ancestors(model: Model, models: Sequence[Model]) -> Model:
             if other is not model and not other.is_base
             if any(one.identity == identity and not one.decoded for one in other.evaluations)
         ]
-        # A model that is told τ in its prompts is there once for each τ: what started from it is compared at its own.
+        # A model that reads τ in its prompts is there once for each τ: what started from it is compared at its own.
         found += [one.label for one in its if one.threshold == model.threshold] or [one.label for one in its]
     if found or told or model.role == "supervised":
         return dataclasses.replace(model, ancestors=tuple(dict.fromkeys(found)))

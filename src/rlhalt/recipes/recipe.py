@@ -71,8 +71,7 @@ class Recipe:
         prompts: use only so many training and held-out prompts, all if null.
         train_file, heldout_file: where prompts are read from that do not come with the domain, a file or a name of the
             hub (`rlhalt.domains.hub`); both splits are in `train_file` if only that one is given.
-        judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask
-            one.
+        judge: the language model that judges, by the keys of `rlhalt.judge_arguments`, for domains that ask one.
         report_to: where each training logs (tensorboard, trackio, wandb, …), under the name of its folder; online
             training logs its completions with their verdicts too. Nowhere if null.
         annotated: FActScore's files of labelled answers, which training uses in place of the model's own. Without a
