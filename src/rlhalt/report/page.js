@@ -73,6 +73,59 @@ for (const table of document.querySelectorAll("table")) {
   table.classList.add("labelled");
 }
 
+// A table of many models is sorted by the column whose title is pressed, and narrowed to some of them.
+const MANY = 5;
+// The first number of a text; what has none comes last.
+const first = (text) => parseFloat((text.replaceAll("−", "-").match(/-?\d[\d.]*/) || [])[0]);
+const small = (cell) => (cell.querySelector("small") || { textContent: "" }).textContent;
+const large = (cell) => (cell.firstChild ? cell.firstChild.textContent : "");
+function sortable(table) {
+  const rows = [...table.tBodies[0].rows];
+  for (const title of table.querySelectorAll("thead th")) {
+    const column = title.cellIndex;
+    const text = title.textContent;
+    const button = (label, said, read) => {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.textContent = label;
+      if (said !== label) made.setAttribute("aria-label", said);
+      made.addEventListener("click", () => {
+        // From the greatest first; names from the beginning of the alphabet.
+        const down = made.dataset.order ? made.dataset.order === "ascending" : column > 0;
+        for (const other of table.querySelectorAll("thead button")) delete other.dataset.order;
+        for (const other of table.querySelectorAll("thead th")) other.removeAttribute("aria-sort");
+        made.dataset.order = down ? "descending" : "ascending";
+        title.setAttribute("aria-sort", made.dataset.order);
+        const compared = (a, b) => {
+          if (!column) return a.cells[0].textContent.localeCompare(b.cells[0].textContent) * (down ? -1 : 1);
+          const [x, y] = [a, b].map((row) => first(read(row.cells[column])));
+          return Number.isNaN(x) - Number.isNaN(y) || (down ? y - x : x - y) || 0;
+        };
+        table.tBodies[0].append(...rows.toSorted(compared));
+      });
+      return made;
+    };
+    title.replaceChildren(button(text, text, large));
+    if (title.dataset.below) title.append(button(title.dataset.below, `${text}, ${title.dataset.below}`, small));
+  }
+}
+const tables = [...document.querySelectorAll("table.models")];
+const models = [...document.querySelectorAll("#glance tbody tr")];
+if (models.length >= MANY) {
+  tables.forEach(sortable);
+  const narrow = document.querySelector(".narrow");
+  const input = narrow.querySelector("input");
+  narrow.hidden = false;
+  input.addEventListener("input", () => {
+    const wanted = input.value.trim().toLowerCase();
+    for (const table of tables) {
+      for (const row of table.tBodies[0].rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+    }
+    const shown = models.filter((row) => !row.hidden).length;
+    narrow.querySelector("output").textContent = wanted ? `${shown} of ${models.length} shown` : "";
+  });
+}
+
 // One stop of the tab key an answer; the arrows move on inside.
 for (const response of document.querySelectorAll(".response")) {
   const first = response.querySelector(".f");
