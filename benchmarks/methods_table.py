@@ -7,13 +7,17 @@
 `keep` writes one line per model and seed: what is counted in its greedy responses to each prompt, as they are and +
 cut. `table` needs these lines alone. Its intervals are over prompts and seeds together
 (`rlhalt.evaluation.bootstrap`), and a difference is paired over both. A model that has fewer seeds than SFT is compared
-with SFT on the seeds that it has.
+with SFT on the seeds that it has. A star marks a difference that is shown: p below 0.05 in the signed-rank test over
+prompts, seeds averaged, after Holm's correction for all differences of the table, and an interval that leaves out 0.
+
+`rlhalt general runs/methods/evaluation/* --text FILE` before `keep` adds what a model does elsewhere.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +27,8 @@ import numpy as np
 from rlhalt.evaluation.bootstrap import Estimate, Floats, crossed, estimate, ratio, seed_weights, weights
 from rlhalt.evaluation.comparison import Comparison, compare
 from rlhalt.evaluation.folder import load
+from rlhalt.evaluation.general import General
+from rlhalt.evaluation.significance import ALPHA, holm, wilcoxon
 from rlhalt.files.provenance import earlier
 from rlhalt.records import Json, write_atomic
 
@@ -46,7 +52,7 @@ def main() -> None:
         write_atomic(options.output, (json.dumps(row, ensure_ascii=False) + "\n" for row in kept(found)))
     else:
         rows = [json.loads(line) for file in options.files for line in file.read_text(encoding="utf-8").splitlines()]
-        print(markdown(rows))
+        print(markdown(rows), "", *findings(grouped(rows)), sep="\n")
 
 
 def evaluated(run: Path) -> list[Path]:
@@ -68,6 +74,7 @@ def kept(comparison: Comparison) -> list[Json]:
                     "seed": one.seed,
                     "seconds": earlier(one.model).get("seconds"),
                     "ece": sure.ece.value,
+                    **outside(one.general),
                     "prompts": comparison.design.prompts["greedy"],
                     **{name: arm.seeds[one.seed][name].tolist() for name in COUNTED},
                     "cut": {
@@ -78,22 +85,106 @@ def kept(comparison: Comparison) -> list[Json]:
     return rows
 
 
-def markdown(rows: Sequence[Json]) -> str:
-    """The table of rows that `kept` made: base first, then by the utility at ½ that each model + cut earns."""
+def outside(general: General | None) -> Json:
+    """Bits a byte of text, and the share of short instructions that are followed; empty where neither was measured."""
+    if general is None:
+        return {}
+    size = sum(one.bytes for one in general.windows)
+    bits = sum(one.bits for one in general.windows) / size if size else None
+    return {"bits": bits, "followed": sum(general.right) / len(general.right)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Less:
+    """What a model earns at ½ beyond SFT, both as they are or both + cut.
+
+    Attributes:
+        p: of the signed-rank test, corrected; None where nothing is compared.
+    """
+
+    gain: Estimate
+    p: float | None
+
+    @property
+    def is_shown(self) -> bool:
+        """See `rlhalt.evaluation.significance.Significance.shows`."""
+        return self.p is not None and self.p < ALPHA and self.gain.includes_zero is False
+
+
+def differences(found: Mapping[str, Sequence[Json]]) -> dict[tuple[str, bool], Less]:
+    """The paired difference of every model from SFT, by its name and whether both are cut."""
+    asked = [(name, cut) for name in found if name not in ("base", "SFT") for cut in (False, True)]
+    gains, ps = [], []
+    for name, cut in asked:
+        its = found[name]
+        beside = [row for row in found["SFT"] if row["seed"] in {one["seed"] for one in its}]
+        gains.append(estimate(utility(its, 0.5, cut=cut) - utility(beside, 0.5, cut=cut)))
+        ps.append(
+            wilcoxon(np.mean([earned(a, cut) - earned(b, cut) for a, b in zip(its, beside, strict=True)], axis=0))
+        )
+    return {one: Less(gain, p) for one, gain, p in zip(asked, gains, holm(ps), strict=True)}
+
+
+def earned(row: Json, cut: bool) -> Floats:
+    """The utility at ½ of each prompt of one seed; NaN where there is nothing to cut by."""
+    of = row["cut"].get("0.5") if cut else row
+    if of is None:
+        return np.full(len(row["prompts"]), np.nan)
+    right, wrong, unfinished = (np.array(of[name], dtype=np.float64) for name in OF_CUT)
+    return (right - wrong - unfinished) / 2
+
+
+def findings(found: Mapping[str, Sequence[Json]]) -> list[str]:
+    """One sentence a model, of what its differences from SFT say."""
+    less = differences(found)
+    said = []
+    for name in dict.fromkeys(one for one, _ in less):
+        its = [(less[name, cut], "+ cut " if cut else "") for cut in (False, True)]
+        parts = []
+        for one, how in its:
+            if one.gain.value is None:
+                parts.append(f"{how}nothing is compared")
+            elif one.is_shown:
+                parts.append(f"{how}it earns {'more' if one.gain.value > 0 else 'less'} than SFT: {shown(one.gain)}")
+            else:
+                parts.append(f"{how}no difference from SFT is shown: {shown(one.gain)}")
+        said.append(f"{name}: {'; '.join(parts)}.")
+    return said
+
+
+def grouped(rows: Sequence[Json]) -> dict[str, list[Json]]:
+    """Rows by model, in the order of their seeds."""
     found: dict[str, list[Json]] = collections.defaultdict(list)
     for row in sorted(rows, key=lambda row: row["seed"]):
         found[row["model"]].append(row)
-    base, supervised = found.pop("base"), found["SFT"]
+    return dict(found)
+
+
+def markdown(rows: Sequence[Json]) -> str:
+    """The table of rows that `kept` made: base first, then by the utility at ½ that each model + cut earns."""
+    found = grouped(rows)
+    less = differences(found)
+    base = found.pop("base")
     order = sorted(found, key=lambda name: -utility(found[name], 0.5, cut=True)[0])
     names = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
-    lines = [["model", "seeds", "correct", "kept", *names, "less SFT at 0.5", "+ cut", "ECE", "minutes"]]
+    lines = [
+        ["model", "seeds", "correct", "kept", *names, "less SFT at 0.5", "+ cut", "ECE", "bits", "followed", "minutes"]
+    ]
     for name, its in {"base": base, **{name: found[name] for name in order}}.items():
-        beside = [row for row in supervised if row["seed"] in {one["seed"] for one in its}]
-        lines.append([name, str(len(its)), *measured(its, base), *(["", ""] if its is base else less(its, beside))])
-        seconds = [row["seconds"] for row in its if row["seconds"]]
-        lines[-1] += [f"{np.mean([row['ece'] for row in its]):.2f}", f"{np.mean(seconds) / 60:.1f}" if seconds else "–"]
+        of_sft = [less.get((name, cut)) for cut in (False, True)]
+        lines.append([name, str(len(its)), *measured(its, base)])
+        lines[-1] += ["" if one is None else shown(one.gain) + (" *" if one.is_shown else "") for one in of_sft]
+        lines[-1] += [number(mean(its, "ece")), number(mean(its, "bits"))]
+        lines[-1] += [f"{100 * mean(its, 'followed'):.0f} %" if "followed" in its[0] else "–"]
+        lines[-1].append(f"{mean(its, 'seconds') / 60:.1f}" if its[0]["seconds"] else "–")
     lines.insert(1, ["---", *["--:"] * (len(lines[0]) - 1)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def mean(rows: Sequence[Json], name: str) -> float:
+    """The mean over seeds of what was measured; NaN where nothing was."""
+    known = [row[name] for row in rows if row.get(name) is not None]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def measured(rows: Sequence[Json], base: Sequence[Json]) -> list[str]:
@@ -107,13 +198,6 @@ def measured(rows: Sequence[Json], base: Sequence[Json]) -> list[str]:
         shown(estimate(ratio(drawn, right, known)), percent=True),
         *utilities,
     ]
-
-
-def less(rows: Sequence[Json], others: Sequence[Json]) -> list[str]:
-    """The paired difference of utility at ½, as they are and + cut; of a model with itself none."""
-    if rows[0]["model"] == others[0]["model"]:
-        return ["", ""]
-    return [shown(estimate(utility(rows, 0.5, cut=cut) - utility(others, 0.5, cut=cut))) for cut in (False, True)]
 
 
 def utility(rows: Sequence[Json], threshold: float, *, cut: bool) -> Floats:

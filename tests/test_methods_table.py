@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.methods_table import evaluated, kept, markdown, utility
+from benchmarks.methods_table import differences, evaluated, findings, grouped, kept, markdown, outside, utility
 
 from evaluation_folders import build
 from rlhalt.evaluation import compare, load
+from rlhalt.evaluation.general import General, Window
 
 PROMPTS = ["Andorra", "Benin", "Chad"]
 
@@ -52,6 +53,51 @@ def test_a_model_without_a_cut_and_with_fewer_seeds_has_its_row():
     assert "| 0.00, – |" in mute
     # Less SFT of seed 1 alone: 0 − (½ · 6 − ½ · 1) / 3.
     assert "−0.83" in mute
+
+
+def test_what_is_shown_is_tested_and_corrected():
+    prompts = [f"country {n}" for n in range(30)]
+
+    def of(model: str, right: int) -> dict:
+        both = [right + n % 2 for n in range(30)]
+        none = [0] * 30
+        its = {"correct": both, "incorrect": none, "unfinished": none}
+        rest = {"unverifiable": none, "tokens": none, "seconds": 60.0, "ece": 0.1, "role": "trained", "seed": 0}
+        return {
+            "model": model,
+            **its,
+            **rest,
+            "prompts": prompts,
+            "cut": {f"{t:g}": its for t in (0.3, 0.5, 0.8, 0.95)},
+        }
+
+    found = grouped([of("base", 1), of("SFT", 2), of("better", 3), of("same", 2), of("worse", 1)])
+    less = differences(found)
+    assert {name for name, _ in less} == {"better", "same", "worse"}
+    assert less["better", False].is_shown
+    assert less["better", False].gain.value == 0.5
+    # Six differences are tested; of 30 prompts that differ alike p is 2 / 2 ** 30.
+    assert less["better", False].p == 6 * 2 / 2**30
+    assert not less["same", True].is_shown
+    assert findings(found) == [
+        "better: it earns more than SFT: 0.50 (0.50 to 0.50); + cut it earns more than SFT: 0.50 (0.50 to 0.50).",
+        "same: no difference from SFT is shown: 0.00 (0.00 to 0.00); + cut no difference from SFT is shown: 0.00 (0.00 "
+        "to 0.00).",
+        "worse: it earns less than SFT: −0.50 (−0.50 to −0.50); + cut it earns less than SFT: −0.50 (−0.50 to −0.50).",
+    ]
+
+
+def test_what_a_model_does_elsewhere_is_kept_in_two_numbers():
+    measured = General("text", "instructions", [Window(10.0, 3, 8), Window(6.0, 2, 8)], [True, False, False, True])
+    assert outside(measured) == {"bits": 1.0, "followed": 0.5}
+    assert outside(General(None, "instructions", [], [True])) == {"bits": None, "followed": 1.0}
+    assert outside(None) == {}
+    base, sft = row("base", 0, [1, 1, 1], [0, 0, 0]), row("SFT", 0, [1, 1, 1], [0, 0, 0]) | outside(measured)
+    head, _, first, second = [
+        [cell.strip() for cell in text.strip("|").split("|")] for text in markdown([base, sft]).splitlines()
+    ]
+    assert dict(zip(head, second, strict=True))["followed"] == "50 %"
+    assert dict(zip(head, first, strict=True))["bits"] == "–"
 
 
 def test_what_is_kept_of_a_run_is_what_its_comparison_says(tmp_path):
