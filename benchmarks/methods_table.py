@@ -24,13 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
+from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, crossed, estimate, ratio, seed_weights, weights
 from rlhalt.evaluation.comparison import Comparison, compare
 from rlhalt.evaluation.folder import load
 from rlhalt.evaluation.general import General
 from rlhalt.evaluation.significance import ALPHA, holm, wilcoxon
 from rlhalt.files.provenance import earlier
-from rlhalt.records import Json, write_atomic
+from rlhalt.records import Json, content_key, write_atomic
 
 THRESHOLDS = (0.3, 0.5, 0.8, 0.95)
 COUNTED = ("correct", "incorrect", "unfinished", "unverifiable", "tokens")
@@ -63,6 +64,7 @@ def evaluated(run: Path) -> list[Path]:
 def kept(comparison: Comparison) -> list[Json]:
     """One row a model and seed, of the greedy responses."""
     rows = []
+    prompts = content_key(*comparison.design.prompts["greedy"])
     for model in comparison.design.models:
         arm = comparison.arms[model.label, "greedy"]
         sure = next(one for one in comparison.calibrations if one.model == model.label)
@@ -75,14 +77,19 @@ def kept(comparison: Comparison) -> list[Json]:
                     "seconds": earlier(one.model).get("seconds"),
                     "ece": sure.ece.value,
                     **outside(one.general),
-                    "prompts": comparison.design.prompts["greedy"],
-                    **{name: arm.seeds[one.seed][name].tolist() for name in COUNTED},
+                    "prompts": prompts,
+                    **{name: short(arm.seeds[one.seed][name]) for name in COUNTED},
                     "cut": {
-                        f"{t:g}": {name: its[one.seed][name].tolist() for name in OF_CUT} for t, its in arm.cut.items()
+                        f"{t:g}": {name: short(its[one.seed][name]) for name in OF_CUT} for t, its in arm.cut.items()
                     },
                 }
             )
     return rows
+
+
+def short(values: Floats) -> list[float]:
+    """Numbers as JSON, whole ones without a point."""
+    return [int(one) if float(one).is_integer() else float(one) for one in values]
 
 
 def outside(general: General | None) -> Json:
@@ -129,7 +136,7 @@ def earned(row: Json, cut: bool) -> Floats:
     """The utility at ½ of each prompt of one seed; NaN where there is nothing to cut by."""
     of = row["cut"].get("0.5") if cut else row
     if of is None:
-        return np.full(len(row["prompts"]), np.nan)
+        return np.full(len(row["correct"]), np.nan)
     right, wrong, unfinished = (np.array(of[name], dtype=np.float64) for name in OF_CUT)
     return (right - wrong - unfinished) / 2
 
@@ -153,7 +160,18 @@ def findings(found: Mapping[str, Sequence[Json]]) -> list[str]:
 
 
 def grouped(rows: Sequence[Json]) -> dict[str, list[Json]]:
-    """Rows by model, in the order of their seeds."""
+    """Rows by model, in the order of their seeds.
+
+    Raises:
+        InputError: rows of other prompts, or a model and seed twice.
+    """
+    if len(asked := sorted({row["prompts"] for row in rows})) > 1:
+        raise InputError(
+            f"expected rows of the same held-out prompts, found those of {len(asked)} sets; keep them anew"
+        )
+    twice = [one for one, n in collections.Counter((row["model"], row["seed"]) for row in rows).items() if n > 1]
+    if twice:
+        raise InputError(f"expected one row a model and seed, found several of {twice[0][0]}, seed {twice[0][1]}")
     found: dict[str, list[Json]] = collections.defaultdict(list)
     for row in sorted(rows, key=lambda row: row["seed"]):
         found[row["model"]].append(row)
@@ -213,7 +231,7 @@ def utility(rows: Sequence[Json], threshold: float, *, cut: bool) -> Floats:
 
 def drawn_of(rows: Sequence[Json]) -> Floats:
     """Bootstrap weights over the seeds and prompts of a model."""
-    return crossed(seed_weights([row["seed"] for row in rows], seed=0), weights(len(rows[0]["prompts"]), seed=0))
+    return crossed(seed_weights([row["seed"] for row in rows], seed=0), weights(len(rows[0]["correct"]), seed=0))
 
 
 def cells(rows: Sequence[Mapping[str, Sequence[float]] | None], name: str) -> Floats:

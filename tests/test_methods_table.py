@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from benchmarks.methods_table import differences, evaluated, findings, grouped, kept, markdown, outside, utility
 
 from evaluation_folders import build
+from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.general import General, Window
 
@@ -19,7 +21,14 @@ def row(model: str, seed: int, right: list[int], wrong: list[int], cut: list[int
     its = {"correct": cut, "incorrect": none, "unfinished": none}
     counted = {"correct": right, "incorrect": wrong, "unfinished": none, "unverifiable": none, "tokens": none}
     at = {f"{t:g}": its for t in (0.3, 0.5, 0.8, 0.95)}
-    named = {"model": model, "role": "trained", "seed": seed, "seconds": 120.0, "ece": 0.1, "prompts": PROMPTS}
+    named = {
+        "model": model,
+        "role": "trained",
+        "seed": seed,
+        "seconds": 120.0,
+        "ece": 0.1,
+        "prompts": "three countries",
+    }
     return {**named, **counted, "cut": at if cut else {}}
 
 
@@ -56,8 +65,6 @@ def test_a_model_without_a_cut_and_with_fewer_seeds_has_its_row():
 
 
 def test_what_is_shown_is_tested_and_corrected():
-    prompts = [f"country {n}" for n in range(30)]
-
     def of(model: str, right: int) -> dict:
         both = [right + n % 2 for n in range(30)]
         none = [0] * 30
@@ -67,7 +74,7 @@ def test_what_is_shown_is_tested_and_corrected():
             "model": model,
             **its,
             **rest,
-            "prompts": prompts,
+            "prompts": "thirty",
             "cut": {f"{t:g}": its for t in (0.3, 0.5, 0.8, 0.95)},
         }
 
@@ -98,6 +105,16 @@ def test_what_a_model_does_elsewhere_is_kept_in_two_numbers():
     ]
     assert dict(zip(head, second, strict=True))["followed"] == "50 %"
     assert dict(zip(head, first, strict=True))["bits"] == "–"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [({"prompts": "others"}, "the same held-out prompts, found those of 2 sets"), ({}, "several of SFT, seed 0")],
+)
+def test_rows_that_cannot_be_paired_are_refused(changed, told):
+    base, sft = (row(name, 0, [1, 1, 1], [0, 0, 0]) for name in ("base", "SFT"))
+    with pytest.raises(InputError, match=told):
+        markdown([base, sft, sft | changed])
 
 
 def test_what_is_kept_of_a_run_is_what_its_comparison_says(tmp_path):
