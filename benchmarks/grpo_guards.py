@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from rlhalt.domains import countries, load_domain
+from rlhalt.domains.countries.table import facts
 from rlhalt.errors import TooManyFailures, TrainingDiverged
 from rlhalt.rewards import fragment_reward
 from rlhalt.training.fragment_grpo import callbacks
@@ -45,7 +46,7 @@ def neighbours() -> tuple[float, float, float]:
 
     Without any guard, with the number that is asked for, and with the price of not ending too.
     """
-    names = dict.fromkeys(countries.facts().entries["China"].facts["neighbour"].values())
+    names = dict.fromkeys(facts().entries["China"].facts["neighbour"].values())
     text = " ".join(f"China borders {name}." for name in names)
     judged = load_domain("countries").scorer().judge(text, {"subject": "China"})
     its = Pay(THRESHOLD, "independent")

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlhalt.domains import countries, load_domain
+from rlhalt.domains.countries.table import facts
 from rlhalt.records import Fragment
 from rlhalt.statement import said_before
 from rlhalt.training.fragment_grpo.advantages import UNSEEN, Earned, Pay, advantages, earned
@@ -40,7 +41,7 @@ class Way:
 
 def sentences() -> list[Fragment]:
     """The sentences that the policy can say, each judged by itself."""
-    names = dict.fromkeys(countries.facts().entries["China"].facts["neighbour"].values())
+    names = dict.fromkeys(facts().entries["China"].facts["neighbour"].values())
     texts = [*FACTS, *(f"China borders {name}." for name in names), *WRONG, *VAGUE]
     scorer = load_domain("countries").scorer()
     return [scorer.judge(text, {"subject": "China"})[0] for text in texts]

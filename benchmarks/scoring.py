@@ -35,6 +35,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rlhalt.domains import countries, load_domain
+from rlhalt.domains.countries.table import facts
 from rlhalt.fragments.sentences import sentences
 from rlhalt.llm import Client, Limits, Server
 from rlhalt.records import Response, Rows, Scored, content_key, write
@@ -212,7 +213,7 @@ def judge(args: argparse.Namespace) -> Json:
 def answers(rows: int, seed: int) -> Iterator[Response]:
     """Five facts about a country each, as small models state them: about half of them right, no two answers alike."""
     draw = random.Random(seed)
-    table = countries.facts()
+    table = facts()
     asked = countries.prompts()
     others = {
         relation: [value for entry in table.entries.values() for value in entry.facts[relation].values()]

@@ -3,7 +3,8 @@ from pathlib import Path
 
 from rlhalt.audit import agreement, decided_share, judge
 from rlhalt.domains import load_domain
-from rlhalt.domains.countries import borders, facts, few_shot, names, prompts
+from rlhalt.domains.countries import few_shot, prompts
+from rlhalt.domains.countries.table import borders, facts, names
 
 
 def test_prompts_are_one_a_country_with_sixty_held_out():

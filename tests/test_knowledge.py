@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endless import must_end
-from rlhalt.domains.countries import facts, few_shot
+from rlhalt.domains.countries import few_shot
+from rlhalt.domains.countries.table import facts
 from rlhalt.errors import InputError
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment
