@@ -6,9 +6,10 @@
 
 `keep` writes one line per model and seed: what is counted in its greedy responses to each prompt, as they are and +
 cut. `table` needs these lines alone. Its intervals are over prompts and seeds together
-(`rlhalt.evaluation.bootstrap`), and a difference is paired over both. A model that has fewer seeds than SFT is compared
-with SFT on the seeds that it has. A star marks a difference that is shown: p below 0.05 in the signed-rank test over
-prompts, seeds averaged, after Holm's correction for all differences of the table, and an interval that leaves out 0.
+(`rlhalt.evaluation.bootstrap`), and a difference is paired over both. A model with fewer seeds is compared on the seeds
+that it has. What is planned: each model less SFT, and each model + cut less standard fine-tuning + cut, at τ = ½. A
+star marks a difference that is shown: p below 0.05 in the signed-rank test over prompts, seeds averaged, after Holm's
+correction for all planned ones, and an interval that leaves out 0.
 
 `rlhalt general runs/methods/evaluation/* --text FILE` before `keep` adds what a model does elsewhere.
 """
@@ -35,6 +36,8 @@ from rlhalt.records import Json, content_key, write_atomic
 
 THRESHOLDS = (0.3, 0.5, 0.8, 0.95)
 COUNTED = ("correct", "incorrect", "unfinished", "unverifiable", "tokens")
+# What each model is compared with at ½, as it is and + cut; of cuts, the best that was known before is the reference's.
+AGAINST = {False: "SFT", True: "reference"}
 OF_CUT = ("correct", "incorrect", "unfinished")
 
 
@@ -103,7 +106,7 @@ def outside(general: General | None) -> Json:
 
 @dataclasses.dataclass(frozen=True)
 class Less:
-    """What a model earns at ½ beyond SFT, both as they are or both + cut.
+    """What a model earns at ½ beyond another one.
 
     Attributes:
         p: of the signed-rank test, corrected; None where nothing is compared.
@@ -119,16 +122,25 @@ class Less:
 
 
 def differences(found: Mapping[str, Sequence[Json]]) -> dict[tuple[str, bool], Less]:
-    """The paired difference of every model from SFT, by its name and whether both are cut."""
-    asked = [(name, cut) for name in found if name not in ("base", "SFT") for cut in (False, True)]
+    """The planned comparisons, by the model's name and whether it is cut: less `AGAINST`, paired."""
+    asked = [
+        (name, cut)
+        for name in found
+        for cut, other in AGAINST.items()
+        if other in found and name not in ("base", other)
+    ]
     gains, ps = [], []
     for name, cut in asked:
         its = found[name]
-        beside = [row for row in found["SFT"] if row["seed"] in {one["seed"] for one in its}]
-        gains.append(estimate(utility(its, 0.5, cut=cut) - utility(beside, 0.5, cut=cut)))
-        ps.append(
-            wilcoxon(np.mean([earned(a, cut) - earned(b, cut) for a, b in zip(its, beside, strict=True)], axis=0))
-        )
+        beside = {row["seed"]: row for row in found[AGAINST[cut]]}
+        both = [(row, beside[row["seed"]]) for row in its if row["seed"] in beside]
+        if not both:
+            gains.append(Estimate(None))
+            ps.append(None)
+            continue
+        one, other = ([pair[place] for pair in both] for place in (0, 1))
+        gains.append(estimate(utility(one, 0.5, cut=cut) - utility(other, 0.5, cut=cut)))
+        ps.append(wilcoxon(np.mean([earned(a, cut) - earned(b, cut) for a, b in both], axis=0)))
     return {one: Less(gain, p) for one, gain, p in zip(asked, gains, holm(ps), strict=True)}
 
 
@@ -142,25 +154,25 @@ def earned(row: Json, cut: bool) -> Floats:
 
 
 def findings(found: Mapping[str, Sequence[Json]]) -> list[str]:
-    """One sentence a model, of what its differences from SFT say."""
+    """One sentence a model, of what its differences say."""
     less = differences(found)
     said = []
     for name in dict.fromkeys(one for one, _ in less):
-        its = [(less[name, cut], "+ cut " if cut else "") for cut in (False, True)]
         parts = []
-        for one, how in its:
-            if one.gain.value is None:
-                parts.append(f"{how}nothing is compared")
-            elif one.is_shown:
-                parts.append(f"{how}it earns {'more' if one.gain.value > 0 else 'less'} than SFT: {shown(one.gain)}")
-            else:
-                parts.append(f"{how}no difference from SFT is shown: {shown(one.gain)}")
-        said.append(f"{name}: {'; '.join(parts)}.")
+        for cut, other in AGAINST.items():
+            one = less.get((name, cut))
+            if one is None or one.gain.value is None:
+                continue
+            how, than = ("+ cut ", f"{other} + cut") if cut else ("", other)
+            what = f"it earns {'more' if one.gain.value > 0 else 'less'} than" if one.is_shown else "no difference from"
+            parts.append(f"{how}{what} {than}{'' if one.is_shown else ' is shown'}: {shown(one.gain)}")
+        if parts:
+            said.append(f"{name}: {'; '.join(parts)}.")
     return said
 
 
 def grouped(rows: Sequence[Json]) -> dict[str, list[Json]]:
-    """Rows by model, in the order of their seeds.
+    """Rows by model, in the order of their seeds; base is the same in every file, and its first row counts.
 
     Raises:
         InputError: rows of other prompts, or a model and seed twice.
@@ -169,6 +181,8 @@ def grouped(rows: Sequence[Json]) -> dict[str, list[Json]]:
         raise InputError(
             f"expected rows of the same held-out prompts, found those of {len(asked)} sets; keep them anew"
         )
+    base = [row for row in rows if row["role"] == "base"][:1]
+    rows = [*base, *(row for row in rows if row["role"] != "base")]
     twice = [one for one, n in collections.Counter((row["model"], row["seed"]) for row in rows).items() if n > 1]
     if twice:
         raise InputError(f"expected one row a model and seed, found several of {twice[0][0]}, seed {twice[0][1]}")
@@ -186,12 +200,24 @@ def markdown(rows: Sequence[Json]) -> str:
     order = sorted(found, key=lambda name: -utility(found[name], 0.5, cut=True)[0])
     names = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
     lines = [
-        ["model", "seeds", "correct", "kept", *names, "less SFT at 0.5", "+ cut", "ECE", "bits", "followed", "minutes"]
+        [
+            "model",
+            "seeds",
+            "correct",
+            "kept",
+            *names,
+            "less SFT at 0.5",
+            "+ cut less reference + cut",
+            "ECE",
+            "bits",
+            "followed",
+            "minutes",
+        ]
     ]
     for name, its in {"base": base, **{name: found[name] for name in order}}.items():
-        of_sft = [less.get((name, cut)) for cut in (False, True)]
+        of_others = [less.get((name, cut)) for cut in (False, True)]
         lines.append([name, str(len(its)), *measured(its, base)])
-        lines[-1] += ["" if one is None else shown(one.gain) + (" *" if one.is_shown else "") for one in of_sft]
+        lines[-1] += ["" if one is None else shown(one.gain) + (" *" if one.is_shown else "") for one in of_others]
         lines[-1] += [number(mean(its, "ece")), number(mean(its, "bits"))]
         lines[-1] += [f"{100 * mean(its, 'followed'):.0f} %" if "followed" in its[0] else "–"]
         lines[-1].append(f"{mean(its, 'seconds') / 60:.1f}" if its[0]["seconds"] else "–")

@@ -70,6 +70,7 @@ def test_what_is_shown_is_tested_and_corrected():
         none = [0] * 30
         its = {"correct": both, "incorrect": none, "unfinished": none}
         rest = {"unverifiable": none, "tokens": none, "seconds": 60.0, "ece": 0.1, "role": "trained", "seed": 0}
+        rest["role"] = "base" if model == "base" else "trained"
         return {
             "model": model,
             **its,
@@ -78,19 +79,23 @@ def test_what_is_shown_is_tested_and_corrected():
             "cut": {f"{t:g}": its for t in (0.3, 0.5, 0.8, 0.95)},
         }
 
-    found = grouped([of("base", 1), of("SFT", 2), of("better", 3), of("same", 2), of("worse", 1)])
+    found = grouped([of("base", 1), of("SFT", 2), of("reference", 2), of("better", 3), of("worse", 1)])
     less = differences(found)
-    assert {name for name, _ in less} == {"better", "same", "worse"}
+    assert list(less) == [
+        ("SFT", True), ("reference", False), ("better", False), ("better", True), ("worse", False), ("worse", True)
+    ]  # fmt: skip
     assert less["better", False].is_shown
     assert less["better", False].gain.value == 0.5
     # Six differences are tested; of 30 prompts that differ alike p is 2 / 2 ** 30.
     assert less["better", False].p == 6 * 2 / 2**30
-    assert not less["same", True].is_shown
+    assert not less["SFT", True].is_shown
     assert findings(found) == [
-        "better: it earns more than SFT: 0.50 (0.50 to 0.50); + cut it earns more than SFT: 0.50 (0.50 to 0.50).",
-        "same: no difference from SFT is shown: 0.00 (0.00 to 0.00); + cut no difference from SFT is shown: 0.00 (0.00 "
-        "to 0.00).",
-        "worse: it earns less than SFT: −0.50 (−0.50 to −0.50); + cut it earns less than SFT: −0.50 (−0.50 to −0.50).",
+        "SFT: + cut no difference from reference + cut is shown: 0.00 (0.00 to 0.00).",
+        "reference: no difference from SFT is shown: 0.00 (0.00 to 0.00).",
+        "better: it earns more than SFT: 0.50 (0.50 to 0.50); + cut it earns more than reference + cut: 0.50 (0.50 to "
+        "0.50).",
+        "worse: it earns less than SFT: −0.50 (−0.50 to −0.50); + cut it earns less than reference + cut: −0.50 (−0.50 "
+        "to −0.50).",
     ]
 
 
