@@ -11,7 +11,11 @@ that it has. What is planned: each model less SFT, and each model + cut less sta
 star marks a difference that is shown: p below 0.05 in the signed-rank test over prompts, seeds averaged, after Holm's
 correction for all planned ones, and an interval that leaves out 0.
 
-`rlhalt general runs/methods/evaluation/* --text FILE` before `keep` adds what a model does elsewhere.
+`rlhalt general runs/methods/evaluation/* --text FILE` before `keep` adds what a model does elsewhere, and
+
+    rlhalt choose TruthfulQA.csv --form truthfulqa --model MODEL --output runs/methods/choices/NAME
+
+its MC1 and MC2, NAME being that of its folder in runs/methods/evaluation.
 """
 
 from __future__ import annotations
@@ -80,6 +84,7 @@ def kept(comparison: Comparison) -> list[Json]:
                     "seconds": earlier(one.model).get("seconds"),
                     "ece": sure.ece.value,
                     **outside(one.general),
+                    **chosen(one.folder.parents[1] / "choices" / one.folder.name),
                     "prompts": prompts,
                     **{name: short(arm.seeds[one.seed][name]) for name in COUNTED},
                     "cut": {
@@ -102,6 +107,14 @@ def outside(general: General | None) -> Json:
     size = sum(one.bytes for one in general.windows)
     bits = sum(one.bits for one in general.windows) / size if size else None
     return {"bits": bits, "followed": sum(general.right) / len(general.right)}
+
+
+def chosen(folder: Path) -> Json:
+    """TruthfulQA's MC1 and MC2 from a folder of `rlhalt choose`; empty where they were not measured."""
+    if "seconds" not in earlier(folder):
+        return {}
+    estimates = json.loads((folder / "choices.json").read_text(encoding="utf-8"))["estimates"]
+    return {name: estimates[name]["value"] for name in ("mc1", "mc2")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,28 +211,16 @@ def markdown(rows: Sequence[Json]) -> str:
     less = differences(found)
     base = found.pop("base")
     order = sorted(found, key=lambda name: -utility(found[name], 0.5, cut=True)[0])
-    names = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
-    lines = [
-        [
-            "model",
-            "seeds",
-            "correct",
-            "kept",
-            *names,
-            "less SFT at 0.5",
-            "+ cut less reference + cut",
-            "ECE",
-            "bits",
-            "followed",
-            "minutes",
-        ]
-    ]
+    utilities = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
+    differing = ["less SFT at 0.5", "+ cut less reference + cut"]
+    elsewhere = ["bits", "followed", "MC1", "MC2"]
+    lines = [["model", "seeds", "correct", "kept", *utilities, *differing, "ECE", *elsewhere, "minutes"]]
     for name, its in {"base": base, **{name: found[name] for name in order}}.items():
         of_others = [less.get((name, cut)) for cut in (False, True)]
         lines.append([name, str(len(its)), *measured(its, base)])
         lines[-1] += ["" if one is None else shown(one.gain) + (" *" if one.is_shown else "") for one in of_others]
-        lines[-1] += [number(mean(its, "ece")), number(mean(its, "bits"))]
-        lines[-1] += [f"{100 * mean(its, 'followed'):.0f} %" if "followed" in its[0] else "–"]
+        lines[-1] += [number(mean(its, one)) for one in ("ece", "bits")]
+        lines[-1] += [share(mean(its, one)) for one in ("followed", "mc1", "mc2")]
         lines[-1].append(f"{mean(its, 'seconds') / 60:.1f}" if its[0]["seconds"] else "–")
     lines.insert(1, ["---", *["--:"] * (len(lines[0]) - 1)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -229,6 +230,11 @@ def mean(rows: Sequence[Json], name: str) -> float:
     """The mean over seeds of what was measured; NaN where nothing was."""
     known = [row[name] for row in rows if row.get(name) is not None]
     return float(np.mean(known)) if known else float("nan")
+
+
+def share(value: float) -> str:
+    """A share in per cent; a dash where it was not measured."""
+    return "–" if np.isnan(value) else f"{100 * value:.0f} %"
 
 
 def measured(rows: Sequence[Json], base: Sequence[Json]) -> list[str]:

@@ -11,6 +11,7 @@ from evaluation_folders import build
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.general import General, Window
+from rlhalt.files.provenance import Run
 
 PROMPTS = ["Andorra", "Benin", "Chad"]
 
@@ -109,6 +110,7 @@ def test_what_a_model_does_elsewhere_is_kept_in_two_numbers():
         [cell.strip() for cell in text.strip("|").split("|")] for text in markdown([base, sft]).splitlines()
     ]
     assert dict(zip(head, second, strict=True))["followed"] == "50 %"
+    assert dict(zip(head, second, strict=True))["MC1"] == "–"
     assert dict(zip(head, first, strict=True))["bits"] == "–"
 
 
@@ -129,7 +131,12 @@ def test_what_is_kept_of_a_run_is_what_its_comparison_says(tmp_path):
     (unfinished / "greedy.jsonl").touch()
     assert evaluated(tmp_path) == sorted(folders)
     found = compare([load(one) for one in evaluated(tmp_path)], (0.3, 0.5, 0.8, 0.95))
+    (tmp_path / "choices" / folders[-1].name).mkdir(parents=True)
+    with Run("choose", tmp_path / "choices" / folders[-1].name, inputs=[], config={}):
+        estimates = {"mc1": {"value": 0.25}, "mc2": {"value": 0.41}}
+        (tmp_path / "choices" / folders[-1].name / "choices.json").write_text(json.dumps({"estimates": estimates}))
     rows = [json.loads(json.dumps(row)) for row in kept(found)]
+    assert [(row["mc1"], row["mc2"]) for row in rows if "mc1" in row] == [(0.25, 0.41)]
     assert [(row["model"], row["seed"]) for row in rows if row["model"] == "SFT"] == [("SFT", 0), ("SFT", 1)]
     sft = [row for row in rows if row["model"] == "SFT"]
     assert utility(sft, 0.5, cut=False)[0] == found.get("SFT", "greedy").utility[0.5].value
