@@ -92,7 +92,10 @@ REGIONS = {
 }
 ISLANDS = "HI"
 COASTAL = "AL AK CA CT DE FL GA HI LA ME MD MA MS NH NJ NY NC OR RI SC TX VA WA"
-ENGLISH_NOT_OFFICIAL = "CT DE HI LA MD ME MA MI MN NV NJ NM NY OH OR PA RI TX VT WA WI"
+ENGLISH_NOT_OFFICIAL = "CT DE LA MD ME MA MI MN NV NJ NM NY OH OR PA RI TX VT WA WI"
+# Official beside English, and languages whose standing a law leaves open.
+OFFICIAL_TOO = {"HI": "Hawaiian", "SD": "Sioux|Dakota|Lakota|Nakota"}
+DISPUTED_LANGUAGES = {"LA": "french", "NM": "spanish", "AK": "inupiaq|yupik"}
 LAKES = "lake erie|lake michigan|lake superior|lake huron|lake ontario|great lakes|ohio river|mississippi river"
 # Their names mean something else too: a country, a city, another city.
 AMBIGUOUS = ("Georgia", "New York", "Washington")

@@ -31,7 +31,8 @@ from rlhalt.verifiers.table import Amount, Entry, Relation, Table, plain
 DOMAIN = "states"
 FACTS = 5
 MONEY = ("us dollar", "united states dollar", "dollar", "american dollar", "usd")
-_US = r"(?:united states(?: of america)?|usa|us|america|country)"
+# Not "america" alone: "south america" is no part of the country.
+_US = r"(?:united states(?: of america)?|usa|us|country)"
 _COUNTRY = rf"(?: (?:region|part|area|section|portion))?(?: (?:of|in))? {_US}$"
 
 
@@ -51,7 +52,7 @@ def region(value: str) -> list[str]:
     """The region that a phrase names: "midwestern region of united states" is "midwest"."""
     found = [value, *places(value)]
     for one in list(found):
-        short = re.sub(_COUNTRY, "", re.sub(r"^contiguous ", "", one))
+        short = re.sub(_COUNTRY, "", re.sub(r"^(?:contiguous|american) ", "", one))
         short = re.sub(r"\b(north|south|midwest|west|east)ern\b", r"\1", short)
         found += [short, re.sub(r" (?:region|area|states?)$", "", short), *places(short)]
     return list(dict.fromkeys(found))
@@ -105,6 +106,7 @@ def facts() -> Table:
         "capital": frozenset(cities),
         "largest city": frozenset(cities),
         "capital and largest city": frozenset(cities),
+        "currency": frozenset(f"{name} dollar" for entry in entries.values() for name in entry.names),
         "language": frozenset({"spanish", "french", "german", "english"}),
         "spoken": frozenset({"spanish", "french", "german", "english"}),
     }
@@ -133,6 +135,8 @@ def _entry(code: str, rows: dict[str, list[str]], regions: dict[str, str]) -> En
     contested = frozenset(plain(rows[one][0] if one in rows else one) for one in others)
     seas = _seas()
     english = {"english": "English"}
+    english_by_order = code in data.ENGLISH_NOT_OFFICIAL.split()
+    official = {plain(one): one for one in data.OFFICIAL_TOO.get(code, "").split("|") if one}
     coastal, island = code in data.COASTAL.split(), code in data.ISLANDS.split()
     lakes = code in data.REGIONS["great lakes"].split()
     total, land = (float(one) for one in area.split())
@@ -145,7 +149,7 @@ def _entry(code: str, rows: dict[str, list[str]], regions: dict[str, str]) -> En
             "largest city": cities,
             "capital and largest city": {phrase: one for phrase, one in capitals.items() if phrase in cities},
             "currency": dict.fromkeys(MONEY, "US dollar"),
-            "language": {} if code in data.ENGLISH_NOT_OFFICIAL.split() else english,
+            "language": official | ({} if english_by_order else english),
             "spoken": english,
             "neighbour": neighbours,
             "neighbours": neighbours,
@@ -158,7 +162,9 @@ def _entry(code: str, rows: dict[str, list[str]], regions: dict[str, str]) -> En
             "neighbour": contested | seas,
             "neighbours": contested | seas,
             # English is official in the United States since 2025, and in most states by their own law.
-            "language": frozenset({"english"}) if code in data.ENGLISH_NOT_OFFICIAL.split() else frozenset(),
+            "language": frozenset(
+                [*data.DISPUTED_LANGUAGES.get(code, "").split("|"), *(["english"] if english_by_order else [])]
+            ),
             "spoken": frozenset({"spanish", "french", "german"}),
         },
         amounts={
