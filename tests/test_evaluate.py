@@ -22,6 +22,7 @@ from rlhalt.records import HALT_PHRASE, Fragment, Message, Prompt, Scored, read
 from rlhalt.sampling import Completion
 from rlhalt.uncertainty import token_probability
 from rlhalt.uncertainty.token_probability import confidences
+from rlhalt.verifiers import Verdict
 
 ASIA, CAPITAL = "A is in Asia.", "Its capital is B."
 
@@ -179,3 +180,39 @@ def test_another_fragmenter_is_another_evaluation(tiny_model, tmp_path):
         rows = list(read(folder / "scored.jsonl", Scored))
         assert [one.fragments for one in rows] == [used.judge(one.response, one.reference) for one in rows]
         assert load(folder).fragmenter == name
+
+
+class Reading:
+    """A verifier that reads its verdict from a file, say."""
+
+    name = "reading/1"
+
+    def __init__(self, label: str) -> None:
+        self.label = self.fingerprint = label
+
+    def verify(self, response, fragments, reference):
+        return [Verdict(self.label, "") for _ in fragments]
+
+
+def test_what_a_verifier_reads_is_part_of_the_evaluation(tiny_model, tmp_path, capsys):
+    prompt = Prompt("kenya", [{"role": "user", "content": "State five facts about Kenya."}], {}, "own", "heldout")
+
+    def whole(text):
+        return [Fragment(0, len(text), "response", text)] if text else []
+
+    def evaluated(label):
+        scorer = dataclasses.replace(load_domain("countries").scorer(), fragment=whole, verifier=Reading(label))
+        folder = evaluation.evaluate(Policy("base", str(tiny_model)), [prompt], scorer, tmp_path, samples=1)
+        rows = list(read(folder / "scored.jsonl", Scored))
+        return [row.response for row in rows], {
+            one.label for row in rows for one in row.fragments if one.kind != "halt"
+        }
+
+    said, labels = evaluated("correct")
+    assert labels == {"correct"}
+    evaluated("correct")
+    assert "already done" in capsys.readouterr().err
+    # The responses stay; they are judged anew.
+    drawn = (tmp_path / "greedy.jsonl").stat().st_mtime_ns
+    assert evaluated("incorrect") == (said, {"incorrect"})
+    assert (tmp_path / "greedy.jsonl").stat().st_mtime_ns == drawn

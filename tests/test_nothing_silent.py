@@ -26,6 +26,7 @@ from rlhalt.score_file import score_file
 from rlhalt.scoring import Scorer
 from rlhalt.verifiers import Verdict
 from rlhalt.verifiers.source_code import code_of
+from rlhalt.verifiers.table import Entry, Relation, Table
 
 ASKED = [{"role": "user", "content": "State facts."}]
 
@@ -158,6 +159,75 @@ def test_an_edited_verifier_judges_anew_and_so_does_an_edited_helper_of_its(tmp_
     assert "already done" not in told
     found = (row.fragments[0].label, row.fragments[0].evidence)
     assert found == (("incorrect", "so") if file == "own_checks" else ("correct", "not so"))
+
+
+TABLE = """
+    from pathlib import Path
+
+    from rlhalt.domains.task import Task
+    from rlhalt.verifiers.knowledge import KnowledgeVerifier
+    from rlhalt.verifiers.table import Entry, Relation, Table
+
+    class Rivers(Task):
+        def verifier(self):
+            rows = Path(__file__).with_name("rivers.csv").read_text().splitlines()
+            entries = {
+                name: Entry((name.lower(),), {"city": {city: city}})
+                for name, city in (row.split(",") for row in rows)
+            }
+            return KnowledgeVerifier(Table(entries, (Relation("city", ("{subject}flows through",)),)))
+"""
+
+
+def test_an_edited_fact_judges_anew(tmp_path):
+    """The table is neither code nor an option: a file that the domain reads. Each run is a process of its own."""
+    (tmp_path / "rivers").mkdir()
+    (tmp_path / "rivers" / "domain.yaml").write_text(
+        "domain: rivers\ntask: domain.py:Rivers\nfragmenter: sentences\nhalting: independent\nthreshold: 0.5\n"
+        "max_failure_rate: 0.0\n"
+    )
+    (tmp_path / "rivers" / "domain.py").write_text(textwrap.dedent(TABLE))
+    facts = tmp_path / "rivers" / "rivers.csv"
+    facts.write_text("Rhine,basel\nLoire,nantes\n")
+    said = response("a", "The Rhine flows through Nantes.", domain="rivers", reference={"subject": "Rhine"})
+    write(tmp_path / "responses.jsonl", [said])
+    command = [sys.executable, "-m", "rlhalt", "score", "--responses", "responses.jsonl", "--domain", "rivers"]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PATH": "/usr/bin:/bin"}
+
+    def run() -> tuple[str, str]:
+        argv = [*command, "--output", "scored.jsonl"]
+        done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return str(next(read(tmp_path / "scored.jsonl", Scored)).fragments[0].label), done.stderr
+
+    assert run()[0] == "incorrect"
+    assert "already done" in run()[1]
+    facts.write_text("Rhine,nantes\nLoire,nantes\n")
+    label, told = run()
+    assert label == "correct"
+    assert "already done" not in told
+
+
+def test_equal_tables_have_equal_fingerprints():
+    made = [
+        Table(
+            {
+                "Rhine": Entry(
+                    ("rhine",), {"city": dict.fromkeys(cities, "a city")}, disputed={"city": frozenset(cities)}
+                )
+            },
+            (Relation("city", ("{subject}flows through",), tidy=tidy),),
+        )
+        for cities, tidy in (
+            (["basel", "bonn"], str.split),
+            (["bonn", "basel"], str.split),
+            (["basel"], str.split),
+            (["basel", "bonn"], str.splitlines),
+        )
+    ]
+    first, again, fewer, other = (one.fingerprint for one in made)
+    assert first == again
+    assert len({first, fewer, other}) == 3
 
 
 def test_the_code_of_a_function_is_that_of_its_file_and_equal_everywhere():

@@ -211,7 +211,10 @@ class Scorer:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """What judges: names, settings and source code of fragmenter and verifier, and the version of rlhalt."""
+        """What judges: names, settings and source code of fragmenter and verifier, what the verifier reads beside its
+        code (`rlhalt.verifiers.Verifier`), and the version of rlhalt.
+        """
+        reads = getattr(self.verifier, "fingerprint", None)
         return content_key(
             rlhalt.__version__,
             self.fragmenter,
@@ -220,6 +223,7 @@ class Scorer:
             code_of(self.verifier),
             self.phrase,
             self.settings,
+            *([] if reads is None else [reads]),
         )
 
     def made_of(self, response: Response) -> str:

@@ -146,6 +146,7 @@ def evaluate(
         "max_tokens": max_tokens,
         "fragmenter": scorer.fragmenter,
         "verifier": scorer.verifier.name,
+        "scorer": scorer.fingerprint,
         "halting": scorer.halting,
         **named(scorer.phrase),
         "budget": dataclasses.asdict(scorer.client.budget) if scorer.client else None,

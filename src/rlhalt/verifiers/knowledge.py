@@ -52,6 +52,11 @@ class KnowledgeVerifier:
         self._table = table
         self._reader = Reader(table)
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the table: an edited fact judges anew."""
+        return self._table.fingerprint
+
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
         """One verdict a fragment, in order. Halting fragments get the label `halt`.
 

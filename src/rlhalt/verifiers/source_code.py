@@ -61,8 +61,13 @@ def _follow(file: Path, base: Path, counts: tuple[Path, ...], found: set[Path]) 
         _follow(other, base, counts, found)
 
 
-def _imported(file: Path, base: Path) -> Iterator[Path]:
-    """The files below `base` that a file imports, anywhere in it."""
+@functools.cache
+def _imported(file: Path, base: Path) -> tuple[Path, ...]:
+    """The files below `base` that a file imports, anywhere in it; read once, as Python reads it."""
+    return tuple(_imports(file, base))
+
+
+def _imports(file: Path, base: Path) -> Iterator[Path]:
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError, RecursionError):

@@ -35,7 +35,9 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
+from rlhalt.records import content_key
 from rlhalt.verifiers.plain import plain
+from rlhalt.verifiers.source_code import code_of
 
 __all__ = ["Amount", "Entry", "Relation", "Table", "plain"]
 
@@ -177,3 +179,21 @@ class Table:
                 for fact, phrases in source.items():
                     found.setdefault(fact, set()).update(phrases)
         return {fact: frozenset(phrases) for fact, phrases in found.items()}
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of what the table holds, and of the code of its functions; equal tables have equal ones."""
+        return content_key(_content(self))
+
+
+def _content(value: object) -> object:
+    """A value as JSON that does not follow from the order in which it was made."""
+    if isinstance(value, Mapping):
+        return sorted([key, _content(one)] for key, one in value.items())
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_content(one) for one in value]
+    if dataclasses.is_dataclass(value):
+        return [_content(getattr(value, one.name)) for one in dataclasses.fields(value)]
+    return [getattr(value, "__qualname__", ""), code_of(value)] if callable(value) else value
