@@ -34,7 +34,7 @@ class Verifier(Protocol):
     messages of the prompt as a further argument `prompt`.
 
     One that reads a table or a file has an attribute `fingerprint`, a text that is another one for other content: where
-    it changes, rows are judged anew, as they are where the verifier's code changes.
+    it changes, rows are judged again, as they are where the verifier's code changes.
 
     `name` carries a version, because it is written into every row. `verify` returns one verdict a fragment, in order,
     or in its place the `VerifierFailure` of that fragment alone; it raises one where it broke as a whole, and

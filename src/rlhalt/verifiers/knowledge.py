@@ -54,7 +54,7 @@ class KnowledgeVerifier:
 
     @property
     def fingerprint(self) -> str:
-        """That of the table: an edited fact judges anew."""
+        """That of the table: after a fact is edited, rows are judged again."""
         return self._table.fingerprint
 
     def verify(self, response: str, fragments: Sequence[Fragment], reference: Json) -> list[Verdict]:
