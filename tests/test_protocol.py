@@ -46,6 +46,20 @@ def judged_by(name):
     return change
 
 
+def made_of(code):
+    return lambda row: dataclasses.replace(row, made_of=f"{row.key}.{code}")
+
+
+def test_verdicts_of_an_edited_table_are_not_compared_with_those_before(evaluations):
+    base, sft, *_ = evaluations
+    # Files of earlier versions do not tell.
+    assert comparable([with_rows(base, made_of("a1")), sft])
+    assert comparable([with_rows(base, made_of("a1")), with_rows(sft, made_of("a1"))])
+    told = r"the fingerprint of code and facts that judged countries is a1 in .* but b2 in .*; evaluate again"
+    with pytest.raises(InputError, match=told):
+        compare([with_rows(base, made_of("a1")), with_rows(sft, made_of("b2"))])
+
+
 def test_prompts_come_in_the_order_of_the_first(evaluations):
     found = comparable(evaluations)
     assert found.keys() == {"greedy", "sampled"}

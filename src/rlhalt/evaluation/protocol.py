@@ -119,11 +119,16 @@ def _judged(one: Evaluation) -> Iterator[tuple[str, str]]:
     limits = (f"{name} {'without limit' if most is None else f'{most:g}'}" for name, most in (one.budget or {}).items())
     yield "the verifier's budget", ", ".join(limits) or "none"
     verifiers: dict[str, set[str]] = defaultdict(set)
+    fingerprints: dict[str, set[str]] = defaultdict(set)
     for row in one.scored:
         verifiers[row.domain].update(fragment.verifier for fragment in row.fragments if fragment.verifier)
+        fingerprints[row.domain].update({row.made_of.partition(".")[2]} - {""})
     for domain, names in verifiers.items():
         if names:
             yield f"the verifier of {domain}", " or ".join(sorted(names))
+    for domain, codes in fingerprints.items():
+        if codes:
+            yield f"the fingerprint of code and facts that judged {domain}", " or ".join(sorted(codes))
 
 
 def _elsewhere(one: Evaluation) -> Iterator[tuple[str, str]]:
