@@ -70,6 +70,7 @@ REGIONS = {
     "east coast|east seaboard|atlantic coast": "ME NH MA RI CT NY NJ DE MD VA NC SC GA FL PA",
     "southeast": "AL FL GA KY MS NC SC TN VA WV LA AR MD DE",
     "south": "TX OK AR LA MS AL TN KY WV MD DE VA NC SC GA FL MO",
+    "mid south": "TN AR MS KY MO OK AL LA",
     "deep south": "AL GA LA MS SC FL TX AR TN",
     "gulf coast|gulf of mexico": "TX LA MS AL FL",
     "south central": "TX OK AR LA KY TN MS AL",
