@@ -222,6 +222,9 @@ def markdown(rows: Sequence[Json]) -> str:
         lines[-1] += [number(mean(its, one)) for one in ("ece", "bits")]
         lines[-1] += [share(mean(its, one)) for one in ("followed", "mc1", "mc2")]
         lines[-1].append(f"{mean(its, 'seconds') / 60:.1f}" if its[0]["seconds"] else "–")
+    # What was measured for no model has no column.
+    told = [any(line[n] != "–" for line in lines[1:]) for n in range(len(lines[0]))]
+    lines = [[cell for cell, has in zip(line, told, strict=True) if has] for line in lines]
     lines.insert(1, ["---", *["--:"] * (len(lines[0]) - 1)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
