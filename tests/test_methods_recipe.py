@@ -19,6 +19,7 @@ from rlhalt.recipes.recipe import load_recipe
 from rlhalt.recipes.untrained import why
 from rlhalt.records import Pair, Response, Target, read
 from rlhalt.sampling import Completion
+from rlhalt.training.fragment_grpo.methods import REWARDS
 from rlhalt.training_data.preferences.grath import WRONGLY
 from rlhalt.training_data.preferences.methods import PREFERENCES
 from rlhalt.training_data.targets.methods import METHODS
@@ -165,11 +166,43 @@ def test_every_method_of_the_recipe_has_a_row(answering, tiny_model, tmp_path):
     assert rows == {"base", "SFT", "DPO", *(one for names in methods.values() for one in names)}
 
 
+def test_online_methods_start_from_a_supervised_model_and_have_a_threshold_where_they_know_one(
+    answering, tiny_model, tmp_path, monkeypatch
+):
+    from rlhalt.training import grpo
+
+    asked = []
+
+    def trained(argv):
+        keys = dict(zip(argv[::2], argv[1::2], strict=True))
+        asked.append((keys["--method"], keys.get("--threshold"), Path(keys["--model_name_or_path"]).name))
+        return real(argv)
+
+    real, names = grpo.main, ["truth-rl", "reinforced-hesitation", "rlcr"]
+    monkeypatch.setattr(grpo, "main", trained)
+    path = tmp_path / "grpo.yaml"
+    out = run(tmp_path, tiny_model, supervised=["confidence-num"], grpo="grpo.yaml", online=names)
+    assert yaml.safe_load(path.read_text())["max_steps"] == 1
+    assert asked == [
+        ("truth-rl", None, "sft"), ("reinforced-hesitation", "0.5", "sft"), ("rlcr", None, "confidence-num")
+    ]  # fmt: skip
+    rows = {"base", "SFT", "DPO τ=0.5", "confidence-num", "truth-rl", "reinforced-hesitation τ=0.5", "rlcr"}
+    assert named(out) == rows
+    folders = ("truth-rl", "rlcr", "reinforced-hesitation-0.5")
+    told = [json.loads((out / "seed0" / one / "run.json").read_text())["thresholds"] for one in folders]
+    assert told == [[], [], [0.5]]
+
+
 def test_the_recipe_that_comes_with_rlhalt_has_every_method():
     assert set(SHIPPED["supervised"]) == set(METHODS)
     assert set(SHIPPED["preferences"]) == set(PREFERENCES)
     assert set(SHIPPED["decodings"]) == set(NAMES)
     assert load_recipe("methods").preferences == SHIPPED["preferences"]
+    offline, online = load_recipe("methods"), load_recipe("methods-online")
+    assert set(online.online) == {name for name, one in REWARDS.items() if one.rewards}
+    # In one folder, of the same answers: rows of one table.
+    alike = ("model", "domain", "output", "thresholds", "seeds", "responses", "best", "temperature", "sft", "dpo")
+    assert {name for name in alike if getattr(online, name) != getattr(offline, name)} == set()
 
 
 @pytest.mark.parametrize(
@@ -182,6 +215,9 @@ def test_the_recipe_that_comes_with_rlhalt_has_every_method():
         ({"preferences": ["rlkf"], "dpo": None}, "dpo"),
         ({"preferences": ["rlkf"], "domain": ["countries", "elements"]}, "preferences"),
         ({"preferences": ["rlkf", "rlkf"]}, "preferences"),
+        ({"online": ["truth-rl"]}, "online_thresholds"),
+        ({"online": ["utility"], "grpo": "grpo.yaml"}, "expected one of truth-rl"),
+        ({"online": ["rlcr"], "grpo": "grpo.yaml"}, "confidence-num"),
         ({"decodings": ["dolla"]}, "decodings"),
         ({"decodings": ["icd"], "dpo": None}, "dpo"),
         ({"decodings": ["dola"], "domain": ["countries", "elements"]}, "decodings"),

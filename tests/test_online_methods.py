@@ -20,7 +20,7 @@ def judged(*said: tuple[str, str], threshold: float = 0.5) -> Judged:
 
 
 def paid(name: str, *group: Judged) -> list[float | None]:
-    made = REWARDS[name]
+    made = REWARDS[name].rewards
     assert made is not None
     return made(group)
 

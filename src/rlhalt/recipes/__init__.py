@@ -17,6 +17,7 @@ A recipe of several domains answers, scores and evaluates each by itself, and tr
     data        what training reads, made of the answers of the pretrained model, domain by domain
     training    the models, each trained from the one before it
     preferring  the preference methods: pairs and a model of each
+    online      the online methods: GRPO with another reward
     comparing   each model evaluated and compared, domain by domain
     run         all of it, stage by stage
     rounds      the same repeated: the trained model answers, is scored, paired and trained again

@@ -17,6 +17,7 @@ from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.models.names import turns
 from rlhalt.records import Json
 from rlhalt.sampling import EngineName
+from rlhalt.training.fragment_grpo.methods import REWARDS
 from rlhalt.training.loggers import MODULES, not_installed
 from rlhalt.training_data import Style
 from rlhalt.training_data.preferences.methods import PREFERENCES
@@ -55,7 +56,10 @@ class Recipe:
         draws: the thresholds at which each response of its targets is cut.
         distilled_online: that of online training from the distilled model, each prompt at several τ that it states
             (`draws` of the configuration); not trained if null.
-        grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`; not trained if null.
+        grpo: that of online training, from the DPO adapter of each τ of `online_thresholds`, and of the methods of
+            `online`; not trained if null.
+        online: methods that pay another reward in online training, by their names in
+            `rlhalt.training.fragment_grpo.methods`; see `rlhalt.recipes.online`.
         supervised: other methods to make targets of the same responses, by their names in
             `rlhalt.training_data.targets.methods`, each trained as `sft` says; those that know τ at every τ.
         preferences: methods to make pairs of the same responses, by their names in
@@ -108,6 +112,7 @@ class Recipe:
     distilled_online: str | None = None
     grpo: str | None = None
     online_thresholds: list[float] = dataclasses.field(default_factory=list)
+    online: list[str] = dataclasses.field(default_factory=list)
     supervised: list[str] = dataclasses.field(default_factory=list)
     preferences: list[str] = dataclasses.field(default_factory=list)
     other_model: str | None = None
@@ -152,12 +157,17 @@ def load_recipe(path: str | Path | None) -> Recipe:
     online = data.get("online_thresholds", [])
     if online and not data.get("dpo"):
         raise InputError("expected a training configuration: online training starts from DPO", path=path, field="dpo")
-    if bool(online) != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
+    used = bool(online) or bool(data.get("online"))
+    if used != bool(data.get("grpo")) or not set(online) <= set(data["thresholds"]):
         raise InputError(
-            f"expected some of the thresholds {data['thresholds']} where grpo is given, and none where it is not, "
-            f"found {online}",
+            f"expected some of the thresholds {data['thresholds']}, or methods in `online`, where grpo is given, and "
+            f"neither where it is not, found {online}",
             path=path,
             field="online_thresholds",
+        )
+    if "rlcr" in data.get("online", []) and "confidence-num" not in data.get("supervised", []):
+        raise InputError(
+            "expected confidence-num beside rlcr, which starts from that model", path=path, field="supervised"
         )
     _check_preferences(data, path)
     _check_decodings(data, path)
@@ -205,7 +215,7 @@ def _check_values(data: Json, path: Path) -> None:
         if not data[key]:
             raise InputError("expected at least one, found an empty list", path=path, field=key)
     # Folders and files are named after thresholds as they are shown.
-    for key in ("thresholds", "seeds", "supervised", "preferences", "decodings"):
+    for key in ("thresholds", "seeds", "supervised", "preferences", "online", "decodings"):
         names = [f"{one:g}" if key == "thresholds" else str(one) for one in data.get(key, [])]
         if len(set(names)) < len(names):
             raise InputError(f"expected different values, found {', '.join(names)}", path=path, field=key)
@@ -213,7 +223,8 @@ def _check_values(data: Json, path: Path) -> None:
         within(key, "text", lambda one: bool(one.strip()))
     for key in ("thresholds", "online_thresholds"):
         within(key, "thresholds above 0 and below 1", lambda one: 0 < one < 1)
-    for key, table in (("supervised", METHODS), ("preferences", PREFERENCES)):
+    others = {name: one for name, one in REWARDS.items() if one.rewards}
+    for key, table in (("supervised", METHODS), ("preferences", PREFERENCES), ("online", others)):
         for one in data.get(key, []):
             try:
                 check_name(one, table, key)

@@ -27,6 +27,7 @@ from rlhalt.recipes.data import data, parts, shown
 from rlhalt.recipes.decoding import decoding
 from rlhalt.recipes.distilling import distilling
 from rlhalt.recipes.example import at_every_threshold, example
+from rlhalt.recipes.online import online
 from rlhalt.recipes.preferring import preferring
 from rlhalt.recipes.recipe import Recipe, check_judge, check_model, check_training, judge_arguments, with_local_files
 from rlhalt.recipes.training import models
@@ -55,7 +56,7 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     check_judge(client, out)
     made, making = data(recipe, found, out)
     policies, training = models(recipe, made, out)
-    for add in (preferring, distilling):
+    for add in (preferring, distilling, online):
         more, stages = add(recipe, found[0], out)
         policies, training = policies | more, [*training, *stages]
     if any(part.scorer is None for part in found):

@@ -154,7 +154,10 @@ def main(argv: Sequence[str]) -> None:
         from rlhalt.training.template import rows_as_sampled
 
         asked = asked_at(rows, data.draws, args.seed)
-        thresholds = sorted({at for prompt, _ in asked if (at := stated(prompt)) is not None}) or [pay.threshold]
+        method = REWARDS[data.method]
+        # A model whose reward does not depend on τ has no τ.
+        its = [pay.threshold] if method.per_tau else []
+        thresholds = sorted({at for prompt, _ in asked if (at := stated(prompt)) is not None}) or its
         run.result(prompts=prompts_seen(rows), thresholds=thresholds, verifier=scorer.verifier.name)
         model, tokenizer, peft_config = load_trainable(model_args, data.base_template)
         stop_vllm(args, turn_ends(tokenizer, model.generation_config))
@@ -163,11 +166,11 @@ def main(argv: Sequence[str]) -> None:
                 model,
                 FragmentReward(scorer, pay, template.opening),
                 args,
-                credit="response" if REWARDS[data.method] else data.credit,
+                credit="response" if method.rewards else data.credit,
                 alpha=data.alpha,
                 credited=data.credited,
                 limits=limits,
-                method=REWARDS[data.method],
+                method=method.rewards,
                 train_dataset=Dataset.from_list(
                     [{"prompt": prompt, "reference": json.dumps(row.reference)} for prompt, row in asked]
                 ),
