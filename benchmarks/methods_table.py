@@ -170,7 +170,7 @@ def findings(found: Mapping[str, Sequence[Json]]) -> list[str]:
     """One sentence a model, of what its differences say."""
     less = differences(found)
     said = []
-    for name in dict.fromkeys(one for one, _ in less):
+    for name in ranked(found):
         parts = []
         for cut, other in AGAINST.items():
             one = less.get((name, cut))
@@ -182,6 +182,12 @@ def findings(found: Mapping[str, Sequence[Json]]) -> list[str]:
         if parts:
             said.append(f"{name}: {'; '.join(parts)}.")
     return said
+
+
+def ranked(found: Mapping[str, Sequence[Json]]) -> list[str]:
+    """The models other than base, by what each + cut earns at ½; those without a cut come last."""
+    earns = {name: utility(its, 0.5, cut=True)[0] for name, its in found.items() if name != "base"}
+    return sorted(earns, key=lambda name: (np.isnan(earns[name]), -earns[name]))
 
 
 def grouped(rows: Sequence[Json]) -> dict[str, list[Json]]:
@@ -210,12 +216,11 @@ def markdown(rows: Sequence[Json]) -> str:
     found = grouped(rows)
     less = differences(found)
     base = found.pop("base")
-    order = sorted(found, key=lambda name: -utility(found[name], 0.5, cut=True)[0])
     utilities = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
     differing = ["less SFT at 0.5", "+ cut less reference + cut"]
     elsewhere = ["bits", "followed", "MC1", "MC2"]
     lines = [["model", "seeds", "correct", "kept", *utilities, *differing, "ECE", *elsewhere, "minutes"]]
-    for name, its in {"base": base, **{name: found[name] for name in order}}.items():
+    for name, its in {"base": base, **{name: found[name] for name in ranked(found)}}.items():
         of_others = [less.get((name, cut)) for cut in (False, True)]
         lines.append([name, str(len(its)), *measured(its, base)])
         lines[-1] += ["" if one is None else shown(one.gain) + (" *" if one.is_shown else "") for one in of_others]
@@ -276,7 +281,7 @@ def cells(rows: Sequence[Mapping[str, Sequence[float]] | None], name: str) -> Fl
 
 def number(value: float) -> str:
     """Two digits; a dash where it is not defined."""
-    return "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+    return "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def shown(one: Estimate, *, percent: bool = False) -> str:

@@ -201,7 +201,7 @@ def test_the_recipe_that_comes_with_rlhalt_has_every_method():
     offline, online = load_recipe("methods"), load_recipe("methods-online")
     assert set(online.online) == {name for name, one in REWARDS.items() if one.rewards}
     # In one folder, of the same answers: rows of one table.
-    alike = ("model", "domain", "output", "thresholds", "seeds", "responses", "best", "temperature", "sft", "dpo")
+    alike = ("model", "domain", "output", "thresholds", "seeds", "responses", "best", "max_tokens", "sft", "dpo")
     assert {name for name in alike if getattr(online, name) != getattr(offline, name)} == set()
 
 

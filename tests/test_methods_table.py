@@ -91,10 +91,10 @@ def test_what_is_shown_is_tested_and_corrected():
     assert less["better", False].p == 6 * 2 / 2**30
     assert not less["SFT", True].is_shown
     assert findings(found) == [
-        "SFT: + cut no difference from reference + cut is shown: 0.00 (0.00 to 0.00).",
-        "reference: no difference from SFT is shown: 0.00 (0.00 to 0.00).",
         "better: it earns more than SFT: 0.50 (0.50 to 0.50); + cut it earns more than reference + cut: 0.50 (0.50 to "
         "0.50).",
+        "SFT: + cut no difference from reference + cut is shown: 0.00 (0.00 to 0.00).",
+        "reference: no difference from SFT is shown: 0.00 (0.00 to 0.00).",
         "worse: it earns less than SFT: −0.50 (−0.50 to −0.50); + cut it earns less than reference + cut: −0.50 (−0.50 "
         "to −0.50).",
     ]
