@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import random
 import subprocess
@@ -223,11 +224,25 @@ def test_equal_tables_have_equal_fingerprints():
             (["bonn", "basel"], str.split),
             (["basel"], str.split),
             (["basel", "bonn"], str.splitlines),
+            (["basel", "bonn"], functools.partial(str.split, sep=",")),
+            (["basel", "bonn"], functools.partial(str.split, sep=";")),
         )
     ]
-    first, again, fewer, other = (one.fingerprint for one in made)
+    first, again, *others = (one.fingerprint for one in made)
     assert first == again
-    assert len({first, fewer, other}) == 3
+    assert len({first, *others}) == 5
+    # A list or a set in place of a tuple or a frozenset is what a user may write.
+    entry = Entry(["rhine"], {"city": {"basel": "a city"}}, disputed={"city": {"bonn", "cologne"}})
+    assert Table({"Rhine": entry}, [Relation("city", ["{subject}flows through"])]).fingerprint
+
+
+def test_a_fingerprint_that_is_no_text_is_one_line():
+    class Odd(ByReference):
+        def fingerprint(self):
+            return "a method"
+
+    with pytest.raises(InputError, match="expected a text as the verifier's fingerprint, found a method"):
+        _ = Scorer(sentences, Odd()).fingerprint
 
 
 def test_the_code_of_a_function_is_that_of_its_file_and_equal_everywhere():

@@ -215,6 +215,8 @@ class Scorer:
         code (`rlhalt.verifiers.Verifier`), and the version of rlhalt.
         """
         reads = getattr(self.verifier, "fingerprint", None)
+        if reads is not None and not isinstance(reads, str):
+            raise InputError(f"expected a text as the verifier's fingerprint, found a {type(reads).__name__}")
         return content_key(
             rlhalt.__version__,
             self.fragmenter,

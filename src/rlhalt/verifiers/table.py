@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from rlhalt.records import content_key
 from rlhalt.verifiers.plain import plain
@@ -190,10 +190,12 @@ def _content(value: object) -> object:
     """A value as JSON that does not follow from the order in which it was made."""
     if isinstance(value, Mapping):
         return sorted([key, _content(one)] for key, one in value.items())
-    if isinstance(value, frozenset):
+    if isinstance(value, Set):
         return sorted(value)
-    if isinstance(value, tuple):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [_content(one) for one in value]
+    if isinstance(value, functools.partial):
+        return [_content(value.func), _content(value.args), _content(value.keywords)]
     if dataclasses.is_dataclass(value):
         return [_content(getattr(value, one.name)) for one in dataclasses.fields(value)]
     return [getattr(value, "__qualname__", ""), code_of(value)] if callable(value) else value
