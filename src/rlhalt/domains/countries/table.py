@@ -49,7 +49,7 @@ def names() -> dict[str, str]:
 POPULATION_TOLERANCE = 0.25
 # Definitions differ by inland waters and disputed land.
 AREA_TOLERANCE = 0.10
-# Degrees between the direction that is told and the line between the middles of two states.
+# Degrees between the stated direction and the line between the middles of two states.
 _SIDEWAYS = 67.5
 # Per cent of the population that speaks a language which may pass for a main one.
 SPOKEN = 5
