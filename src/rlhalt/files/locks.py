@@ -1,4 +1,8 @@
-"""One writer per output: a second command on the same output is refused before it touches a file."""
+"""One writer per output: a second command on the same output is refused before it touches a file.
+
+The stages of a recipe have one lock more, so that several processes can share them: who finds it held leaves the stage
+to the other process.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,37 @@ def locked(output: str | Path) -> Iterator[None]:
     Raises:
         InputError: another command holds it.
     """
+    with _held(output, "lock") as mine:
+        if not mine:
+            raise InputError(
+                "expected an output that no other command writes, found one that is being written; wait for that "
+                "command, or choose another --output",
+                path=output,
+            )
+        yield
+
+
+@contextlib.contextmanager
+def turn(output: str | Path) -> Iterator[bool]:
+    """Whether this process may run the stage of a recipe that makes an output: no other one holds `.NAME.stage.lock`."""
+    with _held(output, "stage.lock") as mine:
+        yield mine
+
+
+@contextlib.contextmanager
+def _held(output: str | Path, ending: str) -> Iterator[bool]:
+    """Hold a hidden file beside an output as a lock; False if another process holds it."""
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    place = output.with_name(f".{output.name or 'output'}.lock")
+    place = output.with_name(f".{output.name or 'output'}.{ending}")
     lock = filelock.FileLock(place, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise InputError(
-            "expected an output that no other command writes, found one that is being written; wait for that command, "
-            "or choose another --output",
-            path=output,
-        ) from None
+        yield False
+        return
     try:
-        yield
+        yield True
     finally:
         # Removed while it is held: who opened it before sees that it is gone and opens a new one.
         place.unlink(missing_ok=True)

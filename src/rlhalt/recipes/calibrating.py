@@ -60,5 +60,5 @@ def calibrating(recipe: Recipe, parts: Sequence[Part], policies: Mapping[str, Po
         said = f"{part.domain.domain} " if len(parts) > 1 else ""
         folder = part.folder / FOLDER
         work = functools.partial(calibrate, settings, part.calibration, part.judging, folder)
-        stages.append(Stage("calibrate", f"{said}{name}", folder, work))
+        stages.append(Stage("calibrate", f"{said}{name}", folder, work, (Path(policy.model),)))
     return stages

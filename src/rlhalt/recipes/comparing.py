@@ -44,6 +44,12 @@ class Asked:
         return (self.decoding and reads(self.decoding)) or self.policy.model
 
     @property
+    def needs(self) -> tuple[Path, ...]:
+        """All files of the recipe that it reads."""
+        found = (self.policy.model, self.reads, (self.decoding and self.decoding.scored) or "")
+        return tuple(Path(one) for one in found if one)
+
+    @property
     def left_out(self) -> str | None:
         """Why it has no row of numbers; None where it has one."""
         why = untrained.why(self.reads)
@@ -80,9 +86,11 @@ def comparing(
         work = functools.partial(
             evaluating, one.policy, part.held_out, part.judging, folders[name], base=other, decoding=one.decoding
         )
-        stages.append(untrained.after(Stage("evaluate", f"{said}{name}", folders[name], work), one.reads))
+        stage = Stage("evaluate", f"{said}{name}", folders[name], work, one.needs)
+        stages.append(untrained.after(stage, one.reads))
     to = part.folder / "report"
-    return [*stages, Stage("compare", said.strip(), to, functools.partial(_compared, asked, folders, to))]
+    work = functools.partial(_compared, asked, folders, to)
+    return [*stages, Stage("compare", said.strip(), to, work, tuple(folders.values()))]
 
 
 def _compared(asked: Mapping[str, Asked], folders: Mapping[str, Path], to: Path) -> Path:
@@ -96,7 +104,8 @@ def _compared(asked: Mapping[str, Asked], folders: Mapping[str, Path], to: Path)
 
 def several(reports: Mapping[str, Path], out: Path) -> list[Stage]:
     """Puts the reports of several domains, by the name of the domain, into one table and one page."""
-    return [Stage("compare", "all domains", out, functools.partial(_several, reports, out))]
+    work = functools.partial(_several, reports, out)
+    return [Stage("compare", "all domains", out, work, tuple(reports.values()))]
 
 
 def _several(reports: Mapping[str, Path], out: Path) -> None:

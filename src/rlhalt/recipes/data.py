@@ -191,7 +191,7 @@ def _of_one(recipe: Recipe, part: Part) -> tuple[Data, list[Stage]]:
 
     def add(kind: str, detail: str, output: Path, write: Callable[..., object], *args: object, **keys: object) -> None:
         work = functools.partial(write, *args, **keys)
-        stages.append(Stage(kind, f"{said} {detail}".strip(), output, work))
+        stages.append(Stage(kind, f"{said} {detail}".strip(), output, work, (scored,)))
 
     add("targets", "", files.targets, write_targets, scored, files.targets, style, recipe.best, phrase)
     for threshold, file in files.pairs.items():
@@ -224,7 +224,7 @@ def prompts_of_training(part: Part, file: Path) -> Stage:
     """Writes the prompts that online training asks."""
     inputs, split = [part.folder / "prompts.jsonl"], {"split": "train"}
     work = functools.partial(once, "prompts", file, inputs, split, lambda: part.train)
-    return Stage("training prompts", "", file, work)
+    return Stage("training prompts", "", file, work, tuple(inputs))
 
 
 def labelled(recipe: Recipe, scored: Path) -> Stage:
@@ -239,7 +239,7 @@ def _joining(made: Sequence[Data], joined: Data) -> list[Stage]:
 
     def add(detail: str, to: Path, files: Sequence[Path], rows: Callable[[Sequence[Path]], Iterable[object]]) -> None:
         work = functools.partial(once, "join", to, files, {}, functools.partial(rows, files))
-        stages.append(Stage("join", detail, to, work))
+        stages.append(Stage("join", detail, to, work, tuple(files)))
 
     add("targets", joined.targets, [one.targets for one in made], functools.partial(_all, Target))
     for threshold, to in joined.pairs.items():
@@ -304,6 +304,6 @@ def answering(
     )
     responses, scored = folder / "responses.jsonl", folder / "scored.jsonl"
     return [
-        Stage("sample", detail, responses, lambda: sample(prompts, settings, responses)),
-        Stage("score", detail, scored, lambda: score_file(Rows(responses, Response), scorer, scored)),
+        Stage("sample", detail, responses, lambda: sample(prompts, settings, responses), (Path(policy.model),)),
+        Stage("score", detail, scored, lambda: score_file(Rows(responses, Response), scorer, scored), (responses,)),
     ]

@@ -43,13 +43,13 @@ def decoding(recipe: Recipe, part: Part, out: Path) -> tuple[list[Decoding], lis
     if "against" in needed:
         pairs = part.folder / "base" / f"pairs-{recipe.thresholds[0]:g}.jsonl"
         targets = folder / "wrong.jsonl"
-        stages.append(Stage("targets", "wrong", targets, functools.partial(_write_wrong, pairs, targets)))
+        stages.append(Stage("targets", "wrong", targets, functools.partial(_write_wrong, pairs, targets), (pairs,)))
         made = training_stage(recipe, "sft", recipe.sft, targets, files["against"], seed, recipe.model, name="wrong")
         stages.append(untrained.training(made, functools.partial(untrained.empty, targets, "wrong answers")))
     if "reward_model" in needed:
         settings = Settings("probe", recipe.model, seed, recipe.chat_template_kwargs)
         work = functools.partial(train, [scored], part.domain.splitter(), files["reward_model"], settings)
-        made = Stage("train reward", "", files["reward_model"], work)
+        made = Stage("train reward", "", files["reward_model"], work, (scored,))
         stages.append(untrained.training(made, functools.partial(_too_few, scored, seed, part.domain.halting)))
     return found, stages
 

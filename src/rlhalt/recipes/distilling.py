@@ -46,7 +46,7 @@ def distilling(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
         file, other = folder / f"targets-{half}.jsonl", 1 - half
         keys = {one.key for one in part.train[half::2]}
         write = functools.partial(_write_references, part.folder / "base" / "scored.jsonl", file, keys, half)
-        stages.append(Stage("targets", f"half {half}", file, write))
+        stages.append(Stage("targets", f"half {half}", file, write, (part.folder / "base" / "scored.jsonl",)))
         trained = training_stage(
             recipe, "sft", recipe.sft, file, folder / f"generator-{half}", first, recipe.model, name=f"half {half}"
         )
@@ -60,7 +60,7 @@ def distilling(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
         scored.append(answers / "scored.jsonl")
     targets = folder / "targets.jsonl"
     write = functools.partial(_write_distilled, scored, generators, part, recipe, targets)
-    stages.append(Stage("distil", "the cut", targets, write))
+    stages.append(Stage("distil", "the cut", targets, write, (*scored, *map(Path, generators))))
     policies: dict[str, Policy] = {}
     for seed in recipe.seeds:
         to = out / f"seed{seed}" / "distilled"

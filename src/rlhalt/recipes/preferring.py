@@ -90,7 +90,7 @@ def methods(recipe: Recipe, part: Part) -> list[Preference]:
 def _pairs(part: Part, method: Preference, file: Path, others: Path | None, whose: str = "") -> Stage:
     scored = part.folder / "base" / "scored.jsonl"
     work = functools.partial(write_preferences, scored, file, method, phrase=part.domain.halting_phrase, others=others)
-    return Stage("pairs", shown(method.name, method.at) + whose, file, work)
+    return Stage("pairs", shown(method.name, method.at) + whose, file, work, (scored, *([others] if others else [])))
 
 
 def _beside(recipe: Recipe, part: Part, name: str, folder: Path) -> Sequence[Stage]:

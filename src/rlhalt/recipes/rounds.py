@@ -102,7 +102,7 @@ def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
         anchors.append(folder / "scored.jsonl")
     targets = out / "targets.jsonl"
     work = functools.partial(write_targets, anchors[0], targets, style, recipe.best, scorer.phrase)
-    stages.append(Stage("targets", "", targets, work))
+    stages.append(Stage("targets", "", targets, work, (anchors[0],)))
     policies: dict[str, Policy] = {}
     for seed in recipe.seeds:
         sft = training_stage(recipe, "sft", recipe.sft, targets, out / f"seed{seed}" / "sft", seed, recipe.model)
@@ -118,7 +118,7 @@ def _run(recipe: Recipe, rounds: int, out: Path, client: Client | None) -> Path:
                 else:
                     stages += answering(recipe, Policy("", model), prompts, scorer, folder, f"{name} seed {seed}")
                     make = functools.partial(write_anchored, own, anchor, file, threshold, style, scorer.phrase)
-                stages.append(Stage("pairs", f"{name} seed {seed}", file, make))
+                stages.append(Stage("pairs", f"{name} seed {seed}", file, make, (anchor, own)))
                 dpo = training_stage(recipe, "dpo", str(recipe.dpo), file, folder / "dpo", seed, model, name=name)
                 stages.append(dpo)
                 model = str(dpo.output)

@@ -115,7 +115,7 @@ def training_stage(
         keys = (*keys, "--use_vllm", "true", "--vllm_mode", "colocate")
     title = "train decisions" if kind == "decisions" else kind.upper()
     work = functools.partial(trained, kind, config, data, output, seed, model, keys)
-    return Stage(title, f"{name} seed {seed}".strip(), output, work)
+    return Stage(title, f"{name} seed {seed}".strip(), output, work, (data, Path(model)))
 
 
 def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from rlhalt.chat.plain import training_template
 from rlhalt.chat.templates import prepare
 from rlhalt.errors import InputError
+from rlhalt.files.locks import locked
 from rlhalt.files.provenance import Run
 from rlhalt.models.names import contiguous_for_head, resolve_model, whole_model
 from rlhalt.models.precision import cpu_computes_bfloat16
@@ -200,7 +201,8 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
         parsed: what `parse` returned: what the script reads, with `resume`, first.
 
     Raises:
-        InputError: something else runs than was asked for, or there is no checkpoint to resume from.
+        InputError: something else runs than was asked for, there is no checkpoint to resume from, or another command
+            writes `output_dir`.
     """
     args, accelerator = trainer.args, trainer.accelerator
     check_accelerator(args, accelerator)
@@ -216,7 +218,8 @@ def fit(trainer: Any, run: Run, parsed: Sequence[Any]) -> None:
     load_onto_numbered_cpus()
     if checkpoint and not trainer.is_deepspeed_enabled and not trainer.is_fsdp_enabled:
         load_adapter(trainer.model, checkpoint)
-    with scoring_only_completions(), one_run(args.report_to):
+    alone = locked(args.output_dir) if args.process_index == 0 else contextlib.nullcontext()
+    with alone, scoring_only_completions(), one_run(args.report_to):
         trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    trainer.save_model(args.output_dir)
+        trainer.save_model(args.output_dir)
     run.result(parameters=described(*parsed), steps=trainer.state.global_step, log=trainer.state.log_history)
