@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rlhalt.cli import main
 from rlhalt.files.locks import turn
@@ -82,9 +83,9 @@ def answering(monkeypatch) -> None:
     "keys",
     [
         {},
-        {"supervised": [], **{key: FEW[key] for key in ("preferences",)}},
+        {"preferences": FEW["preferences"]},
         {"decodings": ["icd", "iti", "best-of-n"], "prompts": 30, "responses": 12},
-        {"distilled": "sft.yaml", "distilled_online": "grpo.yaml", "prompts": 30, "responses": 5},
+        {"distilled": "sft.yaml", "distilled_online": "online.yaml", "responses": 16},
         {"calibrated": "sft", "calibration": 30, "responses": 5},
     ],
     ids=["everything", "preferences", "decodings", "distilled", "calibrated"],
@@ -109,7 +110,10 @@ def test_each_stage_names_all_that_it_reads_of_other_stages(answering, tiny_mode
         run_stages([watched(one) for one in given])
 
     monkeypatch.setattr("rlhalt.recipes.run.run_stages", watching)
-    assert main(["run", str(recipe(tmp_path, tiny_model, **keys))]) == 0
+    path = recipe(tmp_path, tiny_model, **keys)
+    grpo = yaml.safe_load((tmp_path / "grpo.yaml").read_text())
+    (tmp_path / "online.yaml").write_text(yaml.safe_dump({**grpo, "draws": 2}))
+    assert main(["run", str(path)]) == 0
     needs = {one.output: one.needs for one in stages}
     assert len(needs) == len(stages)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rlhalt.cut.calibrate import calibrate
 from rlhalt.cut.calibration import FOLDER
