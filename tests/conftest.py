@@ -28,11 +28,19 @@ heartbeat.QUIET_S = 3600.0
 from judge_server import PATIENT, JudgeServer
 from rlhalt.llm import Client, Server
 from rlhalt.records import Fragment, Scored, content_key
+from watched_stages import watching
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stages_name_what_they_read() -> Iterator[None]:
+    """Whatever recipe a test runs, several processes could share its stages."""
+    with watching():
+        yield
 
 
 @pytest.fixture

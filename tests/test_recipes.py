@@ -227,6 +227,21 @@ def test_killed_at_any_stage_it_finishes_with_the_same_rows(talking_model, strai
     assert snapshot(out) == snapshot(straight)
 
 
+@pytest.mark.slow
+def test_two_processes_share_the_stages_and_make_the_rows_of_one(talking_model, straight, tmp_path):
+    command = [sys.executable, "-m", "rlhalt", "quickstart", "--config", str(recipe(tmp_path, talking_model))]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **pipes) for _ in range(2)]
+    told = [one.communicate()[1] for one in processes]
+    assert [one.returncode for one in processes] == [0, 0], told
+    out = tmp_path / "out"
+    assert snapshot(out) == snapshot(straight)
+    for made in ("base/scored.jsonl", "seed0/sft", "seed0/dpo-0.5", "seed0/grpo-0.5", "evaluation/base"):
+        # One of them has made it, and the other one has found it.
+        assert sum(f"already done: {out / made}\n" in one for one in told) == 1, told
+    assert not list(out.rglob("*.lock"))
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
+from rlhalt.files.locks import locked
 from rlhalt.records import Pair, Target, content_key, write
 from rlhalt.training import training_run
 from rlhalt.training.dpo import draw
@@ -303,3 +304,17 @@ def test_no_secret_of_the_command_line_is_written_down(tmp_path, words):
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["config"]["keys"] == ["--beta", "0.1", "--judge_key", "JUDGE_KEY", "--seed=1"]
     assert "hf_secret" not in json.dumps(record)
+
+
+def test_an_output_that_another_command_writes_is_refused(tiny_model, data, tmp_path):
+    from rlhalt.training.dpo import main
+
+    out = tmp_path / "dpo"
+    argv = ["--config", config(tmp_path, model_name_or_path=str(tiny_model), draws=4), "--train_file", str(data)]
+    argv += ["--output_dir", str(out)]
+    with locked(out), pytest.raises(InputError, match="no other command writes"):
+        main(argv)
+    assert not list(out.glob("*.safetensors"))
+    assert not (out / "run.json").exists()
+    main(argv)
+    assert list(out.glob("*.safetensors"))
