@@ -12,7 +12,7 @@ from evaluation_folders import build
 from rlhalt.cli import main
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, general, load
-from rlhalt.evaluation.general import General, Window, instructions, measure, read_text
+from rlhalt.evaluation.general import General, Window, instructions, measure, read_windows
 from rlhalt.evaluation.tables import markdown, rows
 from rlhalt.records import HALT_PHRASE
 from rlhalt.report.page import render
@@ -37,7 +37,7 @@ def test_the_bits_of_a_text_are_those_of_its_perplexity(policy):
     ids = torch.tensor([tokenizer(TEXT, add_special_tokens=False)["input_ids"]])[:, :200]
     text = tokenizer.decode(ids[0]).rstrip("\ufffd")
     ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]])
-    [window] = read_text(model, tokenizer, text)
+    [window] = read_windows(model, tokenizer, text)
     with torch.no_grad():
         theirs = Perplexity()(model(ids).logits[:, :-1], ids[:, 1:])
     assert 2 ** (window.bits / window.tokens) == pytest.approx(float(theirs), rel=1e-4)
@@ -52,7 +52,7 @@ def test_windows_cover_the_text_and_see_what_is_before_them(policy, monkeypatch,
     model, tokenizer = policy
     ids = tokenizer(TEXT, add_special_tokens=False)["input_ids"]
     monkeypatch.setattr(general, "WINDOW", size)
-    found = read_text(model, tokenizer, TEXT)
+    found = read_windows(model, tokenizer, TEXT)
     assert [one.tokens for one in found[:-1]] == [size] * (len(found) - 1)
     assert sum(one.tokens for one in found) == len(ids) - 1
     assert sum(one.bytes for one in found) == len(TEXT.encode()) - len(tokenizer.decode(ids[:1]).encode())
@@ -68,7 +68,7 @@ def test_windows_cover_the_text_and_see_what_is_before_them(policy, monkeypatch,
 @pytest.mark.parametrize("text", ["", "T"])
 def test_too_little_text_is_told(policy, text):
     with pytest.raises(InputError, match="expected a text of two tokens or more"):
-        read_text(*policy, text)
+        read_windows(*policy, text)
 
 
 def test_each_instruction_is_answered_by_its_own_answer_alone():

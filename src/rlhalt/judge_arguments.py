@@ -105,7 +105,7 @@ class JudgeArguments:
 
 
 def _fields(body: str | None) -> dict[str, Any]:
-    from rlhalt.files.jsonl import Wrong, parse
+    from rlhalt.files.strict_json import Wrong, parse
 
     try:
         fields = parse(body) if body else {}

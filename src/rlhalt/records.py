@@ -23,7 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from rlhalt.files.jsonl import Json, R, Row, Rows, Wrong, dumps, iter_json, parse_line, read, write, write_atomic
+from rlhalt.files.jsonl import R, Row, Rows, dumps, iter_json, read, write
+from rlhalt.files.strict_json import Json, Wrong, parse_line
+from rlhalt.files.text import write_atomic
 
 __all__ = [
     "HALT_PHRASE",

@@ -18,7 +18,7 @@ from pathlib import Path
 from rlhalt.audit.fragments import Judgement, agreement, decided_share, judge, labelled, markdown
 from rlhalt.audit.solutions import Solutions, measure
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import read_text
+from rlhalt.files.text import read_text
 from rlhalt.records import Prompt, iter_json, write_atomic
 from rlhalt.scoring import Scorer
 

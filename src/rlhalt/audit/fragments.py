@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import Wrong, shown
+from rlhalt.files.strict_json import Wrong, shown
 from rlhalt.records import Fragment, Json, Message, Prompt, Scored, check_messages, content_key, iter_json, user
 from rlhalt.scoring import Scorer
 

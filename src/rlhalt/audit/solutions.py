@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import shown
+from rlhalt.files.strict_json import shown
 from rlhalt.records import Fragment, Json, iter_json, user
 from rlhalt.scoring import Scorer
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import read_text
+from rlhalt.files.text import read_text
 
 NAME = "plain"
 # Where the next example begins.

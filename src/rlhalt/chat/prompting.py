@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import read_text
+from rlhalt.files.text import read_text
 from rlhalt.records import Message
 
 # All but plain visible ASCII; most of it is harmless and stays as it is.

@@ -294,7 +294,7 @@ def _distil(args: argparse.Namespace) -> None:
 
 def _pairs(args: argparse.Namespace) -> None:
     from rlhalt.domains import read_domain
-    from rlhalt.files.jsonl import check_name
+    from rlhalt.files.text import check_name
     from rlhalt.records import Pair, Target, content_key, read
     from rlhalt.training_data import (
         Method,

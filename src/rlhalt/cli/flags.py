@@ -213,7 +213,7 @@ def engine_here(text: str) -> str:
 
 def _template_arg(text: str) -> tuple[str, Any]:
     """NAME=VALUE, where the value is JSON or else a text."""
-    from rlhalt.files.jsonl import Wrong, parse
+    from rlhalt.files.strict_json import Wrong, parse
 
     name, found, value = text.partition("=")
     if not found or not name.isidentifier():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import shown
+from rlhalt.files.strict_json import shown
 from rlhalt.files.strict_yaml import read_value, read_yaml
 from rlhalt.records import Json
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rlhalt.domains import files, own_code
 from rlhalt.domains.task import AnySplit, Task
 from rlhalt.errors import InputError, near
-from rlhalt.files.jsonl import Wrong
+from rlhalt.files.strict_json import Wrong
 from rlhalt.files.strict_yaml import read_fields
 from rlhalt.fragments.halting_phrase import normal_form
 from rlhalt.fragments.languages import ENGLISH, SentenceSplitter

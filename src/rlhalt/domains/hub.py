@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rlhalt.embedded import cache_folder
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import write_atomic
+from rlhalt.files.text import write_atomic
 
 PREFIX = "hub://"
 _NAME = re.compile(rf"{PREFIX}((?!\.)[\w.-]+/(?!\.)[\w.-]+)(?:/([\w.-]+))?/([\w.+\[\]:%-]+)(?:@([\w.-]+))?")

@@ -19,8 +19,9 @@ from typing import Any, Literal, get_args
 from rlhalt.errors import InputError
 from rlhalt.evaluation.general import General, load_general
 from rlhalt.evaluation.roles import ROLES, Role, role_named
-from rlhalt.files.jsonl import Wrong, read_object
+from rlhalt.files.jsonl import read_object
 from rlhalt.files.provenance import earlier, earlier_config
+from rlhalt.files.strict_json import Wrong
 from rlhalt.records import Certainty, Confidence, Continuation, Json, Label, Scored, read
 from rlhalt.reference import n_asked
 from rlhalt.rewards import Halting, counted

@@ -21,9 +21,10 @@ from typing import Any
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.model_identity import evaluated
-from rlhalt.files import jsonl
-from rlhalt.files.jsonl import Wrong, read_object
+from rlhalt.files.jsonl import read_object
 from rlhalt.files.provenance import Run, earlier_config
+from rlhalt.files.strict_json import Wrong
+from rlhalt.files.text import read_text
 from rlhalt.fragments.thinking import answer
 from rlhalt.models.names import identity, load_policy, turns
 from rlhalt.records import Json, content_key, write_atomic
@@ -128,7 +129,7 @@ def measure(folder: str | Path, text: str | Path | None = None, engine: EngineNa
         windows: list[Window] = []
         if words is not None:
             policy, tokenizer = load_policy(model)
-            windows = read_text(policy.float(), tokenizer, words)
+            windows = read_windows(policy.float(), tokenizer, words)
         whole = {
             "text": content_key(words) if words is not None else None,
             "instructions": given,
@@ -157,10 +158,10 @@ def load_general(path: Path) -> General | None:
 
 
 def _text(path: Path) -> str:
-    return jsonl.read_text(path, "a text file")
+    return read_text(path, "a text file")
 
 
-def read_text(policy: Any, tokenizer: Any, text: str) -> list[Window]:
+def read_windows(policy: Any, tokenizer: Any, text: str) -> list[Window]:
     """What every token of a text but the first costs, in windows of `WINDOW` tokens, each after as many before it.
 
     Bits a byte do not depend on the tokenizer (Gao et al., The Pile, arXiv 2101.00027, §3.1); the perplexity a token is

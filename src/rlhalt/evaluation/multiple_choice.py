@@ -26,9 +26,9 @@ from rlhalt.domains.truthfulqa import prompts
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, estimate, ratio, weights
 from rlhalt.files.csv_files import read_csv
-from rlhalt.files.jsonl import check_folder
 from rlhalt.files.locks import locked
 from rlhalt.files.provenance import Run
+from rlhalt.files.text import check_folder
 from rlhalt.models.names import identity, load_policy
 from rlhalt.records import Label, write_atomic
 from rlhalt.rewards import check_threshold

@@ -26,9 +26,9 @@ from rlhalt.decoding import methods as decodings
 from rlhalt.decoding.setup import Decoding, Setup
 from rlhalt.errors import InputError
 from rlhalt.evaluation.roles import Role, role_of, started_from
-from rlhalt.files.jsonl import check_folder
 from rlhalt.files.locks import locked
 from rlhalt.files.provenance import Run, already_done
+from rlhalt.files.text import check_folder
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.models.names import identity, turns
 from rlhalt.models.trained_threshold import checked_threshold, hears_threshold

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import Row, check_name, decode, doubled, dumps, write_atomic
+from rlhalt.files.jsonl import Row, decode, doubled, dumps
 from rlhalt.files.locks import locked
+from rlhalt.files.text import check_name, write_atomic
 
 R = TypeVar("R", bound=Row)
 

@@ -1,4 +1,4 @@
-"""JSON lines: read and checked to the bottom, written so that every row has the same types, and replaced whole.
+"""Rows on disk, as JSON lines: checked to the bottom as they are read, written so that all have the same types.
 
 `msgspec` checks types and reads fast. What it refuses is read a second time by Python's slower parser, which finds out
 where the fault is, and completes rows that people bring: see `Row`.
@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
-import os
 import re
-import tempfile
 import types
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, NoReturn, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from rlhalt.errors import InputError
+from rlhalt.files.strict_json import MOST_LEVELS, Json, Wrong, parse, parse_line, refuse_unwritable, shown
+from rlhalt.files.text import read_text, write_atomic
 
-Json = dict[str, Any]
-
-MOST_LEVELS = 100  # of nesting; Python's own writer ends at about 1,000
 _BOM = b"\xef\xbb\xbf"
 _WORDS = {
     "str": "text",
@@ -58,123 +54,7 @@ R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
 
-class Wrong(Exception):
-    """What is wrong in a record: the field, and what was expected and found."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field, self.message = field, message
-
-
-def shown(value: object) -> str:
-    """A value as an error shows it: on one line and not too long."""
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 # Reading
-
-
-def parse_line(line: bytes, path: Path, row: int, *, nan: bool = False) -> Json | None:
-    """One line of a JSONL file, read strictly; None for a blank one.
-
-    Args:
-        nan: read NaN as null, as files of earlier versions need it.
-
-    Raises:
-        InputError: it is not UTF-8, not one JSON object, or holds what cannot be written again: a key twice, NaN, a
-            whole number of more than 64 bits, half a surrogate pair, more than 100 levels.
-    """
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"expected UTF-8, found byte 0x{line[error.start]:02x}; convert the file to UTF-8", path=path, row=row
-        ) from None
-    if not text.strip():
-        return None
-    try:
-        data = parse(text, nan=nan)
-    except Wrong as wrong:
-        raise InputError(wrong.message, path=path, row=row, field=wrong.field or None) from None
-    if not isinstance(data, dict):
-        raise InputError(f"expected a JSON object, found {shown(data)}", path=path, row=row)
-    return data
-
-
-def parse(text: str, *, nan: bool = False) -> Any:
-    """A JSON document, read strictly.
-
-    Raises:
-        Wrong: see `parse_line`.
-    """
-    try:
-        data = json.loads(
-            text,
-            parse_constant=_null if nan else _constant,
-            parse_int=_int,
-            parse_float=_float,
-            object_pairs_hook=_object,
-        )
-    except json.JSONDecodeError as error:
-        raise Wrong("", f"expected JSON, found {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise Wrong("", f"expected at most {MOST_LEVELS} levels of nesting, found more") from None
-    refuse_unwritable(data)
-    return data
-
-
-def _constant(word: str) -> NoReturn:
-    raise Wrong("", f"expected JSON, found {word}, which is no JSON number")
-
-
-def _null(word: str) -> None:
-    return None if word == "NaN" else _constant(word)
-
-
-def _int(digits: str) -> int:
-    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        cut = digits if len(digits) <= 24 else f"one of {len(digits)} digits"
-        raise Wrong("", f"expected whole numbers of 64 bits, found {cut}")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise Wrong("", f"expected numbers up to 1.8e308, found {digits[:40]}")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Json:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        double = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise Wrong(double, "expected every key once, found it twice")
-    return data
-
-
-def refuse_unwritable(data: Any, where: str = "", level: int = 1) -> None:
-    """See that a value can be written again as JSON.
-
-    Raises:
-        Wrong: half a surrogate pair, a number that is not finite, or more than 100 levels.
-    """
-    if level > MOST_LEVELS:
-        raise Wrong(where.split(".", 1)[0], f"expected at most {MOST_LEVELS} levels of nesting, found more")
-    if isinstance(data, str):
-        if not data.isascii() and any("\ud800" <= char <= "\udfff" for char in data):
-            raise Wrong(where, f"expected Unicode text, found half a surrogate pair in {ascii(data)[:60]}")
-    elif isinstance(data, float):
-        if data != data or data in (float("inf"), float("-inf")):
-            raise Wrong(where, f"expected a number, found {data}")
-    elif isinstance(data, dict):
-        for name, value in data.items():
-            refuse_unwritable(name, where, level)
-            refuse_unwritable(value, f"{where}.{name}" if where else str(name), level + 1)
-    elif isinstance(data, list):
-        for place, value in enumerate(data):
-            refuse_unwritable(value, f"{where}[{place}]", level + 1)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -293,24 +173,6 @@ def _refuse_levels(record: Any, path: Path, row: int) -> None:
                 refuse_unwritable(value, field.name)
     except Wrong as wrong:
         raise InputError(wrong.message, path=path, row=row, field=wrong.field) from None
-
-
-def read_text(path: str | Path, what: str) -> str:
-    """The text of a file.
-
-    Args:
-        what: the kind of file, for the message.
-
-    Raises:
-        InputError: no such file, or no UTF-8.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"expected {what}, found no such file", path=path)
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"expected UTF-8, found byte 0x{error.object[error.start]:02x}", path=path) from None
 
 
 def read_object(path: str | Path, kind: type[T], what: str) -> T:
@@ -451,48 +313,6 @@ def _layout(kind: type[Any]) -> list[tuple[str, Any, bool, bool]]:
         nested = listed and dataclasses.is_dataclass(get_args(inside)[0])
         found.append((field.name, nothing, real, nested))
     return found
-
-
-def check_name(path: str | Path) -> None:
-    """See that a file of rows is named as one; its run.json would go into a folder of that name otherwise.
-
-    Raises:
-        InputError: another ending, or a folder.
-    """
-    path = Path(path)
-    if path.suffix not in (".jsonl", ".json"):
-        raise InputError("expected a name that ends in .jsonl", path=path)
-    if path.is_dir():
-        raise InputError("expected a file, found a folder", path=path)
-
-
-def check_folder(path: str | Path) -> None:
-    """See that a folder is there or can be made, before what goes into it is paid for.
-
-    Raises:
-        InputError: a file has its name, or that of a folder above it.
-    """
-    for one in (Path(path), *Path(path).parents):
-        if one.exists() and not one.is_dir():
-            raise InputError("expected a folder, found a file", path=one)
-
-
-def write_atomic(path: str | Path, chunks: Iterable[str]) -> None:
-    """Write text to a file that appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write(path: str | Path, rows: Iterable[object]) -> None:

@@ -16,8 +16,10 @@ from typing import Any, Self
 
 import rlhalt
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import Json, check_name, write, write_atomic
+from rlhalt.files.jsonl import write
 from rlhalt.files.locks import locked
+from rlhalt.files.strict_json import Json
+from rlhalt.files.text import check_name, write_atomic
 from rlhalt.records import content_key, file_hash
 
 

@@ -12,7 +12,9 @@ import msgspec
 import yaml
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import MOST_LEVELS, Json, Wrong, explained, read_text, refuse_unwritable
+from rlhalt.files.jsonl import explained
+from rlhalt.files.strict_json import MOST_LEVELS, Json, Wrong, refuse_unwritable
+from rlhalt.files.text import read_text
 
 MOST_NAMES = 40  # that a message lists
 MOST_VALUES = 100_000  # in one document; a configuration has some dozens

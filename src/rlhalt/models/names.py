@@ -11,7 +11,8 @@ from rlhalt.chat.plain import give_template
 from rlhalt.chat.templates import Template, prepare
 from rlhalt.embedded import SOURCES, embedded_model
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import Wrong, parse, read_text
+from rlhalt.files.strict_json import Wrong, parse
+from rlhalt.files.text import read_text
 from rlhalt.models.precision import inference_dtype
 from rlhalt.records import Json, content_key, file_hash
 from rlhalt.running.memory import give_back

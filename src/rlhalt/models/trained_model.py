@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import Json, from_json, read_text
+from rlhalt.files.jsonl import from_json
+from rlhalt.files.strict_json import Json
+from rlhalt.files.text import read_text
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rlhalt.chat.templates import prepare
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import check_folder
 from rlhalt.files.locks import locked
 from rlhalt.files.provenance import already_done
+from rlhalt.files.text import check_folder
 from rlhalt.models.names import identity, resolve_model, whole_model
 from rlhalt.models.trained_model import read_trained_model
 from rlhalt.records import write_atomic

@@ -40,8 +40,8 @@ from typing import TYPE_CHECKING, Any
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.run import Policy
-from rlhalt.files.jsonl import check_folder
 from rlhalt.files.provenance import once
+from rlhalt.files.text import check_folder
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.recipes.comparing import comparing
 from rlhalt.recipes.data import answering, balanced, parts, prompts_stage

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlhalt.cut.calibration import FILE, FOLDER
-from rlhalt.files.jsonl import check_folder
+from rlhalt.files.text import check_folder
 from rlhalt.recipes import untrained
 from rlhalt.recipes.calibrating import calibrated_name, calibrating
 from rlhalt.recipes.comparing import comparing, several

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rlhalt.files.jsonl import read_text, write_atomic
 from rlhalt.files.provenance import earlier
+from rlhalt.files.text import read_text, write_atomic
 from rlhalt.running.stages import Stage
 
 FILE = "not-trained.json"

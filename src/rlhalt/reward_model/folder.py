@@ -16,7 +16,8 @@ from typing import Literal, get_args
 
 from rlhalt.cut.probability import Probability
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import read_object, write_atomic
+from rlhalt.files.jsonl import read_object
+from rlhalt.files.text import write_atomic
 from rlhalt.models.names import identity
 from rlhalt.records import Json
 from rlhalt.reward_model.figures import Figures

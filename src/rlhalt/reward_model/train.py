@@ -20,9 +20,9 @@ import rlhalt
 from rlhalt.contamination import prompts_seen, refuse_leakage
 from rlhalt.cut.probability import FEWEST, Probability, fitted
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import check_folder, write_atomic
 from rlhalt.files.locks import locked
 from rlhalt.files.provenance import Run, already_done
+from rlhalt.files.text import check_folder, write_atomic
 from rlhalt.models.names import identity, load_policy, turns
 from rlhalt.records import Json, Scored
 from rlhalt.reward_model.card import card

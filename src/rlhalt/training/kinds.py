@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import Json, shown
+from rlhalt.files.strict_json import Json, shown
 from rlhalt.files.strict_yaml import read_settings
 
 # The least value, whether it is allowed itself, and the greatest. Trainers take others without a word.

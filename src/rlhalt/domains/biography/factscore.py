@@ -23,9 +23,9 @@ from typing import Any, Literal
 from rlhalt.domains.biography import prompt
 from rlhalt.domains.files import field, text_field
 from rlhalt.errors import InputError
-from rlhalt.files.jsonl import check_name
 from rlhalt.files.locks import locked
 from rlhalt.files.provenance import Run
+from rlhalt.files.text import check_name
 from rlhalt.fragments.halting_phrase import named
 from rlhalt.records import HALT_PHRASE, Json, Label, Scored, content_key, iter_json, write
 from rlhalt.verifiers.annotation import NAME, Fact, Granularity, Passage, abstention, annotate
