@@ -29,7 +29,7 @@ import numpy as np
 
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Floats, estimate, ratio, weights
-from rlhalt.evaluation.metrics import PromptCounts, per_prompt
+from rlhalt.evaluation.counts import PromptCounts, per_prompt
 from rlhalt.evaluation.selective_prediction import auroc
 from rlhalt.records import Fragment, Json, Scored, read
 from rlhalt.reward_model.figures import with_labels

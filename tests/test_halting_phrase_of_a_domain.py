@@ -12,7 +12,7 @@ import pytest
 from rlhalt.cli import main
 from rlhalt.domains import load_domain
 from rlhalt.evaluation import run as evaluation
-from rlhalt.evaluation.metrics import count
+from rlhalt.evaluation.counts import count
 from rlhalt.evaluation.run import Policy, continuations
 from rlhalt.recipes.rounds import write_anchored
 from rlhalt.records import HALT_PHRASE, Fragment, Response, Scored, content_key, read, write

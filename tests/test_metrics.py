@@ -10,18 +10,9 @@ from hypothesis import strategies as st
 from rlhalt.domains import countries
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import estimate, weights
+from rlhalt.evaluation.counts import count, median_claims, per_prompt, pool
 from rlhalt.evaluation.longform import f1_at
-from rlhalt.evaluation.metrics import (
-    DEFINITIONS,
-    count,
-    f1,
-    measure,
-    median_claims,
-    per_prompt,
-    pool,
-    strict_utility,
-    utility,
-)
+from rlhalt.evaluation.metrics import DEFINITIONS, f1, measure, strict_utility, utility
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Continuation, Fragment, Scored
 from rlhalt.reference import n_asked, n_desired

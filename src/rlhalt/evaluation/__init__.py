@@ -11,7 +11,8 @@ come from the scorer that training used too.
       differences        two models, paired
       significance       whether that could be chance
       bootstrap          intervals over prompts and seeds
-    metrics              what is counted in a response and what is made of the counts
+    counts               what is counted in a response
+    metrics              the measures made from the counts
       abstention         a response as one answer: right, wrong, held back
       longform           a response as a number of supported claims
       reflection         a response that says at its end what of it is doubtful

@@ -8,22 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rlhalt.evaluation.bootstrap import Floats, divide
+from rlhalt.evaluation.counts import PromptCounts, cells, median_claims, per_prompt, pool, repeated
 from rlhalt.evaluation.cut import Calibrated, calibrated, cut_counts
 from rlhalt.evaluation.design import Design, Model
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.metrics import (
-    PromptCounts,
-    by_prompt,
-    cells,
-    gains,
-    measure,
-    median_claims,
-    per_prompt,
-    pool,
-    repeated,
-    strict_utility,
-    utility,
-)
+from rlhalt.evaluation.metrics import by_prompt, gains, measure, strict_utility, utility
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,13 +20,14 @@ from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, estimate
 from rlhalt.evaluation.calibration import Calibration, calibrate
 from rlhalt.evaluation.confidence_arrays import Judged, decided, joined
 from rlhalt.evaluation.confidence_sources import Source, sources
+from rlhalt.evaluation.counts import continued
 from rlhalt.evaluation.cut import Calibrator
 from rlhalt.evaluation.design import CutBy, Design, Model, design
 from rlhalt.evaluation.differences import Difference as Difference
 from rlhalt.evaluation.differences import differences
 from rlhalt.evaluation.elsewhere import Elsewhere, elsewhere
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.metrics import DEFINITIONS, continued
+from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.relations import RelationCounts, by_relation
 from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.switch_point import Speaking, speaking, statements

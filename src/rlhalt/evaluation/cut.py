@@ -20,10 +20,10 @@ import numpy as np
 
 from rlhalt.cut.decision import kept
 from rlhalt.evaluation.confidence_arrays import Judged, joined, judged
+from rlhalt.evaluation.counts import PromptCounts, per_prompt
 from rlhalt.evaluation.cross_fitting import cross_fitted
 from rlhalt.evaluation.design import CutBy, Design, Model
 from rlhalt.evaluation.folder import Evaluation
-from rlhalt.evaluation.metrics import PromptCounts, per_prompt
 from rlhalt.records import Fragment, Scored
 from rlhalt.rewards import Halting
 from rlhalt.uncertainty.recalibration import platt_coefficients, platt_map
