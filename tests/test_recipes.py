@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from rlhalt.judge_arguments import JudgeArguments
 from rlhalt.recipes.recipe import load_recipe
 from rlhalt.recipes.training import judge_keys, training_stage
 from rlhalt.records import Decision, Pair, Response, Scored, Target, read
+from rlhalt.scoring import Scorer
 from taught_model import taught
 from tiny_training import ONLINE, TRAINING
 
@@ -210,6 +212,24 @@ def test_a_second_run_does_nothing_again(straight, monkeypatch):
     monkeypatch.setattr(rlhalt.training.sft, "main", lambda *_: pytest.fail("trained again"))
     assert main(["quickstart", "--config", str(straight.parent / "recipe.yaml")]) == 0
     assert snapshot(straight) == before
+
+
+def test_another_verifier_trains_again_what_it_rewards(talking_model, straight, tmp_path, monkeypatch):
+    """Its verdicts on the base model's responses are the same here, and with them the data of all other trainings."""
+    import rlhalt.training.dpo
+    import rlhalt.training.grpo
+    import rlhalt.training.sft
+
+    shutil.copytree(straight, tmp_path / "out")
+    argv = ["quickstart", "--config", str(recipe(tmp_path, talking_model))]
+    trained: list[str] = []
+    for kind in (rlhalt.training.dpo, rlhalt.training.grpo, rlhalt.training.sft):
+        monkeypatch.setattr(kind, "main", lambda argv: trained.append(Path(argv[5]).name))
+    assert main(argv) == 0
+    assert trained == []
+    monkeypatch.setattr(Scorer, "fingerprint", "another")
+    assert main(argv) == 0
+    assert trained == ["grpo-0.5"]
 
 
 @pytest.mark.slow

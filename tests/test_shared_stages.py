@@ -59,7 +59,6 @@ def test_a_stage_that_reads_what_it_does_not_name_is_found(tmp_path):
     base, trained = tmp_path / "base.jsonl", tmp_path / "sft"
     sample = Stage("sample", "", base, lambda: base.write_text("row"))
     reading = Stage("SFT", "", trained, lambda: base.read_text() and trained.mkdir(exist_ok=True), (base,))
-    run_stages([sample, reading])
-    run_stages([sample, Stage("evaluate", "", tmp_path / "evaluation", base.read_text, (trained,))])
+    run_stages([sample, reading, Stage("evaluate", "", tmp_path / "evaluation", base.read_text, (trained,))])
     with pytest.raises(AssertionError, match=r"'SFT' reads and does not name: .*base\.jsonl"):
         run_stages([sample, reading._replace(needs=())])

@@ -40,6 +40,9 @@ def watching() -> Iterator[None]:
     run = stages._run
 
     def watched(stage: Stage, place: str, took: dict[str, float]) -> None:
+        if place.startswith("[1/"):
+            # Another recipe, which may be a copy of an earlier one and read the models that its files name.
+            _seen.clear()
         _opened.clear()
         run(stage, place, took)
         found = not_named(stage, set(_opened), _seen)

@@ -74,7 +74,7 @@ def distilling(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy]
             more = ("--domain", recipe.domains[0], *judge_keys(recipe))
             online = training_stage(
                 recipe, "grpo", recipe.distilled_online, asked, to.with_name("distilled-online"), seed, str(to), more,
-                name="distilled",
+                name="distilled", scorer=part.scorer,
             )  # fmt: skip
             stages.append(online)
             made["distilled-online"] = str(online.output)

@@ -34,7 +34,9 @@ def online(recipe: Recipe, part: Part, out: Path) -> tuple[dict[str, Policy], li
                 keys += [] if threshold is None else ["--threshold", f"{threshold:g}"]
                 to, said = folder / folder_name(name, threshold), shown(name, threshold)
                 prompts = part.folder / "train.jsonl"
-                stage = training_stage(recipe, "grpo", str(recipe.grpo), prompts, to, seed, start, keys, name=said)
+                stage = training_stage(
+                    recipe, "grpo", str(recipe.grpo), prompts, to, seed, start, keys, name=said, scorer=part.scorer
+                )
                 reason = functools.partial(_nothing, method.start, start)
                 stages.append(untrained.training(stage, reason))
                 policies[f"{to.name}-seed{seed}"] = Policy(name, str(to), threshold, seed, role="trained")

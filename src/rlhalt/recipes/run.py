@@ -55,7 +55,7 @@ def _run(recipe: Recipe, out: Path, client: Client | None) -> Path:
     check_model(recipe)
     check_judge(client, out)
     made, making = data(recipe, found, out)
-    policies, training = models(recipe, made, out)
+    policies, training = models(recipe, made, out, found[0].scorer)
     for add in (preferring, distilling, online):
         more, stages = add(recipe, found[0], out)
         policies, training = policies | more, [*training, *stages]

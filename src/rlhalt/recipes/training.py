@@ -21,11 +21,18 @@ from rlhalt.recipes import untrained
 from rlhalt.recipes.data import Data, folder_name, shown
 from rlhalt.recipes.recipe import Recipe
 from rlhalt.running.stages import Stage
+from rlhalt.scoring import Scorer
 from rlhalt.training_data.targets.methods import METHODS
 
 
-def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], list[Stage]]:
-    """An SFT model a seed, and at each τ those that follow it, by the name of their evaluation folder; their stages."""
+def models(
+    recipe: Recipe, made: Data, out: Path, scorer: Scorer | None = None
+) -> tuple[dict[str, Policy], list[Stage]]:
+    """An SFT model a seed, and at each τ those that follow it, by the name of their evaluation folder; their stages.
+
+    Args:
+        scorer: what judges in online training.
+    """
     policies: dict[str, Policy] = {}
     stages: list[Stage] = []
 
@@ -65,7 +72,7 @@ def models(recipe: Recipe, made: Data, out: Path) -> tuple[dict[str, Policy], li
             if recipe.grpo and threshold in recipe.online_thresholds:
                 keys = ("--threshold", f"{threshold:g}", "--domain", recipe.domains[0], *judge_keys(recipe))
                 to = folder / f"grpo-{threshold:g}"
-                grpo = train(make("grpo", recipe.grpo, made.prompts, to, seed, dpo, keys, name=at))
+                grpo = train(make("grpo", recipe.grpo, made.prompts, to, seed, dpo, keys, name=at, scorer=scorer))
                 add("GRPO", grpo, seed, threshold)
         for threshold, file in made.decisions.items():
             at, to = f"τ = {threshold:g}", folder / f"decisions-{threshold:g}"
@@ -99,11 +106,15 @@ def training_stage(
     keys: Sequence[str] = (),
     *,
     name: str = "",
+    scorer: Scorer | None = None,
 ) -> Stage:
     """Trains a model into `output`, see `trained`, with the chat template's arguments of the recipe.
 
     With the engine vllm, online training generates with vLLM too, in its own process where its configuration names no
     other way (`use_vllm`).
+
+    Args:
+        scorer: what judges in online training.
     """
     if recipe.chat_template_kwargs:
         keys = (*keys, "--chat_template_kwargs", json.dumps(recipe.chat_template_kwargs))
@@ -114,17 +125,31 @@ def training_stage(
     if kind == "grpo" and recipe.engine == "vllm" and "use_vllm" not in read_yaml(config):
         keys = (*keys, "--use_vllm", "true", "--vllm_mode", "colocate")
     title = "train decisions" if kind == "decisions" else kind.upper()
-    work = functools.partial(trained, kind, config, data, output, seed, model, keys)
+    judged_by = scorer.fingerprint if scorer else ""
+    work = functools.partial(trained, kind, config, data, output, seed, model, keys, judged_by)
     return Stage(title, f"{name} seed {seed}".strip(), output, work, (data, Path(model)))
 
 
-def trained(kind: str, config: str, data: Path, output: Path, seed: int, model: str, keys: Sequence[str] = ()) -> str:
-    """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again."""
+def trained(
+    kind: str,
+    config: str,
+    data: Path,
+    output: Path,
+    seed: int,
+    model: str,
+    keys: Sequence[str] = (),
+    judged_by: str = "",
+) -> str:
+    """The folder of a model trained as `kind` says (sft, dpo, decisions, grpo); a finished one is not trained again.
+
+    Args:
+        judged_by: see `rlhalt.training.training_run`.
+    """
     from rlhalt.training import training_run
 
     argv = ["--config", config, "--train_file", str(data), "--output_dir", str(output)]
     argv += ["--seed", str(seed), "--model_name_or_path", model, *keys]
-    if training_run(kind, argv, data, output, model).finished:
+    if training_run(kind, argv, data, output, model, judged_by).finished:
         already_done(output)
         return str(output)
     from rlhalt.training import decisions, dpo, grpo, sft

@@ -33,11 +33,16 @@ def secret(key: str) -> bool:
     return key.endswith(("_token", "_key", "_keys")) and key != "judge_key"
 
 
-def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str) -> Run:
+def training_run(
+    kind: str, argv: Sequence[str], data: str | Path, output: str | Path, model: str, judged_by: str = ""
+) -> Run:
     """The run of a training, known before anything heavy is imported.
 
     Its fingerprint covers the data, what is mixed in, the configuration file, the keys given beside it, and the weights
     it starts from; not where these lie, nor whether it was stopped on the way.
+
+    Args:
+        judged_by: the fingerprint of the scorer that judges in online training, `rlhalt.scoring.Scorer.fingerprint`.
     """
     keys, config = [], []
     rest = list(argv)
@@ -55,6 +60,8 @@ def training_run(kind: str, argv: Sequence[str], data: str | Path, output: str |
         else:
             keys.append(word)
     settings: Json = {"keys": keys, "model": identity(model)}
+    if judged_by:
+        settings["scorer"] = judged_by
     inputs = [data, *config]
     mixed = _mix_file(argv, config)
     if mixed == OWN:

@@ -8,6 +8,7 @@ advantages of `rlhalt.training.fragment_grpo.advantages`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import random
@@ -139,12 +140,13 @@ def main(argv: Sequence[str]) -> None:
     _check(rows, data.train_file)
     domain = load_domain(data.domain)
     pay, limits = data.pay(domain), data.limits(domain)
-    with (
-        data.client() as client,
-        training_run("grpo", argv, data.train_file, args.output_dir, model_args.model_name_or_path) as run,
-    ):
+    with contextlib.ExitStack() as opened:
+        client = opened.enter_context(data.client())
         scorer = domain.scorer(client, unsafe=data.unsafe)
         scorer.check_judge()
+        start = model_args.model_name_or_path
+        made = training_run("grpo", argv, data.train_file, args.output_dir, start, scorer.fingerprint)
+        run = opened.enter_context(made)
         if pay.unverifiable and domain.verifier == "model":
             print(NEVER_PAID, file=sys.stderr)
         from datasets import Dataset
