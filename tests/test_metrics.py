@@ -13,10 +13,10 @@ from rlhalt.evaluation.bootstrap import estimate, weights
 from rlhalt.evaluation.counts import count, median_claims, per_prompt, pool
 from rlhalt.evaluation.longform import f1_at
 from rlhalt.evaluation.metrics import DEFINITIONS, f1, measure, strict_utility, utility
+from rlhalt.fragments.reflection import reflection
 from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Continuation, Fragment, Scored
 from rlhalt.reference import n_asked, n_desired
-from rlhalt.training_data.styles.reflect import reflection
 
 LABELS = {"c": "correct", "i": "incorrect", "u": "unverifiable", "h": "halt", "f": None, "-": None}
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
+from rlhalt.fragments.reflection import HEADING, LISTED, MOSTLY_UNSURE, SURE, read_reflection, reflection
 from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Pair, Scored, read, write
 from rlhalt.training_data import Style, compose, pairs, write_pairs
 from rlhalt.training_data.styles.flip import HEDGE
-from rlhalt.training_data.styles.reflect import HEADING, LISTED, MOSTLY_UNSURE, SURE, read_reflection, reflection
 
 ASIA, CAPITAL, CURRENCY = "A is in Asia.", "Its capital is B.", "Its currency is C."
 WHOLE = f"{ASIA} {CAPITAL} {CURRENCY}"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
+from rlhalt.fragments.reflection import HEADING
 from rlhalt.records import HALT_PHRASE, Target, read, write
 from rlhalt.training_data import Method, supervised, write_supervised
-from rlhalt.training_data.styles.reflect import HEADING
 from rlhalt.training_data.targets import self_consistency
 from rlhalt.training_data.targets.alignment_for_honesty import VERBAL, expected_accuracy
 from rlhalt.training_data.targets.methods import METHODS

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
+from rlhalt.domains import load_domain
 from rlhalt.evaluation.reflection import balanced_accuracy, reflected, uncertainty_difference
+from rlhalt.fragments.reflection import before_reflection, reflection
 from rlhalt.records import Fragment
-from rlhalt.training_data.styles.reflect import reflection
 
 SAID = ["A is in Asia.", "Its capital is B.", "Its currency is C."]
 
@@ -43,6 +44,41 @@ def responded(scored_row):
 )
 def test_decided_claims_of_the_answer_and_whether_they_are_listed(responded, listed, expected):
     assert reflected(responded(listed)) == expected
+
+
+KENYA = "Kenya is in East Africa. The capital of Kenya is Mombasa."
+SECTION = "\n\n### Reflection\n"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "Of this I am not sure:\n1. The capital of Kenya is Mombasa.",
+        "I am sure of all of this.",
+        "I am not sure of most of this.",
+        # Cut off at the token limit.
+        "Of this I am not sure:\n1. The capital of Kenya is Mombasa.\n2.",
+        "Of this I am",
+        "",
+    ],
+)
+def test_a_reflection_states_nothing_and_a_wrong_fact_that_it_lists_is_wrong_once(section):
+    judged = load_domain("countries").scorer().judge(KENYA + SECTION + section, {"subject": "Kenya"})
+    assert [(one.text, one.label) for one in judged] == [
+        ("Kenya is in East Africa.", "correct"),
+        ("The capital of Kenya is Mombasa.", "incorrect"),
+    ]
+    assert before_reflection(KENYA + SECTION + section) == KENYA
+
+
+def test_what_stands_below_the_heading_and_is_no_reflection_is_judged_and_so_is_what_stands_before_it():
+    scorer = load_domain("countries").scorer()
+    hidden = scorer.judge(f"Hm.{SECTION}The capital of Kenya is Mombasa.", {"subject": "Kenya"})
+    assert hidden[-1].label == "incorrect"
+    thought = "<think>\nIs it Mombasa?\n</think>\n\n"
+    judged = scorer.judge(f"{thought}{KENYA}{SECTION}I am sure of all of this.", {"subject": "Kenya"})
+    assert [one.label for one in judged] == ["correct", "incorrect"]
+    assert all((thought + KENYA)[one.start : one.end] == one.text for one in judged)
 
 
 def test_a_response_without_a_reflection_reflects_nothing(scored_row):

@@ -6,10 +6,10 @@ from typing import get_args
 import pytest
 
 from rlhalt.errors import InputError
+from rlhalt.fragments.reflection import HEADING, LISTED, SURE
 from rlhalt.records import HALT_PHRASE, write
 from rlhalt.training_data import Style, best, targets, write_targets
 from rlhalt.training_data.styles.flip import HEDGE
-from rlhalt.training_data.styles.reflect import HEADING, LISTED, SURE
 
 ASIA, CAPITAL, CURRENCY = "A is in Asia.", "Its capital is B.", "Its currency is C."
 WHOLE = f"{ASIA} {CAPITAL} {CURRENCY}"

@@ -14,6 +14,7 @@ import rlhalt
 from rlhalt.errors import BudgetExceeded, InputError, VerifierFailure
 from rlhalt.fragments import thinking
 from rlhalt.fragments.halts import with_halts
+from rlhalt.fragments.reflection import before_reflection
 from rlhalt.records import HALT_PHRASE, LABELS, Fragment, Json, Message, Response, Scored, content_key
 from rlhalt.rewards import Halting
 from rlhalt.running.time_limit import in_time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rlhalt.llm import Client
 
 _HALT = Verdict("halt", "the halting phrase")
+# Of a response, what is judged; rows that were judged otherwise are judged again.
+_JUDGED = "the answer, between its reasoning and its reflection"
 _RESPONSE = [field.name for field in dataclasses.fields(Response)]
 
 
@@ -77,8 +80,12 @@ class Scorer:
             self.client.check()
 
     def split(self, text: str) -> list[Fragment]:
-        """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`."""
-        return with_halts(text, self._fragments(text), self.phrase)
+        """The fragments of a text, its halting phrases among them, whatever splits it; see `rlhalt.fragments.halts`.
+
+        A reflection at its end states nothing and has none (`rlhalt.fragments.reflection`).
+        """
+        stated = before_reflection(text)
+        return with_halts(stated, self._fragments(stated), self.phrase)
 
     def judge(
         self, text: str, reference: Json, earlier: Sequence[Fragment] = (), prompt: Sequence[Message] = ()
@@ -91,8 +98,8 @@ class Scorer:
         This is the verifier boundary: whatever breaks inside it makes the fragments *failed*, with the reason; the
         whole text is one failed fragment where splitting it broke. May be called from several threads.
 
-        Reasoning before the answer is neither split nor judged (`rlhalt.fragments.thinking`): fragmenter and verifier
-        see the answer alone. The offsets point into the whole text.
+        Reasoning before the answer (`rlhalt.fragments.thinking`) and a reflection behind it are neither split nor
+        judged: fragmenter and verifier see the answer alone. The offsets point into the whole text.
 
         Args:
             earlier: the same text judged before; a verifier that is asked at a price need not be asked again for the
@@ -115,7 +122,8 @@ class Scorer:
         """
         _, begin = thinking.split(text)
         moved = thinking.moved(earlier, -begin)
-        return thinking.moved(self._judge_answer(text[begin:], reference, moved, prompt), begin)
+        answer = before_reflection(text[begin:])
+        return thinking.moved(self._judge_answer(answer, reference, moved, prompt), begin)
 
     def _judge_answer(
         self, text: str, reference: Json, earlier: Sequence[Fragment], prompt: Sequence[Message]
@@ -219,6 +227,7 @@ class Scorer:
             raise InputError(f"expected a text as the verifier's fingerprint, found a {type(reads).__name__}")
         return content_key(
             rlhalt.__version__,
+            _JUDGED,
             self.fragmenter,
             code_of(self.fragment),
             self.verifier.name,

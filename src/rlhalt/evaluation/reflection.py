@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rlhalt.fragments.reflection import read_reflection
 from rlhalt.records import Scored
-from rlhalt.training_data.styles.reflect import read_reflection
 
 Flags = Sequence[bool] | npt.NDArray[np.bool_]
 
@@ -21,7 +21,7 @@ Flags = Sequence[bool] | npt.NDArray[np.bool_]
 def reflected(row: Scored) -> list[tuple[bool, bool]]:
     """(wrong, listed) of every decided fragment of a response that ends in a reflection.
 
-    Fragments of the reflection itself are left out. Empty without a reflection that can be read, and for one that says
+    Empty without a reflection that can be read, and for one that says
     most is doubtful and names nothing.
     """
     text, doubtful = read_reflection(row.response)

@@ -8,9 +8,8 @@
     keep     1 - τ  [1. Its capital is B.]     ≻  [1. A is in Asia.  2. Its capital is B.]
     keep     1 - τ  [1. Its capital is B.]     ≻  [1. Its capital is B.  2. Its currency is C.]
 
-The section has three forms: nothing is doubtful; a numbered list; more than ten, then most of it is. Listed are the
-fragments that the verifier found wrong, where UNIT takes a quantile of the model's own uncertainty: a proxy of truth
-caps honesty at what the proxy knows.
+The section (`rlhalt.fragments.reflection`) lists the fragments that the verifier found wrong, where UNIT takes a
+quantile of the model's own uncertainty: a proxy of truth caps honesty at what the proxy knows.
 
 Pairs of the first kind alone teach to append a reflection, and nothing about truth. In the others both sides have one
 and they differ by one fragment: wrong and not listed, weight τ, or right and listed, weight 1 - τ. The decision alone
@@ -20,48 +19,11 @@ there is nothing to decide). The first kind decides no fragment; its weight is �
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from rlhalt.fragments.reflection import reflection
 from rlhalt.records import Fragment, Pair, Scored
 from rlhalt.training_data.pieces import Side, finished, pair, whole, wrong
-
-HEADING = "### Reflection"
-SURE = "I am sure of all of this."
-LISTED = "Of this I am not sure:"
-MOSTLY_UNSURE = "I am not sure of most of this."
-LONGEST_LIST = 10
-
-
-def reflection(statements: Sequence[str]) -> Side:
-    """The section for these doubtful statements, to be put behind a response."""
-    heading = f"\n\n{HEADING}\n"
-    if not statements:
-        return heading, SURE
-    if len(statements) > LONGEST_LIST:
-        return heading, MOSTLY_UNSURE
-    # A statement that spans lines would look like two.
-    lines = (f"\n{number}. {' '.join(one.split())}" for number, one in enumerate(statements, start=1))
-    return heading, LISTED, *lines
-
-
-def read_reflection(text: str) -> tuple[str, list[str] | None]:
-    """A response without its reflection, and the statements listed there.
-
-    Returns:
-        The list is empty where nothing is doubtful, and None where there is no reflection that can be read, or one
-        that says most is doubtful and names nothing.
-    """
-    answer, heading, section = text.partition(f"\n\n{HEADING}\n")
-    if not heading:
-        return text, None
-    if section.strip() == SURE:
-        return answer, []
-    first, *lines = section.strip().split("\n")
-    items = [re.fullmatch(r"\d+\. (.*\S)", line) for line in lines]
-    if first != LISTED or not items or not all(items):
-        return answer, None
-    return answer, [item[1] for item in items if item]
 
 
 def ideal(row: Scored, phrase: str) -> Side:
