@@ -11,6 +11,9 @@ that it has. What is planned: each model less SFT, and each model + cut less sta
 star marks a difference that is shown: p below 0.05 in the signed-rank test over prompts, seeds averaged, after Holm's
 correction for all planned ones, and an interval that leaves out 0.
 
+UNIT and R-Tuning state everything and say what of it is doubtful; the column *without what it doubts* has their utility
+at ½ without that.
+
 `rlhalt general runs/methods/evaluation/* --text FILE` before `keep` adds what a model does elsewhere, and
 
     rlhalt choose TruthfulQA.csv --form truthfulqa --model MODEL --output runs/methods/choices/NAME
@@ -32,11 +35,14 @@ import numpy as np
 from rlhalt.errors import InputError
 from rlhalt.evaluation.bootstrap import Estimate, Floats, crossed, estimate, ratio, seed_weights, weights
 from rlhalt.evaluation.comparison import Comparison, compare
-from rlhalt.evaluation.folder import load
+from rlhalt.evaluation.counts import unfinished
+from rlhalt.evaluation.folder import Evaluation, load
 from rlhalt.evaluation.general import General
 from rlhalt.evaluation.significance import ALPHA, holm, wilcoxon
 from rlhalt.files.provenance import earlier
-from rlhalt.records import Json, content_key, write_atomic
+from rlhalt.fragments.reflection import read_reflection
+from rlhalt.records import Json, Scored, content_key, write_atomic
+from rlhalt.training_data.targets.r_tuning import UNSURE
 
 THRESHOLDS = (0.3, 0.5, 0.8, 0.95)
 COUNTED = ("correct", "incorrect", "unfinished", "unverifiable", "tokens")
@@ -87,12 +93,36 @@ def kept(comparison: Comparison) -> list[Json]:
                     **chosen(one.folder.parents[1] / "choices" / one.folder.name),
                     "prompts": prompts,
                     **{name: short(arm.seeds[one.seed][name]) for name in COUNTED},
+                    **undoubted(one, comparison.design.prompts["greedy"]),
                     "cut": {
                         f"{t:g}": {name: short(its[one.seed][name]) for name in OF_CUT} for t, its in arm.cut.items()
                     },
                 }
             )
     return rows
+
+
+def undoubted(evaluation: Evaluation, prompts: Sequence[str]) -> Json:
+    """What is counted of the greedy responses without the facts that they call doubtful; empty where they call none."""
+    rows = {row.prompt_key: row for row in evaluation.rows("greedy")}
+    left = {key: doubted(row) for key, row in rows.items()}
+    if not any(left.values()):
+        return {}
+    found: Json = {name: [] for name in OF_CUT}
+    for key in prompts:
+        row, labels = rows[key], evaluation.labels[rows[key].key]
+        said = [label for number, label in enumerate(labels) if number not in left[key]]
+        found["correct"].append(said.count("correct"))
+        found["incorrect"].append(said.count("incorrect"))
+        found["unfinished"].append(int(unfinished(row, labels, evaluation.halting)))
+    return {"undoubted": found}
+
+
+def doubted(row: Scored) -> set[int]:
+    """The fragments that a response calls doubtful: its reflection lists them, or "I am unsure." follows."""
+    listed = {" ".join(one.split()) for one in read_reflection(row.response)[1] or ()}
+    texts = [" ".join((one.claim or one.text).split()) for one in row.fragments]
+    return {number for number, text in enumerate(texts) if text in listed or texts[number + 1 : number + 2] == [UNSURE]}
 
 
 def short(values: Floats) -> list[float]:
@@ -186,8 +216,8 @@ def findings(found: Mapping[str, Sequence[Json]]) -> list[str]:
 
 def ranked(found: Mapping[str, Sequence[Json]]) -> list[str]:
     """The models other than base, by what each + cut earns at ½; those without a cut come last."""
-    earns = {name: utility(its, 0.5, cut=True)[0] for name, its in found.items() if name != "base"}
-    return sorted(earns, key=lambda name: (np.isnan(earns[name]), -earns[name]))
+    at_half = {name: utility(its, 0.5, cut=True)[0] for name, its in found.items() if name != "base"}
+    return sorted(at_half, key=lambda name: (np.isnan(at_half[name]), -at_half[name]))
 
 
 def grouped(rows: Sequence[Json]) -> dict[str, list[Json]]:
@@ -217,6 +247,7 @@ def markdown(rows: Sequence[Json]) -> str:
     less = differences(found)
     base = found.pop("base")
     utilities = [f"utility at {t:g}, + cut" for t in THRESHOLDS]
+    utilities.append("at 0.5 without what it doubts")
     differing = ["less SFT at 0.5", "+ cut less reference + cut"]
     elsewhere = ["bits", "followed", "MC1", "MC2"]
     lines = [["model", "seeds", "correct", "kept", *utilities, *differing, "ECE", *elsewhere, "minutes"]]
@@ -255,12 +286,17 @@ def measured(rows: Sequence[Json], base: Sequence[Json]) -> list[str]:
         shown(estimate(ratio(drawn, right, right + wrong)), percent=True),
         shown(estimate(ratio(drawn, right, known)), percent=True),
         *utilities,
+        number(earns([row.get("undoubted") for row in rows], rows, 0.5)[0]),
     ]
 
 
 def utility(rows: Sequence[Json], threshold: float, *, cut: bool) -> Floats:
     """Draws of the mean τ-utility of a model; NaN where there is nothing to cut by."""
-    of = [row["cut"].get(f"{threshold:g}") if cut else row for row in rows]
+    return earns([row["cut"].get(f"{threshold:g}") if cut else row for row in rows], rows, threshold)
+
+
+def earns(of: Sequence[Json | None], rows: Sequence[Json], threshold: float) -> Floats:
+    """Draws of the mean τ-utility of what is counted in each seed of a model; NaN where something is missing."""
     drawn = drawn_of(rows)
     if None in of:
         return np.full(len(drawn), np.nan)

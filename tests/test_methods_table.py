@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
-from benchmarks.methods_table import differences, evaluated, findings, grouped, kept, markdown, outside, utility
+from benchmarks.methods_table import (
+    differences,
+    doubted,
+    evaluated,
+    findings,
+    grouped,
+    kept,
+    markdown,
+    outside,
+    utility,
+)
 
 from evaluation_folders import build
 from rlhalt.errors import InputError
 from rlhalt.evaluation import compare, load
 from rlhalt.evaluation.general import General, Window
 from rlhalt.files.provenance import Run
+from rlhalt.fragments.reflection import reflection
 
 PROMPTS = ["Andorra", "Benin", "Chad"]
 
@@ -142,3 +154,20 @@ def test_what_is_kept_of_a_run_is_what_its_comparison_says(tmp_path):
     assert utility(sft, 0.5, cut=False)[0] == found.get("SFT", "greedy").utility[0.5].value
     assert utility(sft, 0.8, cut=True)[0] == found.get("SFT", "greedy").utility_cut[0.8].value
     assert "| DPO τ=0.5 | 2 |" in markdown(rows)
+
+
+def test_what_a_response_calls_doubtful_can_be_left_out(scored_row):
+    said = ["A is in Asia.", "I am sure.", "Its capital is B.", "I am unsure.", "Its currency is C."]
+    assert doubted(scored_row(said, "+?-?+")) == {2}
+    unit = scored_row(["A is in Asia.", "Its capital is B."], "+-")
+    listed = dataclasses.replace(unit, response=unit.response + "".join(reflection(["Its capital is B."])))
+    assert doubted(listed) == {1}
+    assert doubted(unit) == set()
+    base = row("base", 0, [1, 1, 1], [1, 1, 1])
+    counts = {"correct": [1, 1, 1], "incorrect": [0, 0, 0], "unfinished": [0, 0, 0]}
+    table = markdown(
+        [base, row("SFT", 0, [1, 1, 1], [0, 0, 1]), row("unit", 0, [1, 1, 1], [1, 1, 1]) | {"undoubted": counts}]
+    )
+    head, _, *rows = [[cell.strip() for cell in text.strip("|").split("|")] for text in table.splitlines()]
+    cell = head.index("at 0.5 without what it doubts")
+    assert {its[0]: its[cell] for its in rows} == {"base": "–", "SFT": "–", "unit": "0.50"}
