@@ -35,7 +35,7 @@ def test_a_stage_that_another_process_is_at_is_left_to_it_and_what_needs_it_wait
     ]
     run_stages(stages, look_again_s=0.01)
     process.join()
-    # The other process has ended by the time that `base` begins, which is told that it is done already.
+    # The other process has ended by the time that `base` begins; in a recipe that stage is done already.
     assert begun == ["other", "base", "trained"]
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "[3/3] targets …"
