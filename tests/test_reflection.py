@@ -14,7 +14,10 @@ from sklearn.metrics import balanced_accuracy_score
 from rlhalt.domains import load_domain
 from rlhalt.evaluation.reflection import balanced_accuracy, reflected, uncertainty_difference
 from rlhalt.fragments.reflection import before_reflection, reflection
+from rlhalt.fragments.sentences import sentences
 from rlhalt.records import Fragment
+from rlhalt.scoring import Scorer
+from rlhalt.verifiers import Verdict
 
 SAID = ["A is in Asia.", "Its capital is B.", "Its currency is C."]
 
@@ -69,6 +72,21 @@ def test_a_reflection_states_nothing_and_a_wrong_fact_that_it_lists_is_wrong_onc
         ("The capital of Kenya is Mombasa.", "incorrect"),
     ]
     assert before_reflection(KENYA + SECTION + section) == KENYA
+
+
+def test_neither_what_splits_nor_what_verifies_sees_a_reflection():
+    class Sees:
+        name = "sees/1"
+
+        def verify(self, text, fragments, reference):
+            assert text == KENYA
+            return [Verdict("correct", "") for _ in fragments]
+
+    text = f"{KENYA}{SECTION}I am sure of all of this."
+    scorer = Scorer(sentences, Sees())
+    assert [one.label for one in scorer.judge(text, {})] == ["correct", "correct"]
+    # The cut splits what nobody verifies.
+    assert len(scorer.split(text)) == 2
 
 
 def test_what_stands_below_the_heading_and_is_no_reflection_is_judged_and_so_is_what_stands_before_it():
