@@ -41,8 +41,8 @@ from rlhalt.evaluation.general import General
 from rlhalt.evaluation.significance import ALPHA, holm, wilcoxon
 from rlhalt.files.provenance import earlier
 from rlhalt.fragments.reflection import read_reflection
+from rlhalt.fragments.stated_confidence import UNSURE
 from rlhalt.records import Json, Scored, content_key, write_atomic
-from rlhalt.training_data.targets.r_tuning import UNSURE
 
 THRESHOLDS = (0.3, 0.5, 0.8, 0.95)
 COUNTED = ("correct", "incorrect", "unfinished", "unverifiable", "tokens")

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from rlhalt.errors import InputError
 from rlhalt.fragments.reflection import HEADING
+from rlhalt.fragments.stated_confidence import VERBAL
 from rlhalt.records import HALT_PHRASE, Target, read, write
 from rlhalt.training_data import Method, supervised, write_supervised
 from rlhalt.training_data.targets import self_consistency
-from rlhalt.training_data.targets.alignment_for_honesty import VERBAL, expected_accuracy
+from rlhalt.training_data.targets.alignment_for_honesty import expected_accuracy
 from rlhalt.training_data.targets.methods import METHODS
 from rlhalt.training_data.targets.selection import at_percentile, by_prompt, correctness
 
@@ -193,12 +194,6 @@ class TestHonesty:
         assert texts(prompt("+", "-", "++", "+-", "??"), "multisample") == [
             *("0-0.", HALT_PHRASE, "2-0. 2-1.", HALT_PHRASE, HALT_PHRASE)
         ]
-
-    def test_sentences_of_confidence_are_fragments_of_their_own(self):
-        from rlhalt.fragments.sentences import sentences
-
-        for opening in (*VERBAL, "I am about 60% sure of this answer."):
-            assert [one.text for one in sentences(f"{opening} A is in Asia.")] == [opening, "A is in Asia."]
 
 
 def test_unit_reflects_on_the_first_response(prompt):

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Fragment
 
 _WORD = re.compile(r"(?:(?<![^\W_])[-−])?\d+(?:[.,]\d+)*|[^\W_]+(?:['’][^\W_]+)*")
@@ -52,7 +53,8 @@ def statement(fragment: Fragment) -> str:
 
 
 def said_before(fragments: Sequence[Fragment]) -> list[bool]:
-    """For each fragment of a response, whether one before it states the same; a halt is no statement.
+    """For each fragment of a response, whether one before it states the same; a halt and a stated confidence are no
+    statements.
 
     >>> texts = "Peru is big.", "Lima is old.", "PERU is big!"
     >>> said_before([Fragment(0, len(one), "sentence", one) for one in texts])
@@ -62,7 +64,8 @@ def said_before(fragments: Sequence[Fragment]) -> list[bool]:
     found = []
     for one in fragments:
         its = statement(one)
-        found.append(one.label != "halt" and its in said)
-        if one.label != "halt":
+        states = one.label != "halt" and not is_confidence(one)
+        found.append(states and its in said)
+        if states:
             said.add(its)
     return found

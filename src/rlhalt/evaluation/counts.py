@@ -1,8 +1,9 @@
 """What is counted in a response, and of each prompt over its responses.
 
-A *claim* is a fragment labelled correct, incorrect or unverifiable. A halt is no claim, and neither is a failed
-fragment, which is counted apart. Counts are averaged over the responses to a prompt first, so that every prompt weighs
-the same however often it was sampled; everything else (`rlhalt.evaluation.metrics`) is sums over prompts.
+A *claim* is a fragment labelled correct, incorrect or unverifiable. A halt is no claim, and neither is a sentence that
+says how sure the response is (`rlhalt.fragments.stated_confidence`) or a failed fragment, which is counted apart.
+Counts are averaged over the responses to a prompt first, so that every prompt weighs the same however often it was
+sampled; everything else (`rlhalt.evaluation.metrics`) is sums over prompts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rlhalt.evaluation.abstention import Answers, answer
 from rlhalt.evaluation.bootstrap import Floats
 from rlhalt.evaluation.longform import PENALTY_BELOW, f1_at, factscore, is_vague
 from rlhalt.evaluation.reflection import reflected
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Continuation, Label, Scored
 from rlhalt.reference import n_asked, n_desired
 from rlhalt.rewards import Halting, counted
@@ -105,9 +107,10 @@ def count(
     claims = [
         fragment
         for fragment, label in zip(row.fragments, labels, strict=True)
-        if label in ("correct", "incorrect", "unverifiable")
+        if label in ("correct", "incorrect", "unverifiable") and not is_confidence(fragment)
     ]
     right, n = labels.count("correct"), len(claims)
+    incorrect = labels.count("incorrect")
     full = n_desired(row.reference) or 0
     cut_off = row.finish_reason == "length"
     whole = answer(labels, halting, cut_off)
@@ -115,8 +118,8 @@ def count(
     next_label = continued(row, continuation)
     return Counts(
         correct=right,
-        incorrect=labels.count("incorrect"),
-        unverifiable=labels.count("unverifiable"),
+        incorrect=incorrect,
+        unverifiable=n - right - incorrect,
         failed=sum(fragment.failed for fragment in row.fragments),
         duplicates=n - len({statement(one) for one in claims}),
         vague=sum(is_vague(one.claim or one.text) for one in claims),
@@ -169,7 +172,8 @@ def _strict(row: Scored, labels: Sequence[Label | None], halting: Halting) -> li
     if all(one.label != "unverifiable" for one in row.fragments):
         return list(labels)
     strict = [
-        dataclasses.replace(one, label="incorrect") if one.label == "unverifiable" else one for one in row.fragments
+        dataclasses.replace(one, label="incorrect") if one.label == "unverifiable" and not is_confidence(one) else one
+        for one in row.fragments
     ]
     return counted(strict, halting, n_asked(row.reference))
 

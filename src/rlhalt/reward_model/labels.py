@@ -16,6 +16,7 @@ from typing import Any
 
 from rlhalt.chat.templates import Template
 from rlhalt.chat.token_spans import fragment_tokens
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Fragment, Message, Scored
 from rlhalt.rewards import Halting
 
@@ -45,13 +46,14 @@ def fragment_labels(fragments: Sequence[Fragment], halting: Halting) -> list[int
 
 
 def unverifiable_as_incorrect(row: Scored) -> Scored:
-    """The response with every unverifiable fragment as an incorrect one.
+    """The response with every unverifiable claim as an incorrect one.
 
     A reward model that has learnt from decided fragments alone knows no third kind, and a policy that is trained on it
     may learn to say what no reference speaks of (docs/reward-model.md has the figures).
     """
     changed = [
-        dataclasses.replace(one, label="incorrect") if one.label == "unverifiable" else one for one in row.fragments
+        dataclasses.replace(one, label="incorrect") if one.label == "unverifiable" and not is_confidence(one) else one
+        for one in row.fragments
     ]
     return dataclasses.replace(row, fragments=changed)
 

@@ -9,7 +9,8 @@ row ends with it.
 What a decision earns is what its verdict is worth at τ (`rlhalt.rewards`), less three prices that only training has.
 Each closes a way to avoid a doubtful claim without halting, which a policy finds where it costs nothing:
 
-- *unverifiable*: a sentence that nobody can check.
+- *unverifiable*: a sentence that nobody can check. One that says how sure the response is claims nothing and is free
+  (`rlhalt.fragments.stated_confidence`).
 - *repeated*: a sentence whose words the response has said before, in independent domains. The price does not fall with
   τ, so saying something again never becomes the cheap way to fill an answer. Another wording of the same fact is
   unverifiable to most verifiers, and has that price.
@@ -39,6 +40,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from rlhalt.errors import InputError
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Fragment, Label
 from rlhalt.rewards import Halting, counted, fragment_reward
 from rlhalt.statement import said_before
@@ -59,7 +61,7 @@ class Pay:
     Attributes:
         threshold: τ.
         halting: of the domain, see `rlhalt.rewards`.
-        unverifiable: what a fragment earns that cannot be checked, 0 or less.
+        unverifiable: what a claim earns that cannot be checked, 0 or less.
         repeated: what a fragment earns at most that says the same words again, 0 or less; `unverifiable` where that is
             less. Not used in causal domains.
         unfinished: what the decision earns at which a response was cut off, 0 or less. The default is the difference
@@ -136,7 +138,7 @@ def earned(fragments: Sequence[Fragment], pay: Pay, asked: int | None = None, *,
 
 
 def _paid(fragment: Fragment, label: Label | None, repeats: bool, pay: Pay) -> float | None:
-    unclear = label == fragment.label == "unverifiable"
+    unclear = label == fragment.label == "unverifiable" and not is_confidence(fragment)
     reward = pay.unverifiable if unclear else fragment_reward(label, pay.threshold)
     if reward is None or not repeats:
         return reward

@@ -11,20 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from rlhalt.fragments.stated_confidence import VERBAL, percent
 from rlhalt.records import HALT_PHRASE, Scored, Target
 from rlhalt.training_data.pieces import finished, right, target, whole, wrong
 from rlhalt.training_data.targets.selection import by_prompt, correctness
 
 UNKNOWN = 0.1  # expected accuracy below which ABSOLUTE refuses, as in the paper
-
-# For an expected accuracy up to 0.2, 0.4, 0.6, 0.8 and 1.
-VERBAL = (
-    "I am really not sure about this.",
-    "I am not completely sure about this.",
-    "I have no strong feelings either way.",
-    "I am fairly confident of this.",
-    "I am absolutely certain of this.",
-)
 
 
 def expected_accuracy(group: Sequence[Scored]) -> float | None:
@@ -57,7 +49,7 @@ def confidence_num(rows: Iterable[Scored], phrase: str = HALT_PHRASE) -> Iterato
     """CONFIDENCE-NUM: the expected accuracy in tenths before the answer; the refusal where it is zero tenths."""
     for row, answer, accuracy in _answers(rows):
         tenths = _tenths(accuracy)
-        text = f"I am about {10 * tenths}% sure of this answer. {answer}" if tenths else phrase
+        text = f"{percent(10 * tenths)} {answer}" if tenths else phrase
         yield target(row, text, "confidence-num")
 
 

@@ -12,21 +12,19 @@ where they agree and "I am unsure." where not. Here the prediction is the first 
 - Many facts per response: per fragment. Each right or wrong fragment of the response is followed by the words.
 
 The paper also asks "Are you sure?" between the answer and the words, without loss; a target has no such place, so
-the words follow the answer. They are no halt: evaluation takes them for statements that cannot be checked.
+the words follow the answer. They are neither halts nor claims (`rlhalt.fragments.stated_confidence`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from rlhalt.fragments.stated_confidence import SURE, UNSURE
 from rlhalt.records import Scored, Target
 from rlhalt.training_data.pieces import finished, right, target, whole, wrong
 from rlhalt.training_data.styles import Style
 from rlhalt.training_data.targets.reference import answer
 from rlhalt.training_data.targets.selection import by_prompt, correctness, one_answer
-
-SURE = "I am sure."
-UNSURE = "I am unsure."
 
 
 def targets(rows: Iterable[Scored], style: Style) -> Iterator[Target]:
