@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import math
+import random
 import shutil
 
 import numpy as np
@@ -542,3 +543,22 @@ def test_verdicts_of_a_judge_that_differ_at_one_place_are_not_doubted(evaluation
     other = dataclasses.replace(row, fragments=[dataclasses.replace(one, label="incorrect") for one in row.fragments])
     judged[0] = without(judged[0], scored=[other, *judged[0].scored[1:]])
     assert not compare(judged, resamples=50).doubted
+
+
+def test_a_judge_that_says_both_of_one_statement_is_doubted(evaluations):
+    def judged(evaluation, verdict):
+        rows = []
+        for row in evaluation.scored:
+            said = ["halt" if one.kind == "halt" else verdict(one) for one in row.fragments]
+            fragments = [
+                dataclasses.replace(one, label=label, verifier="judge/4-abc/m")
+                for one, label in zip(row.fragments, said, strict=True)
+            ]
+            rows.append(dataclasses.replace(row, fragments=fragments))
+        return without(evaluation, scored=rows)
+
+    labels, draw = ("correct", "incorrect"), random.Random(0)
+    found = compare([judged(one, lambda _: draw.choice(labels)) for one in evaluations], resamples=50)
+    assert "The judge disagrees with itself" in found.doubted
+    steady = compare([judged(one, lambda it: labels[len(it.text) % 2]) for one in evaluations], resamples=50)
+    assert not steady.doubted

@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import random
 import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import judge_faults
@@ -15,6 +17,7 @@ from rlhalt.chat.prompting import quoted
 from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.fragments.sentences import sentences
 from rlhalt.judge_arguments import JudgeArguments
+from rlhalt.judge_doubts import self_agreement
 from rlhalt.llm import Budget, BudgetExceeded, CallFailure, Client, Limits, Server
 from rlhalt.records import Fragment, Response, Scored, content_key, read
 from rlhalt.score_file import score_file
@@ -492,3 +495,36 @@ def test_a_judge_whose_verdicts_follow_from_the_place_alone_is_told(
     for name, some in {"few": rows[:9], "other": [*rows, response(99, other)]}.items():
         score_file(some, scorer, tmp_path / f"{name}.jsonl")
         assert SAME not in capsys.readouterr().err
+
+
+def test_a_judge_that_says_both_of_one_statement_is_told(server, client, tmp_path, capsys):
+    scorer = Scorer(sentences, judge(client), client=client)
+    # Four responses to each prompt state one fact in the same words, each beside another one of its own.
+    rows = [
+        dataclasses.replace(response(n, f"Statement {n // 4} is right. Number {n} is wrong."), prompt_key=str(n // 4))
+        for n in range(80)
+    ]
+    guess = random.Random(0)
+
+    def guessed(body) -> str:
+        asked = read_prompt(body["messages"][-1]["content"]).asked
+        said = [{"id": one, "evidence": "", "label": guess.choice(("correct", "incorrect"))} for one in asked]
+        return json.dumps({"verdicts": said})
+
+    score_file(rows, scorer, tmp_path / "judged.jsonl")
+    assert "disagrees with itself" not in capsys.readouterr().err
+    server.answer = guessed
+    score_file(rows, scorer, tmp_path / "guessed.jsonl")
+    warned = capsys.readouterr().err
+    assert "warning" in warned
+    assert "disagrees with itself (of 20 statements that several responses make, it calls 1" in warned
+
+
+@pytest.mark.parametrize(("right", "doubted"), [(0.5, True), (0.6, True), (0.9, False), (1.0, False)])
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_judge_that_is_mostly_right_is_not_in_doubt(right, doubted, share):
+    draw = np.random.default_rng(0)
+    truth_N = draw.random(400) < share
+    said_N_M = np.where(draw.random((400, 4)) < right, truth_N[:, None], ~truth_N[:, None])
+    found = {bytes([n % 256, n // 256]): [int((~its).sum()), int(its.sum())] for n, its in enumerate(said_N_M)}
+    assert bool(self_agreement.told(found)) == doubted

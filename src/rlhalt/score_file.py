@@ -8,15 +8,15 @@ import hashlib
 import itertools
 import math
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlhalt import by_place
 from rlhalt.errors import InputError, TooManyFailures
 from rlhalt.files.journal import Journal
 from rlhalt.files.provenance import Run, already_done, refuse_overwriting
+from rlhalt.judge_doubts import JudgeDoubts
 from rlhalt.records import LABELS, Response, Rows, Scored
 from rlhalt.running.cluster import Cluster
 from rlhalt.running.progress import track
@@ -141,7 +141,7 @@ def score_file(
     digest = hashlib.sha256()
     labels: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    places = by_place.places()
+    doubts = JudgeDoubts(scorer.halting)
     with Journal(output, Scored, _wanted(responses, scorer, digest.update), _made_of) as journal:
         config = {
             "fragmenter": scorer.fragmenter,
@@ -164,7 +164,7 @@ def score_file(
             for one in track(scored, "score", missing, note=lambda: _spent(scorer)):
                 if one.key not in journal:
                     journal.add(one)
-            journal.finish(functools.partial(_count, labels, reasons, places))
+            journal.finish(functools.partial(_count, labels, reasons, doubts))
             found = Verdicts(journal.total, {**labels, **({"failed": reasons.total()} if reasons else {})})
             run.result(rows=found.responses, fragments=found.fragments)
             if scorer.client is not None:
@@ -174,7 +174,7 @@ def score_file(
     if done:
         already_done(output)
     _check_failures(labels, reasons, scorer.max_failure_rate, output)
-    _warn_of_places(places, scorer, output)
+    _warn_of_judge(doubts, scorer, output)
     return found
 
 
@@ -243,11 +243,11 @@ def _scored(jobs: Iterable[Job], scorer: Scorer) -> Iterator[Scored]:
     yield from as_done(lambda job: score(*job), jobs, scorer.workers, abandon)
 
 
-def _count(labels: Counter[str], reasons: Counter[str], places: defaultdict[int, Counter[str]], row: Scored) -> None:
-    """Count the fragments by their labels, the failed ones by their reasons, and the verdicts by their place."""
+def _count(labels: Counter[str], reasons: Counter[str], doubts: JudgeDoubts, row: Scored) -> None:
+    """Count the fragments by their labels, the failed ones by their reasons, and what is known of the judge by them."""
     labels.update(one.label for one in row.fragments if one.label)
     reasons.update(one.error for one in row.fragments if one.failed and one.error)
-    by_place.count(places, row)
+    doubts.count(row)
 
 
 def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, output: str | Path) -> None:
@@ -261,13 +261,11 @@ def _check_failures(labels: Counter[str], reasons: Counter[str], limit: float, o
         )
 
 
-def _warn_of_places(places: Mapping[int, Counter[str]], scorer: Scorer, output: str | Path) -> None:
-    """Warn where the verdicts of a model follow from the place of a fragment alone."""
-    if scorer.client is not None and (told := by_place.told(places)):
+def _warn_of_judge(doubts: JudgeDoubts, scorer: Scorer, output: str | Path) -> None:
+    """Warn where the verdicts of a model show that it does not judge."""
+    for told in doubts.told() if scorer.client is not None else ():
         print(
-            f"warning: {output}: {scorer.verifier.name} says the same of all fragments that stand at the same place of "
-            f"their responses ({told}). Either it is so, or it cannot tell right from wrong, and what is trained on "
-            "its verdicts learns nothing: ask it about fragments whose labels you know (rlhalt audit, "
-            "docs/served-models.md)",
+            f"warning: {output}: {scorer.verifier.name} {told}, and what is trained on its verdicts learns nothing: "
+            "ask it about fragments whose labels you know (rlhalt audit, docs/served-models.md)",
             file=sys.stderr,
         )

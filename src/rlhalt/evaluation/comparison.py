@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rlhalt import by_place
 from rlhalt.evaluation.arms import BY_THRESHOLD, Arm, arms
 from rlhalt.evaluation.bootstrap import RESAMPLES, Estimate, estimate
 from rlhalt.evaluation.calibration import Calibration, calibrate
@@ -31,6 +30,7 @@ from rlhalt.evaluation.metrics import DEFINITIONS
 from rlhalt.evaluation.relations import RelationCounts, by_relation
 from rlhalt.evaluation.roles import Role
 from rlhalt.evaluation.switch_point import Speaking, speaking, statements
+from rlhalt.judge_doubts import JudgeDoubts
 
 THRESHOLDS = (0.3, 0.5, 0.8)
 
@@ -197,7 +197,7 @@ def compare(
     missing = untrained or {}
     plan = design(evaluations, thresholds, seed, resamples, cut_by)
     notes = [f"{name} is left out ({why})." for name, why in missing.items()]
-    doubted = _by_place(plan)
+    doubted = _doubted(plan)
     plan = dataclasses.replace(plan, notes=(*plan.notes, *notes, *([doubted] if doubted else [])))
     measured = arms(plan)
     every = {key: place for place, key in enumerate(plan.every_prompt)}
@@ -223,19 +223,14 @@ def compare(
     )
 
 
-def _by_place(plan: Design) -> str:
-    """That a judge's verdicts follow from the place of a fragment alone, where they do."""
-    found = by_place.places()
+def _doubted(plan: Design) -> str:
+    """Why the verdicts of a judge are in doubt, where they are."""
+    doubts = JudgeDoubts(plan.halting)
     for model in plan.models:
         for row in (row for one in model.evaluations for row in one.scored):
             if all((one.verifier or "").startswith("judge/") for one in row.fragments if one.kind != "halt"):
-                by_place.count(found, row)
-    told = by_place.told(found)
-    said = (
-        f"The judge says the same of all fragments that stand at the same place of their responses ({told}): either it "
-        "is so, or it cannot tell right from wrong, and nothing here says which model is better."
-    )
-    return said if told else ""
+                doubts.count(row)
+    return " ".join(f"The judge {told}, and nothing here says which model is better." for told in doubts.told())
 
 
 def _metrics(plan: Design, arm: Arm) -> Metrics:
