@@ -2,6 +2,9 @@
 
 The rule takes one fragment after the other and never takes back what was said, so that a server can stream by it
 (`rlhalt.serve`). `rlhalt answer` and `rlhalt evaluate --cut` apply the same rule to a whole response.
+
+A sentence that says how sure the response is ("I am unsure.") is not right or wrong: it is said iff the fragment before
+it is. At the beginning it speaks of the whole answer, of which the cut says a part: there it is left out.
 """
 
 from __future__ import annotations
@@ -9,16 +12,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Fragment
 from rlhalt.rewards import Halting
 
 
-def is_said(fragment: Fragment, probability: float, threshold: float) -> bool:
-    """Whether a fragment by itself is said at τ: a halt is, and what is right with probability τ or more.
+def is_said(fragment: Fragment, probability: float, threshold: float, before: bool = False) -> bool:
+    """Whether a fragment is said at τ: a halt is, and what is right with probability τ or more.
 
     Args:
         probability: that the fragment is right; NaN where it is not known, which is left out.
+        before: whether the fragment before it is said, which decides about a stated confidence.
     """
+    if is_confidence(fragment):
+        return before
     return fragment.label == "halt" or probability >= threshold
 
 
@@ -35,11 +42,11 @@ def kept(fragments: Sequence[Fragment], probability: Sequence[float], threshold:
     >>> kept(parts, [0.9, 0.4, 0.8], 0.5, "independent"), kept(parts, [0.9, 0.4, 0.8], 0.5, "causal")
     ([0, 2], [0])
     """
-    found = []
+    found: list[int] = []
     for number, (one, value) in enumerate(zip(fragments, probability, strict=True)):
-        if is_said(one, value, threshold):
+        if is_said(one, value, threshold, found[-1:] == [number - 1]):
             found.append(number)
-        elif halting == "causal":
+        elif halting == "causal" and not is_confidence(one):
             break
     return found
 
@@ -85,7 +92,7 @@ class Cut:
         self._threshold, self._halting, self._phrase = threshold, halting, phrase
         self.place = self.n_said = self.n_left_out = 0
         self.halted = False
-        self._gap = self._resting = False
+        self._gap = self._resting = self._before = False
 
     @property
     def whole(self) -> bool:
@@ -106,12 +113,12 @@ class Cut:
             probability: that the fragment is right; NaN where it is not known.
         """
         before, self.place = self.place, fragment.end
-        if self.halted or not is_said(fragment, probability, self._threshold):
+        self._before = not self.halted and is_said(fragment, probability, self._threshold, self._before)
+        if not self._before:
             self.n_left_out += 1
             self._gap = True
-            return (
-                self._halt(response, before) if self._halting == "causal" and not self.halted else Piece(before, before)
-            )
+            halts = self._halting == "causal" and not self.halted and not is_confidence(fragment)
+            return self._halt(response, before) if halts else Piece(before, before)
         lead = response[before : fragment.start]
         if not self.n_said and self.n_left_out:
             piece = Piece(fragment.start - len(lead.lstrip()), fragment.end)
