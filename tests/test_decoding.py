@@ -13,13 +13,25 @@ import pytest
 
 from evaluation_folders import build
 from rlhalt.cli import main
-from rlhalt.decoding import best_of_n, consistent, dola, head_probes, icd, integrative, iti, qalign, quest, steps
+from rlhalt.decoding import (
+    best_of_n,
+    consistent,
+    dola,
+    head_probes,
+    icd,
+    integrative,
+    iti,
+    qalign,
+    quest,
+    steps,
+)
 from rlhalt.decoding.candidates import Chosen
 from rlhalt.decoding.heads import activations, joining, shifted
 from rlhalt.decoding.reward import expected_utility
 from rlhalt.decoding.setup import Decoding, Setup
+from rlhalt.decoding.strength import strongest
 from rlhalt.domains import load_domain
-from rlhalt.errors import InputError
+from rlhalt.errors import InputError, VerifierFailure
 from rlhalt.evaluation import compare, load
 from rlhalt.records import Fragment, Message, Prompt, Response, Scored, read, user, write
 from rlhalt.reward_model.labels import Reading
@@ -349,7 +361,7 @@ class TestIti:
         assert [tuple(one) for one in np.argwhere(np.abs(found).sum(-1) > 0)] == [(3, 2)]
         direction = found[3, 2] / np.linalg.norm(found[3, 2])
         assert direction[1] > 0.95
-        assert np.linalg.norm(found[3, 2]) == pytest.approx(head_probes.STRENGTH * (states[:, 3, 2] @ direction).std())
+        assert np.linalg.norm(found[3, 2]) == pytest.approx((states[:, 3, 2] @ direction).std())
 
     def test_from_the_last_token_of_the_prompt_on_and_not_before(self, engine):
         """Against passes without a cache whose last tokens are all shifted; with shared examples and without."""
@@ -385,6 +397,38 @@ class TestIti:
             assert found != plain
             # Nothing is left behind.
             assert engine.complete(chats, **DRAW) == plain
+
+    def test_the_strength_that_earns_most_on_training_prompts_is_taken(self, scored_row, capsys):
+        said = {
+            1.0: "Its capital is Lagos.",
+            3.0: "Kenya is in Africa.",
+            5.0: "Kenya is in Africa. Its capital is Lagos.",
+            10.0: "Kenya is in Africa.",
+            15.0: "Kenya is in Africa. Its capital is Nairobi.",
+        }
+        rows = [
+            dataclasses.replace(scored_row(["A."], "+"), prompt_key=key, reference={"subject": "Kenya"})
+            for key in ("a", "a", "b")
+        ]
+        example: list[Message] = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "A."}]
+        domain = load_domain("countries")
+        made = dataclasses.replace(setup("iti", scored="s"), scorer=domain.scorer(), few_shot=example)
+
+        class At:
+            def __init__(self, strength):
+                self.strength = strength
+
+            def complete(self, chats, **_):
+                assert [chat[:2] for chat in chats] == [example, example]
+                # The strongest one never ends.
+                reason = "length" if self.strength == 15 else "stop"
+                return [Completion(said[self.strength], 9, reason) for _ in chats]
+
+        assert vars(strongest(At, rows, made)) == {"strength": 3.0}
+        told = "-0.50 at 1, 0.50 at 3, 0.00 at 5, 0.50 at 10, 0.50 at 15"
+        assert f"on 2 training prompts it earns {told}" in capsys.readouterr().err
+        with pytest.raises(VerifierFailure, match="found none"):
+            strongest(At, rows, dataclasses.replace(made, scorer=domain.splitter()))
 
     def test_a_shift_of_nothing_changes_nothing(self, engine):
         with shifted(engine.model, np.zeros((2, 64))):

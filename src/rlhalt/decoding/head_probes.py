@@ -3,8 +3,7 @@
 For every head a linear probe learns, at the last token of each labelled fragment, whether the fragment is right. Of the
 heads, the K whose probes are most accurate on prompts that they were not fitted on are shifted. θ is the unit vector
 from the mean of the wrong fragments to the mean of the right ones ("mass mean shift", the paper's best), σ the standard
-deviation along it. K is the paper's share of the heads: 48 of 1,024. Its α = 15 was chosen for a model of 7B. Here α is
-5, the greatest of 1, 3, 5 and 10 with which SmolLM2-135M ended all its answers to 20 training prompts by itself.
+deviation along it. K is the paper's share of the heads: 48 of 1,024.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import numpy.typing as npt
 from rlhalt.reward_model.probe import fit
 
 Floats = npt.NDArray[np.float64]
-STRENGTH, SHARE, PENALTY = 5.0, 48 / 1024, 0.01
+SHARE, PENALTY = 48 / 1024, 0.01
 
 
 def shift(states_N_L_H_D: npt.NDArray[np.floating], correct_N: Floats, validation_N: npt.NDArray[np.bool_]) -> Floats:
-    """α σ θ of the K heads whose probes are most accurate on the validation fragments, 0 for all others.
+    """σ θ of the K heads whose probes are most accurate on the validation fragments, 0 for all others.
 
     Args:
         states_N_L_H_D: the outputs of the heads at the last token of N fragments.
@@ -41,5 +40,5 @@ def shift(states_N_L_H_D: npt.NDArray[np.floating], correct_N: Floats, validatio
         its = states_N_L_H_D[:, layer, head].astype(np.float64)
         direction = its[correct_N == 1].mean(0) - its[correct_N == 0].mean(0)
         direction /= np.linalg.norm(direction)
-        found[layer, head] = STRENGTH * (its @ direction).std() * direction
+        found[layer, head] = (its @ direction).std() * direction
     return found.reshape(layers, heads * width)

@@ -2,9 +2,8 @@
 
     x_{l+1} = x_l + Σ_h Q_l^h (Att_l^h(P_l^h x_l) + α σ_l^h θ_l^h)       eq. 2, at the last token of each step
 
-The shift α σ θ of a head is that of `rlhalt.decoding.head_probes`, 0 for all heads but the K that tell best. Fitted on
-scored responses to training prompts; `rlhalt.decoding.methods.check` refuses held-out ones. The paper labels whole
-answers of TruthfulQA.
+The shift σ θ of a head is that of `rlhalt.decoding.head_probes`, 0 for all heads but the K that tell best; α is that of
+`rlhalt.decoding.strength`, chosen on training prompts that the probes have not seen. The paper labels whole answers.
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ from rlhalt.cut.probability import FEWEST
 from rlhalt.decoding.head_probes import Floats, shift
 from rlhalt.decoding.heads import activations, shifted
 from rlhalt.decoding.setup import Setup
+from rlhalt.decoding.strength import strongest
 from rlhalt.errors import InputError
 from rlhalt.records import Message, Scored, read
 from rlhalt.reward_model.labels import fragment_labels
 from rlhalt.reward_model.parts import folds
 from rlhalt.reward_model.reader import Reader
-from rlhalt.sampling import Completion
+from rlhalt.sampling import Completion, Engine
 
 if TYPE_CHECKING:
     from rlhalt.sampling.local import TransformersEngine
@@ -52,7 +52,7 @@ class Shifted:
             return self._inner.complete(chats, temperature=temperature, max_tokens=max_tokens, seed=seed, begin=begin)
 
 
-def engine(inner: TransformersEngine, setup: Setup) -> Shifted:
+def engine(inner: TransformersEngine, setup: Setup) -> Engine:
     """The engine of ITI, fitted on the scored responses of its setup.
 
     Raises:
@@ -75,4 +75,6 @@ def engine(inner: TransformersEngine, setup: Setup) -> Shifted:
             path=setup.how.scored,
         )
     states_N, correct_N, fold_N = (np.array(one) for one in zip(*known, strict=True))
-    return Shifted(inner, shift(states_N, correct_N, fold_N == 0))
+    shift_L_HD = shift(states_N, correct_N, fold_N == 0)
+    unseen = [row for row, its in zip(rows, fold, strict=True) if its == 0]
+    return strongest(lambda strength: Shifted(inner, strength * shift_L_HD), unseen, setup)

@@ -40,7 +40,7 @@ class Setup:
 
     Attributes:
         how: the decoding.
-        scorer: of the domain: how it splits, and how it halts; it verifies nothing here.
+        scorer: of the domain; it judges responses to training prompts alone.
         threshold: τ of the rewards; ½ for a model that was trained at none.
         few_shot: the examples that stand before every prompt.
         template_args: arguments of the model's chat template.
