@@ -7,9 +7,9 @@
 `keep` writes one line per model and seed: what is counted in its greedy responses to each prompt, as they are and +
 cut. `table` needs these lines alone. Its intervals are over prompts and seeds together
 (`rlhalt.evaluation.bootstrap`), and a difference is paired over both. A model with fewer seeds is compared on the seeds
-that it has. What is planned: each model less SFT, and each model + cut less standard fine-tuning + cut, at τ = ½. A
-star marks a difference that is shown: p below 0.05 in the signed-rank test over prompts, seeds averaged, after Holm's
-correction for all planned ones, and an interval that leaves out 0.
+that it has, a decoding of base on all. What is planned: each model less SFT, and each model + cut less standard
+fine-tuning + cut, at τ = ½. A star marks a difference that is shown: p below 0.05 in the signed-rank test over prompts,
+seeds averaged, after Holm's correction for all planned ones, and an interval that leaves out 0.
 
 UNIT and R-Tuning state everything and say what of it is doubtful; the column *without what it doubts* has their utility
 at ½ without that.
@@ -174,9 +174,7 @@ def differences(found: Mapping[str, Sequence[Json]]) -> dict[tuple[str, bool], L
     ]
     gains, ps = [], []
     for name, cut in asked:
-        its = found[name]
-        beside = {row["seed"]: row for row in found[AGAINST[cut]]}
-        both = [(row, beside[row["seed"]]) for row in its if row["seed"] in beside]
+        both = paired(found[name], found[AGAINST[cut]])
         if not both:
             gains.append(Estimate(None))
             ps.append(None)
@@ -185,6 +183,14 @@ def differences(found: Mapping[str, Sequence[Json]]) -> dict[tuple[str, bool], L
         gains.append(estimate(utility(one, 0.5, cut=cut) - utility(other, 0.5, cut=cut)))
         ps.append(wilcoxon(np.mean([earned(a, cut) - earned(b, cut) for a, b in both], axis=0)))
     return {one: Less(gain, p) for one, gain, p in zip(asked, gains, holm(ps), strict=True)}
+
+
+def paired(its: Sequence[Json], others: Sequence[Json]) -> list[tuple[Json, Json]]:
+    """The rows of two models with the same seed; what was not trained, a decoding of base, with every seed."""
+    if its[0]["seconds"] is None:
+        return [(its[0] | {"seed": other["seed"]}, other) for other in others]
+    beside = {row["seed"]: row for row in others}
+    return [(row, beside[row["seed"]]) for row in its if row["seed"] in beside]
 
 
 def earned(row: Json, cut: bool) -> Floats:

@@ -77,6 +77,16 @@ def test_a_model_without_a_cut_and_with_fewer_seeds_has_its_row():
     assert "−0.83" in mute
 
 
+def test_what_was_not_trained_is_compared_with_every_seed():
+    base, sft = row("base", 0, [1, 1, 1], [0, 0, 0]), [row("SFT", seed, [1, 2, 3], [0, 1, 0]) for seed in (1, 2)]
+    dola = row("base dola", 0, [2, 2, 2], [0, 0, 0]) | {"seconds": None}
+    found = differences(grouped([base, *sft, dola]))
+    # ½ · 2 − (½ · 6 − ½ · 1) / 3.
+    assert found["base dola", False].gain.value == pytest.approx(1 / 6)
+    trained = differences(grouped([base, *sft, dola | {"seconds": 9.0}]))
+    assert trained["base dola", False].gain.value is None
+
+
 def test_what_is_shown_is_tested_and_corrected():
     def of(model: str, right: int) -> dict:
         both = [right + n % 2 for n in range(30)]

@@ -539,6 +539,9 @@ def test_two_references_are_put_together_and_training_reads_the_result(make, tin
         # Of two equal references it is either; of two unequal ones it is near the smaller one.
         assert torch.allclose(combined(its, its), its)
         assert bool(((both - torch.minimum(its, other)).abs() <= math.log(2) + 1e-3).all())
+        # A reference that is far off does not become the only one.
+        assert bool((combined(its, 3 * its) >= 1.1 * its).all())
+        assert torch.equal(combined(its, 3 * its), combined(its, 1.1 * its))
     loss, _ = step(one, one.data_collator(list(one.train_dataset)))
     m = (own[0] - own[1]) - (found[0] - found[1])
     assert loss == pytest.approx(float(-torch.nn.functional.logsigmoid(0.5 * m).mean()), rel=1e-3)

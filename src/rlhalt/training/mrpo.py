@@ -1,11 +1,16 @@
 """MRPO (arXiv 2405.16388): DPO whose reference is put together of two models, base and SFT.
 
-    π(y) = 1 / (½ / π_1(y) + ½ / π_2(y))       log π = log π_1 + log π_2 - log(½ π_1 + ½ π_2)
+    π(y) = 1 / (½ / π_1(y) + ½ / π̂_2(y))       log π = log π_1 + log π̂_2 - log(½ π_1 + ½ π̂_2)
+    log π̂_2 = log π_2, at least (1 + ε) log π_1 and at most (1 - ε) log π_1,      ε = 0.1
 
 With several references, KL penalties of all of them lead to DPO with this harmonic mean in the reference's place. A
-response that one of the references finds unlikely is unlikely under it. The loss stays TRL's, which takes
-log-probabilities that were computed beforehand (`precompute_ref_log_probs: true`). The paper also clips the second
-reference to the first and weighs them by how well they tell the sides apart; both are left out, the weights are ½.
+response that one of the references finds unlikely is unlikely under it. So without the clipping the mean of SFT and the
+pretrained model is the pretrained model alone, which finds all answers of the form that SFT has learnt unlikely, longer
+ones more so; training then shortens responses to a single fact.
+
+The loss stays TRL's, which takes log-probabilities that were computed beforehand (`precompute_ref_log_probs: true`).
+The paper lets ε depend on the response, and weighs the references by how well they tell the sides apart; here ε is 0.1
+for all, and the weights are ½.
 """
 
 from __future__ import annotations
@@ -17,16 +22,18 @@ import torch
 from torch.utils.data import DataLoader
 from trl.trainer.utils import add_fused_lm_head
 
+WIDTH = 0.1  # ε
 _SIDES = ("ref_chosen_logps", "ref_rejected_logps")
 
 
 def combined(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """The log-probabilities of the common reference, for those of two references, of any shape.
 
-    >>> combined(torch.tensor(0.5).log(), torch.tensor(0.25).log()).exp()
-    tensor(0.3333)
+    >>> combined(torch.tensor(-10.0), torch.tensor(-10.5)), combined(torch.tensor(-10.0), torch.tensor(-30.0))
+    (tensor(-10.2809), tensor(-10.6201))
     """
-    return first + second - torch.logaddexp(first, second) + math.log(2)
+    near = second.clamp((1 + WIDTH) * first, (1 - WIDTH) * first)
+    return first + near - torch.logaddexp(first, near) + math.log(2)
 
 
 def with_second_reference(trainer: Any, model: Any) -> Any:
