@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhalt.cli import main
+from rlhalt.domains import countries
 from rlhalt.errors import InputError
 from rlhalt.evaluation.multiple_choice import (
     ABSTAIN,
@@ -256,3 +257,21 @@ def test_a_file_is_asked_once_by_the_command(tmp_path, tiny_model, capsys):
     assert (tmp_path / "out" / "choices.json").stat().st_mtime_ns == made
     assert capsys.readouterr().out == said
     assert main([*asked, "--output", str(tmp_path / "other"), "--thresholds", "2"]) == 2
+
+
+def test_questions_about_countries_have_one_right_answer(tmp_path, monkeypatch):
+    from benchmarks import gpqa_form
+
+    path = tmp_path / "countries.csv"
+    monkeypatch.setattr("sys.argv", ["gpqa_form.py", str(path)])
+    gpqa_form.main()
+    found = gpqa(path)
+    assert {one.verdicts.count("correct") for one in found} == {1}
+    assert {one.verdicts.count("halt") for one in found} == {1}
+    for question, right, *wrong in gpqa_form.questions():
+        country = question.removesuffix("?").rpartition(" of ")[2]
+        facts = countries.facts().entries[country].facts
+        accepted = {value for its in facts.values() for value in its.values()}
+        assert right in accepted
+        assert not accepted & set(wrong), question
+        assert len({right, *wrong}) == 4
