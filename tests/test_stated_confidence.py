@@ -6,6 +6,8 @@ import dataclasses
 
 import pytest
 
+from rlhalt.decoding.consistent import consistency
+from rlhalt.decoding.reward import expected_utility
 from rlhalt.domains import load_domain
 from rlhalt.evaluation.counts import count
 from rlhalt.fragments.sentences import sentences
@@ -84,3 +86,16 @@ def test_it_has_no_price_in_training():
 def test_a_reward_model_does_not_learn_that_it_is_wrong(row):
     marks = [one.label for one in unverifiable_as_incorrect(row).fragments if is_confidence(one)]
     assert marks == ["unverifiable"] * 4
+
+
+def test_it_wins_no_choice_among_samples(scored_row):
+    """A model that says "I am sure." in each sample would agree with itself, and be paid for each time."""
+    plain = scored_row(["A.", "B."], "??")
+    stated = scored_row(["A.", SURE, "B.", SURE], "????")
+    sure = [0.6, 0.99, 0.4, 0.99]
+    assert expected_utility(stated.fragments, sure, 0.5, "independent") == pytest.approx(0.0)
+    assert expected_utility(stated.fragments, sure, 0.5, "causal") == expected_utility(
+        plain.fragments, sure[::2], 0.5, "causal"
+    )
+    others = [scored_row(["A.", SURE], "??"), scored_row(["C.", SURE], "??")]
+    assert consistency([stated, *others])[0] == consistency([plain, *others])[0]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from rlhalt.decoding.candidates import Chosen
 from rlhalt.decoding.setup import Setup
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Scored
 from rlhalt.uncertainty.agreement import agreements
 from rlhalt.uncertainty.nli import lexical
@@ -32,9 +33,13 @@ def engine(inner: TransformersEngine, setup: Setup) -> Chosen:
 
 
 def consistency(rows: Sequence[Scored]) -> list[float]:
-    """How much of each response the others support, in [0, 1]; halts are no claims."""
+    """How much of each response the others support, in [0, 1]; halts and stated confidences are no claims."""
     found = []
     for row, each in zip(rows, agreements(rows, lexical), strict=True):
-        shares = [one.support for one, fragment in zip(each, row.fragments, strict=True) if fragment.kind != "halt"]
+        shares = [
+            one.support
+            for one, fragment in zip(each, row.fragments, strict=True)
+            if fragment.kind != "halt" and not is_confidence(fragment)
+        ]
         found.append(sum(shares) / len(shares) if shares and len(rows) > 1 else 0.0)
     return found

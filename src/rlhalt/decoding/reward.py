@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from rlhalt.decoding.candidates import Score
 from rlhalt.decoding.setup import Setup
+from rlhalt.fragments.stated_confidence import is_confidence
 from rlhalt.records import Fragment, Scored
 from rlhalt.reward_model.reader import load
 from rlhalt.rewards import Halting
@@ -42,7 +43,8 @@ def expected_utility(
     """The τ-utility that is expected of a response.
 
     Args:
-        probability: one a fragment; NaN for one that the model could not read, which counts nothing.
+        probability: one a fragment; NaN for one that the model could not read, which counts nothing. A stated
+            confidence counts nothing either.
 
     >>> parts = [Fragment(at, at + 1, "step", "abc"[at]) for at in range(3)]
     >>> [round(expected_utility(parts, [0.9, 0.5, 0.7], 0.5, kind), 3) for kind in ("independent", "causal")]
@@ -52,7 +54,7 @@ def expected_utility(
     for one, p, again in zip(fragments, probability, said_before(fragments), strict=True):
         if one.kind == "halt":
             break
-        if math.isnan(p):
+        if math.isnan(p) or is_confidence(one):
             continue
         repeated = again and halting == "independent"
         total += open_ * (-(1 - p) * threshold if repeated else p - threshold)
